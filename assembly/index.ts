@@ -1,0 +1,2 @@
+// All kernels of the module, one file per family.
+export * from './program';

@@ -1,0 +1,84 @@
+// Builds everything: the four kernel builds, the bundles and the type declarations.
+//   node scripts/build.mjs [--kernels] [--bundles] [--types] [--tests]     no flag: kernels, bundles and types
+import { execFile } from 'node:child_process';
+import { cp, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { build } from 'esbuild';
+
+const run = promisify(execFile);
+const flags = new Set(process.argv.slice(2));
+const wants = (flag) => flags.size === 0 || flags.has(flag);
+
+const exists = (path) => stat(path).then(() => true, () => false);
+
+/** Newest change below a folder, in milliseconds. */
+async function newest(folder) {
+  const entries = await readdir(folder, { recursive: true });
+  const times = await Promise.all(entries.map(async (e) => (await stat(`${folder}/${e}`)).mtimeMs));
+  return Math.max(...times);
+}
+
+async function buildKernels() {
+  const targets = Object.entries(JSON.parse(await readFile('asconfig.json', 'utf8')).targets);
+  const changed = Math.max(await newest('assembly'), (await stat('asconfig.json')).mtimeMs);
+  for (const [target, { outFile }] of targets) {
+    if ((await exists(outFile)) && (await stat(outFile)).mtimeMs > changed) continue;
+    const { stderr } = await run(process.execPath, ['node_modules/assemblyscript/bin/asc.js', '--target', target]);
+    if (stderr.trim()) console.error(stderr.trim());
+  }
+}
+
+export const bundleOptions = {
+  bundle: true,
+  format: 'esm',
+  splitting: true,
+  target: 'es2022',
+  platform: 'neutral',
+  mainFields: ['module', 'main'],
+  loader: { '.wgsl': 'text' },
+  sourcemap: true,
+  legalComments: 'linked',
+  external: ['comlink', 'webgpu', 'node:*'],
+  chunkNames: 'chunks/[name]-[hash]',
+};
+
+async function buildBundles() {
+  await rm('dist/chunks', { recursive: true, force: true });
+  const entryPoints = ['src/index.ts', 'src/worker.ts', 'src/thread.ts', 'src/cli.ts'];
+  await build({ ...bundleOptions, entryPoints: await present(entryPoints), outdir: 'dist' });
+}
+
+/** The test suites, each a module that runs in every runtime, beside the kernels that they load. */
+async function buildTests() {
+  await rm('build/test', { recursive: true, force: true });
+  const entries = (await readdir('test', { recursive: true })).filter((f) => f.endsWith('.test.ts'));
+  await build({
+    ...bundleOptions,
+    entryPoints: [...entries.map((f) => `test/${f}`), ...(await present(['src/thread.ts', 'src/worker.ts']))],
+    entryNames: '[name]',
+    outdir: 'build/test',
+    external: ['webgpu', 'node:*'],
+  });
+  await mkdir('build/test/kernels', { recursive: true });
+  await cp('dist/kernels', 'build/test/kernels', { recursive: true });
+}
+
+async function buildTypes() {
+  await rm('dist/types', { recursive: true, force: true });
+  await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.types.json']);
+}
+
+const present = async (paths) => {
+  const found = await Promise.all(paths.map(exists));
+  return paths.filter((_, i) => found[i]);
+};
+
+try {
+  if (wants('--kernels')) await buildKernels();
+  if (wants('--bundles')) await buildBundles();
+  if (flags.has('--tests')) await buildTests();
+  if (wants('--types')) await buildTypes();
+} catch (error) {
+  console.error(error.stdout || error.stderr || error);
+  process.exit(1);
+}
