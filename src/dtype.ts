@@ -12,7 +12,11 @@ interface DTypeInfo {
   bytes: number;
   /** Suffix of kernel names, as in `add_f32`. */
   suffix: string;
-  array: new (source: number | ArrayBufferLike | ArrayLike<number>, byteOffset?: number, length?: number) => HostArray;
+  array: new (
+    source: number | ArrayBufferLike | ArrayLike<number>,
+    byteOffset?: number,
+    length?: number,
+  ) => HostArray;
 }
 
 export const dtypes: Record<DType, DTypeInfo> = {

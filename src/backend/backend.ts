@@ -1,0 +1,106 @@
+// The contract of a backend: memory, compiled lists of kernel calls, nothing about gradients or layers.
+import type { DType, HostArray, Shape } from '../dtype.js';
+import type { Attributes, Spec } from '../graph.js';
+import type { ElementwiseOp, KernelOp, OpDefinition, Site } from '../ops/define.js';
+
+export type BackendName = 'reference' | 'wasm' | 'webgpu';
+
+/** A piece of a backend's memory; opaque outside of the backend. */
+export interface Memory {
+  readonly bytes: number;
+}
+
+/** A tensor in memory: contiguous, row-major, starting `offset` bytes into `memory`. */
+export interface Operand extends Spec {
+  readonly memory: Memory;
+  readonly offset: number;
+}
+
+/** What an instruction of a chain reads. */
+export type ChainInput =
+  | { readonly kind: 'operand'; readonly operand: Operand }
+  /** The result of an earlier instruction of the chain. */
+  | { readonly kind: 'instruction'; readonly index: number }
+  /** The result of the step's kernel. */
+  | { readonly kind: 'kernel' }
+  | { readonly kind: 'constant'; readonly value: number; readonly dtype: DType };
+
+export interface Instruction {
+  readonly op: ElementwiseOp;
+  readonly site: Site;
+  readonly inputs: readonly ChainInput[];
+}
+
+/**
+ * Elementwise ops over one index space. Operands of a smaller shape are broadcast to it. For each element all loads
+ * come before all stores, so a store may go where an operand was loaded from.
+ */
+export interface Chain {
+  readonly shape: Shape;
+  readonly instructions: readonly Instruction[];
+  readonly stores: readonly { readonly instruction: number; readonly to: Operand }[];
+}
+
+export interface KernelCall {
+  readonly op: KernelOp;
+  readonly site: Site<Attributes>;
+  readonly inputs: readonly Operand[];
+  /** null when only the step's chain needs the result (backends with `fusesEpilogue`). */
+  readonly output: Operand | null;
+}
+
+/** A kernel, a chain, or a kernel with a chain applied to its result. */
+export interface Step {
+  readonly kernel: KernelCall | null;
+  readonly chain: Chain | null;
+}
+
+/** Compiled steps; opaque outside of the backend. */
+export interface Program {
+  readonly steps: number;
+}
+
+/** What an op costs here: seconds = overhead + flops / flopsPerSecond + bytes / bytesPerSecond. */
+export interface Rates {
+  overhead: number;
+  flopsPerSecond: number;
+  bytesPerSecond: number;
+  /** Of a transfer between the host and this backend's memory. */
+  transferOverhead: number;
+  transferBytesPerSecond: number;
+}
+
+export interface MemoryStats {
+  /** Pieces of memory handed out and not yet freed, and their bytes. */
+  pieces: number;
+  bytes: number;
+  /** How often memory was asked of the system, ever: WASM pages or GPU buffers. */
+  systemAllocations: number;
+}
+
+export interface Backend {
+  readonly name: BackendName;
+  /** In words: build, threads, adapter. */
+  readonly description: string;
+  /** Offsets in a Memory are multiples of this, in bytes. */
+  readonly alignment: number;
+  /** How many different tensors a chain may read and write. */
+  readonly maxOperands: number;
+  /** Whether a chain can be applied before a kernel's store. */
+  readonly fusesEpilogue: boolean;
+  readonly rates: Rates;
+  /** Bytes that a tensor takes in this backend's memory. */
+  bytesOf(spec: Spec): number;
+  supports(op: OpDefinition, site: Site): boolean;
+  allocate(bytes: number): Memory;
+  free(memory: Memory): void;
+  write(to: Memory, offset: number, data: HostArray, dtype: DType): void;
+  /** Waits for all work given before. The array is a copy. */
+  read(from: Memory, offset: number, spec: Spec): HostArray | Promise<HostArray>;
+  copy(from: Memory, fromOffset: number, to: Memory, toOffset: number, bytes: number): void;
+  compile(steps: readonly Step[]): Program | Promise<Program>;
+  run(program: Program): void | Promise<void>;
+  release(program: Program): void;
+  stats(): MemoryStats;
+  dispose(): void;
+}
