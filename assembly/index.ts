@@ -1,2 +1,3 @@
 // All kernels of the module, one file per family.
 export * from './program';
+export * from './gemm';

@@ -1,0 +1,155 @@
+// Micro-kernels of matmul_f32: a tile of C, R rows x 8 (or 4) columns, held in registers over a run of k.
+// Every element is summed over k one product after the other, so the bits do not depend on the tile.
+
+/** Rows of a full tile: what fits into the 15 registers that V8 hands out (without FMA the product needs one). */
+// @ts-ignore: decorator
+@inline export const TILE_ROWS: i32 = ASC_FEATURE_RELAXED_SIMD ? 6 : 5;
+/** Columns of a full tile. */
+// @ts-ignore: decorator
+@inline export const TILE_COLS: i32 = 8;
+
+// @ts-ignore: decorator
+@inline export function madd(a: v128, b: v128, sum: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, sum);
+  return f32x4.add(sum, f32x4.mul(a, b));
+}
+
+/**
+ * One tile, c[r][0..8] (+)= sum of a[k][r] * b[k][0..8] over k in [a, aEnd).
+ * aStep and bStep: bytes from one k to the next; ldc: bytes from one row of C to the next.
+ */
+// @ts-ignore: decorator
+@inline function tile8(
+  R: i32, a: usize, aStep: usize, aEnd: usize, b: usize, bStep: usize, c: usize, ldc: usize, fresh: bool,
+): void {
+  let l0 = f32x4.splat(0), l1 = l0, l2 = l0, l3 = l0, l4 = l0, l5 = l0;
+  let r0 = l0, r1 = l0, r2 = l0, r3 = l0, r4 = l0, r5 = l0;
+  if (!fresh) {
+    let p = c;
+    l0 = v128.load(p), r0 = v128.load(p, 16);
+    if (R > 1) { p += ldc; l1 = v128.load(p), r1 = v128.load(p, 16); }
+    if (R > 2) { p += ldc; l2 = v128.load(p), r2 = v128.load(p, 16); }
+    if (R > 3) { p += ldc; l3 = v128.load(p), r3 = v128.load(p, 16); }
+    if (R > 4) { p += ldc; l4 = v128.load(p), r4 = v128.load(p, 16); }
+    if (R > 5) { p += ldc; l5 = v128.load(p), r5 = v128.load(p, 16); }
+  }
+  do {
+    const bl = v128.load(b), br = v128.load(b, 16);
+    let x = v128.load32_splat(a);
+    l0 = madd(x, bl, l0), r0 = madd(x, br, r0);
+    if (R > 1) { x = v128.load32_splat(a, 4); l1 = madd(x, bl, l1), r1 = madd(x, br, r1); }
+    if (R > 2) { x = v128.load32_splat(a, 8); l2 = madd(x, bl, l2), r2 = madd(x, br, r2); }
+    if (R > 3) { x = v128.load32_splat(a, 12); l3 = madd(x, bl, l3), r3 = madd(x, br, r3); }
+    if (R > 4) { x = v128.load32_splat(a, 16); l4 = madd(x, bl, l4), r4 = madd(x, br, r4); }
+    if (R > 5) { x = v128.load32_splat(a, 20); l5 = madd(x, bl, l5), r5 = madd(x, br, r5); }
+    a += aStep;
+    b += bStep;
+  } while (a != aEnd);
+  v128.store(c, l0), v128.store(c, r0, 16);
+  if (R > 1) { c += ldc; v128.store(c, l1), v128.store(c, r1, 16); }
+  if (R > 2) { c += ldc; v128.store(c, l2), v128.store(c, r2, 16); }
+  if (R > 3) { c += ldc; v128.store(c, l3), v128.store(c, r3, 16); }
+  if (R > 4) { c += ldc; v128.store(c, l4), v128.store(c, r4, 16); }
+  if (R > 5) { c += ldc; v128.store(c, l5), v128.store(c, r5, 16); }
+}
+
+/** The same tile with 4 columns. */
+// @ts-ignore: decorator
+@inline function tile4(
+  R: i32, a: usize, aStep: usize, aEnd: usize, b: usize, bStep: usize, c: usize, ldc: usize, fresh: bool,
+): void {
+  let l0 = f32x4.splat(0), l1 = l0, l2 = l0, l3 = l0, l4 = l0, l5 = l0;
+  if (!fresh) {
+    let p = c;
+    l0 = v128.load(p);
+    if (R > 1) { p += ldc; l1 = v128.load(p); }
+    if (R > 2) { p += ldc; l2 = v128.load(p); }
+    if (R > 3) { p += ldc; l3 = v128.load(p); }
+    if (R > 4) { p += ldc; l4 = v128.load(p); }
+    if (R > 5) { p += ldc; l5 = v128.load(p); }
+  }
+  do {
+    const bl = v128.load(b);
+    l0 = madd(v128.load32_splat(a), bl, l0);
+    if (R > 1) l1 = madd(v128.load32_splat(a, 4), bl, l1);
+    if (R > 2) l2 = madd(v128.load32_splat(a, 8), bl, l2);
+    if (R > 3) l3 = madd(v128.load32_splat(a, 12), bl, l3);
+    if (R > 4) l4 = madd(v128.load32_splat(a, 16), bl, l4);
+    if (R > 5) l5 = madd(v128.load32_splat(a, 20), bl, l5);
+    a += aStep;
+    b += bStep;
+  } while (a != aEnd);
+  v128.store(c, l0);
+  if (R > 1) { c += ldc; v128.store(c, l1); }
+  if (R > 2) { c += ldc; v128.store(c, l2); }
+  if (R > 3) { c += ldc; v128.store(c, l3); }
+  if (R > 4) { c += ldc; v128.store(c, l4); }
+  if (R > 5) { c += ldc; v128.store(c, l5); }
+}
+
+/** Copies rows x cols floats, cols < 8. */
+function copyTile(to: usize, toStep: usize, from: usize, fromStep: usize, rows: i32, cols: i32): void {
+  for (; rows > 0; rows--) {
+    for (let j: usize = 0; j < <usize>(cols << 2); j += 4) store<f32>(to + j, load<f32>(from + j));
+    to += toStep;
+    from += fromStep;
+  }
+}
+
+/**
+ * R rows of C, all column tiles. Tile t of B lies at b + t * bTile; the last, narrower one at bTail (padded
+ * to 4 or 8 columns), and goes through `stage` (6 x 8 floats) unless it has just 4 columns.
+ */
+// @ts-ignore: decorator
+@inline function rowOfTiles(
+  R: i32, a: usize, aStep: usize, aEnd: usize, b: usize, bStep: usize, bTile: usize, bTail: usize, bTailStep: usize,
+  c: usize, ldc: usize, cols: i32, fresh: bool, stage: usize,
+): void {
+  for (; cols >= 8; cols -= 8) {
+    tile8(R, a, aStep, aEnd, b, bStep, c, ldc, fresh);
+    b += bTile;
+    c += 32;
+  }
+  if (cols == 4) {
+    tile4(R, a, aStep, aEnd, bTail, bTailStep, c, ldc, fresh);
+  } else if (cols > 0) {
+    if (!fresh) copyTile(stage, 32, c, ldc, R, cols);
+    if (cols < 4) tile4(R, a, aStep, aEnd, bTail, bTailStep, stage, 32, fresh);
+    else tile8(R, a, aStep, aEnd, bTail, bTailStep, stage, 32, fresh);
+    copyTile(c, ldc, stage, 32, R, cols);
+  }
+}
+
+function rows1(a: usize, aStep: usize, aEnd: usize, b: usize, bStep: usize, bTile: usize, bTail: usize, bTailStep: usize, c: usize, ldc: usize, cols: i32, fresh: bool, stage: usize): void {
+  rowOfTiles(1, a, aStep, aEnd, b, bStep, bTile, bTail, bTailStep, c, ldc, cols, fresh, stage);
+}
+function rows2(a: usize, aStep: usize, aEnd: usize, b: usize, bStep: usize, bTile: usize, bTail: usize, bTailStep: usize, c: usize, ldc: usize, cols: i32, fresh: bool, stage: usize): void {
+  rowOfTiles(2, a, aStep, aEnd, b, bStep, bTile, bTail, bTailStep, c, ldc, cols, fresh, stage);
+}
+function rows3(a: usize, aStep: usize, aEnd: usize, b: usize, bStep: usize, bTile: usize, bTail: usize, bTailStep: usize, c: usize, ldc: usize, cols: i32, fresh: bool, stage: usize): void {
+  rowOfTiles(3, a, aStep, aEnd, b, bStep, bTile, bTail, bTailStep, c, ldc, cols, fresh, stage);
+}
+function rows4(a: usize, aStep: usize, aEnd: usize, b: usize, bStep: usize, bTile: usize, bTail: usize, bTailStep: usize, c: usize, ldc: usize, cols: i32, fresh: bool, stage: usize): void {
+  rowOfTiles(4, a, aStep, aEnd, b, bStep, bTile, bTail, bTailStep, c, ldc, cols, fresh, stage);
+}
+function rows5(a: usize, aStep: usize, aEnd: usize, b: usize, bStep: usize, bTile: usize, bTail: usize, bTailStep: usize, c: usize, ldc: usize, cols: i32, fresh: bool, stage: usize): void {
+  rowOfTiles(5, a, aStep, aEnd, b, bStep, bTile, bTail, bTailStep, c, ldc, cols, fresh, stage);
+}
+function rows6(a: usize, aStep: usize, aEnd: usize, b: usize, bStep: usize, bTile: usize, bTail: usize, bTailStep: usize, c: usize, ldc: usize, cols: i32, fresh: bool, stage: usize): void {
+  rowOfTiles(6, a, aStep, aEnd, b, bStep, bTile, bTail, bTailStep, c, ldc, cols, fresh, stage);
+}
+
+/** rows (1..TILE_ROWS) of C times cols columns, over the k in [a, aEnd); see rowOfTiles. */
+export function tileRow(
+  rows: i32, a: usize, aStep: usize, aEnd: usize, b: usize, bStep: usize, bTile: usize, bTail: usize, bTailStep: usize,
+  c: usize, ldc: usize, cols: i32, fresh: bool, stage: usize,
+): void {
+  switch (rows) {
+    case 1: return rows1(a, aStep, aEnd, b, bStep, bTile, bTail, bTailStep, c, ldc, cols, fresh, stage);
+    case 2: return rows2(a, aStep, aEnd, b, bStep, bTile, bTail, bTailStep, c, ldc, cols, fresh, stage);
+    case 3: return rows3(a, aStep, aEnd, b, bStep, bTile, bTail, bTailStep, c, ldc, cols, fresh, stage);
+    case 4: return rows4(a, aStep, aEnd, b, bStep, bTile, bTail, bTailStep, c, ldc, cols, fresh, stage);
+    case 5: return rows5(a, aStep, aEnd, b, bStep, bTile, bTail, bTailStep, c, ldc, cols, fresh, stage);
+    default: if (TILE_ROWS > 5) rows6(a, aStep, aEnd, b, bStep, bTile, bTail, bTailStep, c, ldc, cols, fresh, stage);
+  }
+}
