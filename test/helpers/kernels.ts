@@ -1,10 +1,10 @@
 // Loads a raw kernel build with a memory of its own, for tests of single kernels.
 
 export type KernelBuild = 'simd' | 'relaxed' | 'simd-threads' | 'relaxed-threads';
-export type Kernel = (args: number, thread: number, threads: number) => void;
 
 export interface Kernels {
-  exports: Record<string, Kernel> & Record<string, (...args: number[]) => number>;
+  /** Kernels take (args, thread, threads). */
+  exports: Record<string, (...numbers: number[]) => number>;
   memory: WebAssembly.Memory;
   /** Address of that many fresh bytes, aligned to 16; the memory grows as needed (views of it may detach). */
   alloc(bytes: number): number;

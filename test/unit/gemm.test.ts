@@ -108,7 +108,9 @@ function check(
     M * N,
     ps,
     scratchBytes,
-  ].forEach((word, i) => view.setInt32(args + 4 * i, word, true));
+  ].forEach((word, i) => {
+    view.setInt32(args + 4 * i, word, true);
+  });
   let first: string | undefined;
   for (const threads of threadCounts) {
     bytes.fill(GUARD_BYTE);

@@ -1,0 +1,73 @@
+// Laboratory of the matmul kernels: GFLOPS of kernel builds side by side, shapes of real training.
+//   node test/bench/gemm-lab.mjs [--shape 10x100x784[:tA][:tB]] [--seconds 0.3] [build.wasm ...]
+// Builds take turns within one run, and the best of many runs counts: other processes share the machine.
+import { readFile } from 'node:fs/promises';
+
+const files = [];
+const shapes = [];
+let seconds = 0.3;
+for (let i = 2; i < process.argv.length; i++) {
+  const arg = process.argv[i];
+  if (arg === '--shape') shapes.push(process.argv[++i]);
+  else if (arg === '--seconds') seconds = Number(process.argv[++i]);
+  else files.push(arg);
+}
+const kernels = new URL('../../dist/kernels/', import.meta.url).pathname;
+if (!files.length) files.push(`${kernels}simd.wasm`, `${kernels}relaxed.wasm`);
+if (!shapes.length) {
+  shapes.push(
+    // M x N x K
+    '1024x1024x1024', '256x256x256', '64x64x64', '32x32x32', '16x16x16', '8x8x8',
+    // MLP 784-100-10, batch 10: forward, gradients of inputs and of weights
+    '10x100x784', '10x10x100', '10x100x10:tB', '784x100x10:tA', '100x10x10:tA', '10x784x100:tB',
+    // MLP 784-800-800-10, batch 128
+    '128x800x784', '784x800x128:tA', '128x784x800:tB', '128x10x800', '800x10x128:tA', '128x800x10:tB',
+    // matrix times vector
+    '1x1000x1000', '1x1000x1000:tB', '1000x1x1000', '1000x1x1000:tA', '4x1000x1000', '4x1000x1000:tB',
+    // convolution as im2col: positions x channels x patch, and its gradients
+    '4608x16x150', '16x150x4608:tA', '4608x150x16:tB', '1000x3x50', '3x1000x50', '2x2x10000:tB', '64x64x64:tA:tB',
+  );
+}
+
+const builds = [];
+for (const file of files) {
+  const memory = new WebAssembly.Memory({ initial: 1000 });
+  try {
+    const { instance } = await WebAssembly.instantiate(await readFile(file), { env: { memory, abort() {} } });
+    builds.push({ name: file.split('/').slice(-2).join('/').replace('kernels/', ''), memory, exports: instance.exports });
+  } catch (error) {
+    console.log(`${file}: ${error.message}`);
+  }
+}
+
+const align = (n) => (n + 63) & ~63;
+console.log(`${'M x N x K'.padEnd(20)}${builds.map((b) => b.name.padStart(22)).join('')}`);
+for (const shape of shapes) {
+  const [size, ...flags] = shape.split(':');
+  const [M, N, K] = size.split('x').map(Number);
+  const flops = 2 * M * N * K;
+  const calls = Math.max(1, Math.round(2e6 / flops));
+  for (const b of builds) {
+    const scratch = b.exports.matmulScratchBytes(M, N, K);
+    const args = 1024;
+    const pa = 4096;
+    const pb = align(pa + 4 * M * K) + 64;
+    const pc = align(pb + 4 * K * N) + 64;
+    const ps = align(pc + 4 * M * N) + 64;
+    const missing = ps + scratch - b.memory.buffer.byteLength;
+    if (missing > 0) b.memory.grow(Math.ceil(missing / 65536));
+    new Float32Array(b.memory.buffer, pa, (pc - pa) / 4).forEach((_, i, all) => (all[i] = (i % 17) / 17 - 0.5));
+    new Int32Array(b.memory.buffer, args, 14).set([
+      pc, pa, pb, M, N, K, +flags.includes('tA'), +flags.includes('tB'), 1, 0, 0, 0, ps, scratch,
+    ]);
+    b.best = Infinity;
+    b.run = () => {
+      const start = performance.now();
+      for (let i = 0; i < calls; i++) b.exports.matmul_f32(args, 0, 1);
+      b.best = Math.min(b.best, (performance.now() - start) / calls);
+    };
+  }
+  const stop = performance.now() + 1000 * seconds * builds.length;
+  for (let i = 0; i < 5 || performance.now() < stop; i++) for (const b of builds) b.run();
+  console.log(`${shape.padEnd(20)}${builds.map((b) => (flops / b.best / 1e6).toFixed(1).padStart(22)).join('')}`);
+}
