@@ -1,15 +1,21 @@
 // Builds everything: the four kernel builds, the bundles and the type declarations.
-//   node scripts/build.mjs [--kernels] [--bundles] [--types] [--tests]     no flag: kernels, bundles and types
+//   node scripts/build.mjs [--kernels] [--bundles] [--types] [--tests [--suite=PART-OF-PATH]]
+// With no flag: kernels, bundles and types.
 import { execFile } from 'node:child_process';
-import { cp, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { cp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 
 const run = promisify(execFile);
 const flags = new Set(process.argv.slice(2));
+const suitePattern = [...flags].find((f) => f.startsWith('--suite='))?.slice('--suite='.length) ?? '';
 const wants = (flag) => flags.size === 0 || flags.has(flag);
 
-const exists = (path) => stat(path).then(() => true, () => false);
+const exists = (path) =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
 
 /** Newest change below a folder, in milliseconds. */
 async function newest(folder) {
@@ -23,7 +29,11 @@ async function buildKernels() {
   const changed = Math.max(await newest('assembly'), (await stat('asconfig.json')).mtimeMs);
   for (const [target, { outFile }] of targets) {
     if ((await exists(outFile)) && (await stat(outFile)).mtimeMs > changed) continue;
-    const { stderr } = await run(process.execPath, ['node_modules/assemblyscript/bin/asc.js', '--target', target]);
+    const { stderr } = await run(process.execPath, [
+      'node_modules/assemblyscript/bin/asc.js',
+      '--target',
+      target,
+    ]);
     if (stderr.trim()) console.error(stderr.trim());
   }
 }
@@ -48,18 +58,34 @@ async function buildBundles() {
   await build({ ...bundleOptions, entryPoints: await present(entryPoints), outdir: 'dist' });
 }
 
-/** The test suites, each a module that runs in every runtime, beside the kernels that they load. */
+/**
+ * The test suites, each a module that runs in every runtime, beside the kernels that they load.
+ * What an earlier build left stays for the runs that still use it, and goes when it is an hour old.
+ */
 async function buildTests() {
-  await rm('build/test', { recursive: true, force: true });
-  const entries = (await readdir('test', { recursive: true })).filter((f) => f.endsWith('.test.ts'));
-  await build({
+  const files = (await readdir('test', { recursive: true })).map((f) => `test/${f.replaceAll('\\', '/')}`);
+  const suites = files.filter((f) => f.endsWith('.test.ts') && f.includes(suitePattern));
+  const workers = files.filter((f) => f.endsWith('.worker.ts'));
+  const { metafile } = await build({
     ...bundleOptions,
-    entryPoints: [...entries.map((f) => `test/${f}`), ...(await present(['src/thread.ts', 'src/worker.ts']))],
+    entryPoints: [
+      ...suites,
+      ...workers,
+      'test/runtime/harness.ts',
+      ...(await present(['src/thread.ts', 'src/worker.ts'])),
+    ],
     entryNames: '[name]',
     outdir: 'build/test',
     external: ['webgpu', 'node:*'],
+    metafile: true,
   });
-  await mkdir('build/test/kernels', { recursive: true });
+  const old = Date.now() - 3600e3;
+  for (const file of await readdir('build/test', { recursive: true })) {
+    const path = `build/test/${file.replaceAll('\\', '/')}`;
+    if (path in metafile.outputs || path.includes('/kernels')) continue;
+    const { mtimeMs } = await stat(path);
+    if (mtimeMs < old) await rm(path, { recursive: true, force: true });
+  }
   await cp('dist/kernels', 'build/test/kernels', { recursive: true });
 }
 

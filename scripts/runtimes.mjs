@@ -66,8 +66,10 @@ function installFromNpm() {
 function installFromDebian() {
   const missing = Object.keys(debian).filter((name) => !existsSync(debian[name]));
   if (missing.length === 0) return console.log('Debian packages: already there');
-  if (!existsSync('/usr/bin/apt-get')) return problems.push(`no apt-get here to install ${missing.join(', ')}`);
-  if (process.getuid() !== 0) return problems.push(`not root, so not installed: apt-get install ${missing.join(' ')}`);
+  if (!existsSync('/usr/bin/apt-get'))
+    return problems.push(`no apt-get here to install ${missing.join(', ')}`);
+  if (process.getuid() !== 0)
+    return problems.push(`not root, so not installed: apt-get install ${missing.join(' ')}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   if (!install('apt-get update', 'apt-get', ['update', '-q'], { env })) return;
   const args = ['install', '-y', '-q', '--no-install-recommends', ...missing];

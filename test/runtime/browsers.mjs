@@ -1,0 +1,3 @@
+export class Chromium {}
+export class Firefox {}
+export class WebKit {}
