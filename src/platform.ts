@@ -1,0 +1,309 @@
+// The only file that knows which runtime it is in: its name, files, HTTP, the cache, checksums, gzip.
+import { FormatError, StateError, StorageError } from './errors.js';
+
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+export interface Runtime {
+  name: 'node' | 'deno' | 'bun' | 'chromium' | 'firefox' | 'webkit' | 'unknown';
+  /** As the runtime itself gives it, e.g. `24.9.0`. */
+  version: string;
+}
+
+const globals = globalThis as {
+  Deno?: { version: { deno: string } };
+  Bun?: { version: string };
+  process?: NodeJS.Process;
+};
+
+/** The runtime in which this code runs. */
+export function runtime(): Runtime {
+  if (globals.Deno) return { name: 'deno', version: globals.Deno.version.deno };
+  if (globals.Bun) return { name: 'bun', version: globals.Bun.version };
+  const node = globals.process?.versions?.node;
+  if (node) return { name: 'node', version: node };
+  return parseUserAgent(globalThis.navigator?.userAgent ?? '');
+}
+
+/** A browser's engine and version from its user agent string. */
+export function parseUserAgent(agent: string): Runtime {
+  const firefox = /Firefox\/([\d.]+)/.exec(agent)?.[1];
+  if (firefox) return { name: 'firefox', version: firefox };
+  const chromium = /Chrom(?:e|ium)\/([\d.]+)/.exec(agent)?.[1];
+  if (chromium) return { name: 'chromium', version: chromium };
+  const webkit = /AppleWebKit\/([\d.]+)/.exec(agent)?.[1];
+  if (webkit) return { name: 'webkit', version: /Version\/([\d.]+)/.exec(agent)?.[1] ?? webkit };
+  return { name: 'unknown', version: '' };
+}
+
+/** True in Node, Deno and Bun, which have files. */
+export const hasFiles = ['node', 'deno', 'bun'].includes(runtime().name);
+
+/** Bytes so far and in all; total is undefined when the server does not say. */
+export type OnProgress = (progress: { loaded: number; total: number | undefined }) => void;
+
+export interface ReadOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: OnProgress | undefined;
+}
+
+const errorCode = (error: unknown): string | undefined => (error as { code?: string } | undefined)?.code;
+const errorText = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** True for paths that are fetched; without files (browsers) every path is, relative to the page. */
+export const isUrl = (path: string | URL): boolean => !hasFiles || /^(https?|blob|data):/i.test(String(path));
+
+/**
+ * Reads a file (Node, Deno, Bun: a path or a `file:` URL) or fetches an address.
+ * Throws StorageError (`values.missing` is true when there is no such file) or the signal's reason.
+ */
+export async function readBytes(path: string | URL, options: ReadOptions = {}): Promise<Bytes> {
+  options.signal?.throwIfAborted();
+  try {
+    return isUrl(path) ? await fetchBytes(path, options) : await readFileBytes(path, options);
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    if (error instanceof StorageError) throw error;
+    throw new StorageError({
+      where: String(path),
+      problem: `cannot be read: ${errorText(error)}`,
+      hint: isUrl(path)
+        ? 'is the address right, and does the server allow this origin?'
+        : 'is the path right?',
+      values: { path: String(path), code: errorCode(error), missing: errorCode(error) === 'ENOENT' },
+      cause: error,
+    });
+  }
+}
+
+async function readFileBytes(path: string | URL, { signal, onProgress }: ReadOptions): Promise<Bytes> {
+  const { readFile } = await import('node:fs/promises');
+  const file = String(path).startsWith('file:') ? new URL(path) : path;
+  const bytes = (await readFile(file, signal ? { signal } : {})) as Bytes;
+  onProgress?.({ loaded: bytes.length, total: bytes.length });
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+async function fetchBytes(url: string | URL, { signal, onProgress }: ReadOptions): Promise<Bytes> {
+  const response = await fetch(url, signal ? { signal } : {});
+  if (!response.ok || !response.body) {
+    await response.body?.cancel();
+    throw new StorageError({
+      where: String(url),
+      problem: `the server answered ${response.status} ${response.statusText}`.trim(),
+      values: { path: String(url), status: response.status, missing: response.status === 404 },
+    });
+  }
+  // The length of an encoded body is not the number of bytes that arrive here.
+  const stated = response.headers.has('content-encoding') ? null : response.headers.get('content-length');
+  const total = stated === null ? undefined : Number(stated);
+  const chunks: Uint8Array[] = [];
+  let loaded = 0;
+  const reader = response.body.getReader();
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    chunks.push(read.value);
+    loaded += read.value.length;
+    onProgress?.({ loaded, total });
+  }
+  if (total !== undefined && loaded !== total) {
+    throw new StorageError({
+      where: String(url),
+      problem: `the connection ended after ${loaded} of ${total} bytes`,
+      hint: 'try again',
+      values: { path: String(url), loaded, total },
+    });
+  }
+  return concatenated(chunks, loaded);
+}
+
+function concatenated(chunks: Uint8Array[], length: number): Bytes {
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+}
+
+let temporaries = 0;
+
+/**
+ * Writes a file whole or not at all: into a temporary file beside it, which then takes its name.
+ * On failure the old file is as it was, the temporary one is gone, and a StorageError tells why.
+ */
+export async function writeFileAtomic(path: string | URL, bytes: Uint8Array): Promise<void> {
+  if (!hasFiles) {
+    throw new StorageError({
+      where: String(path),
+      problem: `${runtime().name} has no files to write`,
+      hint: 'encode to bytes and offer them as a download',
+    });
+  }
+  const [{ open, rename, rm }, { fileURLToPath }] = await Promise.all([
+    import('node:fs/promises'),
+    import('node:url'),
+  ]);
+  const target = String(path).startsWith('file:') ? fileURLToPath(String(path)) : String(path);
+  const temporary = `${target}.${globals.process?.pid}-${temporaries++}.tmp`;
+  try {
+    const file = await open(temporary, 'wx');
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, target);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {});
+    throw new StorageError({
+      where: target,
+      problem: `${bytes.length} bytes cannot be written: ${errorText(error)}`,
+      hint:
+        errorCode(error) === 'ENOSPC'
+          ? 'the disk is full'
+          : 'does the folder exist, and may you write into it?',
+      values: { path: target, bytes: bytes.length, code: errorCode(error) },
+      cause: error,
+    });
+  }
+}
+
+/** SHA-256 in lower-case hexadecimal. Throws StateError where the runtime withholds crypto.subtle. */
+export async function sha256(bytes: Uint8Array): Promise<string> {
+  const subtle = globalThis.crypto?.subtle;
+  if (!subtle) {
+    throw new StateError({
+      where: 'sha256',
+      problem: 'crypto.subtle is missing, as in pages that were not loaded over a secure connection',
+      hint: 'serve the page over https or from localhost',
+    });
+  }
+  const digest = new Uint8Array(await subtle.digest('SHA-256', bytes as Bytes));
+  return Array.from(digest, (b) => b.toString(16).padStart(2, '0')).join('');
+}
+
+/**
+ * Bytes kept between runs, by key: a folder in Node, Deno and Bun (EVERYGRAD_CACHE, or everygrad in
+ * XDG_CACHE_HOME or ~/.cache), the Cache API in browsers. Entries start with their SHA-256 (64 characters);
+ * one that does not match it is dropped. Where nothing can be kept, `get` finds nothing and `put` gives false.
+ */
+export const cache = {
+  async get(key: string): Promise<Bytes | undefined> {
+    const store = await openStore();
+    const entry = await store?.read(key).catch(() => undefined);
+    if (!store || !entry) return undefined;
+    const bytes = entry.subarray(64);
+    if ((await sha256(bytes)) === new TextDecoder().decode(entry.subarray(0, 64))) return bytes;
+    await store.remove(key).catch(() => {});
+    return undefined;
+  },
+
+  async put(key: string, bytes: Uint8Array): Promise<boolean> {
+    const store = await openStore();
+    if (!store) return false;
+    const entry = concatenated([new TextEncoder().encode(await sha256(bytes)), bytes], 64 + bytes.length);
+    return store.write(key, entry).then(
+      () => true,
+      () => false, // a cache that is full or may not be written only costs time
+    );
+  },
+};
+
+interface Store {
+  read(key: string): Promise<Bytes | undefined>;
+  write(key: string, entry: Bytes): Promise<void>;
+  remove(key: string): Promise<unknown>;
+}
+
+async function openStore(): Promise<Store | undefined> {
+  if (hasFiles) return folderStore();
+  if (!globalThis.caches || !globalThis.crypto?.subtle) return undefined;
+  const opened = await caches.open('everygrad').catch(() => undefined); // denied in some private windows
+  const address = (key: string) => `https://everygrad.invalid/${encodeURIComponent(key)}`;
+  return (
+    opened && {
+      read: async (key) => {
+        const found = await opened.match(address(key));
+        return found && new Uint8Array(await found.arrayBuffer());
+      },
+      write: (key, entry) => opened.put(address(key), new Response(entry)),
+      remove: (key) => opened.delete(address(key)),
+    }
+  );
+}
+
+async function folderStore(): Promise<Store> {
+  const [{ mkdir, rm }, { join }, { homedir }] = await Promise.all([
+    import('node:fs/promises'),
+    import('node:path'),
+    import('node:os'),
+  ]);
+  const env = globals.process?.env ?? {};
+  const folder = env.EVERYGRAD_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'everygrad');
+  const file = async (key: string) => join(folder, await sha256(new TextEncoder().encode(key)));
+  return {
+    read: async (key) => readBytes(await file(key)),
+    write: async (key, entry) => {
+      await mkdir(folder, { recursive: true });
+      await writeFileAtomic(await file(key), entry);
+    },
+    remove: async (key) => rm(await file(key), { force: true }),
+  };
+}
+
+export const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
+
+export interface GunzipOptions {
+  /** No more than this is ever kept; a stream that holds more is a FormatError. */
+  maxBytes: number;
+  /** File name for errors. */
+  file?: string | undefined;
+  /** Gives the first maxBytes of a longer stream instead of an error. */
+  firstOnly?: boolean;
+}
+
+/** Compressed bytes that are handed over at a time; bounds what one step can expand to (1032 times as much). */
+const gunzipStep = 16384;
+
+/** Unpacks gzip. Throws FormatError when the stream is damaged, cut off, or holds more than maxBytes. */
+export async function gunzip(
+  bytes: Uint8Array,
+  { maxBytes, file = 'gzip', firstOnly = false }: GunzipOptions,
+): Promise<Bytes> {
+  let given = 0;
+  const source = new ReadableStream<BufferSource>({
+    pull(controller) {
+      if (given >= bytes.length) return controller.close();
+      controller.enqueue(bytes.slice(given, given + gunzipStep));
+      given += gunzipStep;
+    },
+  });
+  const reader = source.pipeThrough(new DecompressionStream('gzip')).getReader();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  try {
+    while (length <= maxBytes) {
+      const { done, value } = await reader.read();
+      if (done) return concatenated(chunks, length);
+      chunks.push(value);
+      length += value.length;
+    }
+  } catch (error) {
+    throw new FormatError({
+      where: file,
+      problem: `the gzip stream of ${bytes.length} bytes is damaged: ${errorText(error)}`,
+      hint: 'the file is corrupt or cut off; fetch it again',
+      values: { file, bytes: bytes.length },
+      cause: error,
+    });
+  }
+  await reader.cancel().catch(() => {});
+  if (firstOnly) return concatenated(chunks, length).slice(0, maxBytes);
+  throw new FormatError({
+    where: file,
+    problem: `the gzip stream holds more than the ${maxBytes} bytes that it should`,
+    hint: 'the file is corrupt or not what its name says',
+    values: { file, bytes: bytes.length, maxBytes },
+  });
+}

@@ -1,0 +1,80 @@
+// gzip in every runtime: what other programs packed, damaged streams, and bombs.
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { FormatError } from '../../src/errors.js';
+import { RandomStream } from '../../src/philox.js';
+import { gunzip, isGzip } from '../../src/platform.js';
+import { gzip } from '../helpers/gzip.js';
+
+const test = suite('gzip');
+
+const fromHex = (hex: string) => Uint8Array.from(hex.match(/../g) ?? [], (b) => Number.parseInt(b, 16));
+
+async function refused(run: Promise<unknown>, pattern: RegExp): Promise<FormatError> {
+  const error = await run.then(
+    () => undefined,
+    (e: unknown) => e,
+  );
+  assert.instance(error, FormatError);
+  assert.match((error as Error).message, pattern);
+  return error as FormatError;
+}
+
+test('unpacks what gzip(1) packed', async () => {
+  // printf 'everygrad everygrad everygrad' | gzip -9n | xxd -p
+  const packed = fromHex('1f8b08000000000002034b2d4b2daa4c2f4a4c5148c5640100a72e391b1d000000');
+  assert.ok(isGzip(packed));
+  const text = new TextDecoder().decode(await gunzip(packed, { maxBytes: 29 }));
+  assert.is(text, 'everygrad everygrad everygrad');
+});
+
+test('unpacks megabytes of noise unchanged', async () => {
+  const stream = new RandomStream(1, 0);
+  const noise = Uint8Array.from({ length: 3_000_000 }, () => stream.bits() & 255);
+  const back = await gunzip(await gzip(noise), { maxBytes: noise.length });
+  assert.is(back.length, noise.length);
+  assert.ok(back.every((b, i) => b === noise[i]));
+});
+
+test('the empty stream', async () => {
+  assert.is((await gunzip(await gzip(new Uint8Array(0)), { maxBytes: 0 })).length, 0);
+});
+
+test('a limit that is exceeded by one byte is an error; firstOnly gives the start', async () => {
+  const packed = await gzip(new Uint8Array(1000).fill(7));
+  assert.is((await gunzip(packed, { maxBytes: 1000 })).length, 1000);
+  const error = await refused(
+    gunzip(packed, { maxBytes: 999, file: 'a.gz' }),
+    /^\[a.gz\].*more than the 999 bytes/,
+  );
+  assert.equal(error.values, { file: 'a.gz', bytes: packed.length, maxBytes: 999 });
+  const first = await gunzip(packed, { maxBytes: 5, firstOnly: true });
+  assert.equal([...first], [7, 7, 7, 7, 7]);
+  assert.is((await gunzip(packed, { maxBytes: 2000, firstOnly: true })).length, 1000);
+});
+
+test('a bomb is given up after its first bytes', async () => {
+  const packed = await gzip(new Uint8Array(64 << 20));
+  assert.ok(packed.length < 100_000);
+  const start = performance.now();
+  for (let i = 0; i < 20; i++) await refused(gunzip(packed, { maxBytes: 1000 }), /more than/);
+  assert.ok(performance.now() - start < 2000, 'unpacking it all 20 times takes longer');
+});
+
+test('every truncation of a stream is refused', async () => {
+  const packed = await gzip(Uint8Array.from({ length: 300 }, (_, i) => (i * i) & 255));
+  for (let n = 0; n < packed.length; n++)
+    await refused(gunzip(packed.subarray(0, n), { maxBytes: 300, file: 'cut' }), /^\[cut\]/);
+});
+
+test('damage to data or checksum is refused', async () => {
+  const data = Uint8Array.from({ length: 300 }, (_, i) => (i * i) & 255);
+  const packed = await gzip(data);
+  for (const at of [0, 1, 2, packed.length - 8, packed.length - 1, packed.length >> 1]) {
+    const damaged = packed.slice();
+    damaged[at] = (damaged[at] as number) ^ 0x40;
+    await refused(gunzip(damaged, { maxBytes: 300 }), /gzip/);
+  }
+});
+
+test.run();
