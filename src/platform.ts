@@ -1,4 +1,4 @@
-// The only file that knows which runtime it is in: its name, files, HTTP, the cache, checksums, gzip.
+// The only file that knows which runtime it is in: its name, files, HTTP, the cache, checksums, gzip, workers.
 import { FormatError, StateError, StorageError } from './errors.js';
 
 export type Bytes = Uint8Array<ArrayBuffer>;
@@ -306,4 +306,101 @@ export async function gunzip(
     hint: 'the file is corrupt or not what its name says',
     values: { file, bytes: bytes.length, maxBytes },
   });
+}
+
+// Cores, shared memory, the files beside this module, and workers.
+
+const isNode = runtime().name === 'node';
+
+/** How many threads the machine runs at once; 1 where the runtime does not say. */
+export async function coreCount(): Promise<number> {
+  const cores = globalThis.navigator?.hardwareConcurrency;
+  if (cores || !isNode) return cores || 1;
+  return (await import('node:os')).availableParallelism(); // Node 20 has no navigator
+}
+
+/** Why memory cannot be shared with workers, in words; null when it can. */
+export function whyNoSharedMemory(): string | null {
+  if (!hasFiles && !globalThis.crossOriginIsolated) {
+    return 'the page is not cross-origin isolated (headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp)';
+  }
+  return typeof SharedArrayBuffer === 'undefined' ? 'this runtime has no SharedArrayBuffer' : null;
+}
+
+/** Whether this thread may sleep until another one wakes it; a page's main thread may not. */
+export function canBlock(): boolean {
+  try {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// With code splitting this file may lie in a folder of chunks, one below the files that it looks for.
+let assetsUrl = new URL(/\/chunks\/[^/]*$/.test(import.meta.url) ? '..' : '.', import.meta.url);
+
+/** Says where `kernels/` and `thread.js` lie, when a bundler moved this code away from them. */
+export function setAssetsUrl(url: string | URL): void {
+  const folder = String(url).endsWith('/') ? String(url) : `${url}/`;
+  assetsUrl = new URL(folder, globalThis.location?.href ?? import.meta.url);
+}
+
+/** Address of a file that belongs to the library. */
+export const assetUrl = (path: string): URL => new URL(path, assetsUrl);
+
+/** Compiles a WASM file, while it loads where that is possible. */
+export async function compileWasm(url: URL): Promise<WebAssembly.Module> {
+  if (isUrl(url)) {
+    // Servers that do not know the MIME type of .wasm are common; readBytes names the address in its errors.
+    const streamed = await WebAssembly.compileStreaming(fetch(url)).catch(() => null);
+    if (streamed) return streamed;
+  }
+  return WebAssembly.compile(await readBytes(url));
+}
+
+/** The other end of a worker. */
+export interface WorkerHandle {
+  post(message: unknown): void;
+  terminate(): void;
+}
+
+export interface WorkerEvents {
+  onMessage(message: unknown): void;
+  /** It could not start, or died. */
+  onError(problem: string): void;
+}
+
+/** Starts a module worker that does not keep the process alive. */
+export async function startWorker(url: URL, { onMessage, onError }: WorkerEvents): Promise<WorkerHandle> {
+  if (isNode) {
+    const { Worker } = await import('node:worker_threads');
+    const worker = new Worker(url);
+    worker.on('message', onMessage);
+    worker.on('error', (error) => onError(errorText(error)));
+    worker.on('exit', (code) => onError(`exited with code ${code}`));
+    worker.unref();
+    return { post: (message) => worker.postMessage(message), terminate: () => void worker.terminate() };
+  }
+  const worker = new Worker(url, { type: 'module' });
+  worker.addEventListener('message', ({ data }) => onMessage(data));
+  worker.addEventListener('messageerror', () => onError('a message to it could not be read'));
+  worker.addEventListener('error', (event) => {
+    event.preventDefault(); // Deno and Bun would end the process
+    onError(event.message || 'it could not be loaded');
+  });
+  (worker as { unref?(): void }).unref?.();
+  return { post: (message) => worker.postMessage(message), terminate: () => worker.terminate() };
+}
+
+/** For the code inside a worker: takes messages from the thread that started it. */
+export function onHostMessage(handle: (message: unknown, post: (answer: unknown) => void) => void): void {
+  if (isNode) {
+    import('node:worker_threads').then(({ parentPort }) => {
+      parentPort?.on('message', (message) => handle(message, (answer) => parentPort.postMessage(answer)));
+    });
+  } else {
+    const scope = globalThis as unknown as Worker;
+    scope.addEventListener('message', ({ data }) => handle(data, (answer) => scope.postMessage(answer)));
+  }
 }
