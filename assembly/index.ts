@@ -1,3 +1,6 @@
 // All kernels of the module, one file per family.
 export * from './program';
 export * from './gemm';
+export * from './elementwise';
+export * from './select';
+export * from './cast';
