@@ -1,0 +1,11 @@
+// A chain of elementwise ops over COUNT elements, or groups of four elements; one invocation each.
+{{chain}}
+override COUNT: u32;
+
+@compute @workgroup_size({{THREADS}})
+fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let q = id.x + id.y * groups.x * {{THREADS}}u;
+  if (q < COUNT) {
+    finish(q);
+  }
+}

@@ -1,0 +1,101 @@
+// out[o, i] = KIND over r of source[o, r, i].
+//   bindings: source, out;  Value: f32, i32 or u32;  TYPE: 0 f32, 1 i32, 2 u32;  KIND: 0 sum, 1 prod, 2 max, 3 min
+//   OUTER, REDUCE, INNER: sizes.  A workgroup makes TX outputs, each with TY invocations (powers of two).
+//   workgroups: ceil(OUTER * INNER / TX), linear (x fastest, then y)
+// Sums go in a fixed order: invocation y takes r = y, y + TY, ..., then halves are added pairwise.
+// NaN wins in max and min: they compare integer keys, as shaders may assume that there are no NaNs.
+alias Value = {{Value}};
+@group(0) @binding(0) var<storage, read_write> source: array<u32>;
+@group(0) @binding(1) var<storage, read_write> result: array<u32>;
+override OUTER: u32;
+override REDUCE: u32;
+override INNER: u32;
+
+const TX = {{TX}}u;
+const TY = {{TY}}u;
+const TYPE = {{TYPE}}u;
+const KIND = {{KIND}}u;
+
+var<workgroup> partial: array<u32, TX * TY>;
+
+// To a word that compares like the value as an unsigned number; for max, or for min upside down.
+fn to_state(word: u32) -> u32 {
+  if (KIND < 2u) {
+    return word;
+  }
+  var key = word;
+  if (TYPE == 0u) {
+    if ((word & 0x7fffffffu) > 0x7f800000u) {
+      return 0xffffffffu;
+    }
+    key = select(word ^ 0x80000000u, ~word, word >= 0x80000000u);
+  } else if (TYPE == 1u) {
+    key = word ^ 0x80000000u;
+  }
+  return select(key, ~key, KIND == 3u);
+}
+
+fn from_state(state: u32) -> u32 {
+  if (KIND < 2u) {
+    return state;
+  }
+  if (TYPE == 0u && state == 0xffffffffu) {
+    return 0x7fc00000u;
+  }
+  let key = select(state, ~state, KIND == 3u);
+  if (TYPE == 0u) {
+    return select(~key, key ^ 0x80000000u, key >= 0x80000000u);
+  }
+  return select(key, key ^ 0x80000000u, TYPE == 1u);
+}
+
+fn first_state() -> u32 {
+  if (KIND == 0u) {
+    return bitcast<u32>(Value(0));
+  }
+  if (KIND == 1u) {
+    return bitcast<u32>(Value(1));
+  }
+  return select(0u, 0x007fffffu, TYPE == 0u); // the key of -infinity, in min that of infinity upside down
+}
+
+fn combine(a: u32, b: u32) -> u32 {
+  if (KIND == 0u) {
+    return bitcast<u32>(bitcast<Value>(a) + bitcast<Value>(b));
+  }
+  if (KIND == 1u) {
+    return bitcast<u32>(bitcast<Value>(a) * bitcast<Value>(b));
+  }
+  return max(a, b);
+}
+
+@compute @workgroup_size(TX * TY)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let output = (group.x + group.y * groups.x) * TX + thread % TX;
+  let y = thread / TX;
+  var state = first_state();
+  if (output < OUTER * INNER) {
+    let base = output / INNER * REDUCE * INNER + output % INNER;
+    for (var r = y; r < REDUCE; r += TY) {
+      state = combine(state, to_state(source[base + r * INNER]));
+    }
+  }
+//#if TREE
+  partial[thread] = state;
+  workgroupBarrier();
+  for (var half = TY / 2u; half > 0u; half /= 2u) {
+    if (y < half) {
+      partial[thread] = combine(partial[thread], partial[thread + half * TX]);
+    }
+    workgroupBarrier();
+  }
+  state = partial[thread];
+//#end
+  if (y == 0u && output < OUTER * INNER) {
+    result[output] = from_state(state);
+  }
+}

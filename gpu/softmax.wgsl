@@ -1,0 +1,61 @@
+// Softmax, or its logarithm, of each row of source (ROWS, COLUMNS), float32.
+//   bindings: source, out;  LOG: 1 for the logarithm
+//   A workgroup takes RY rows, each with LX invocations (powers of two).
+//   workgroups: ceil(ROWS / RY), linear (x fastest, then y)
+@group(0) @binding(0) var<storage, read_write> source: array<f32>;
+@group(0) @binding(1) var<storage, read_write> result: array<f32>;
+override ROWS: u32;
+override COLUMNS: u32;
+
+const LX = {{LX}}u;
+const RY = {{RY}}u;
+const LOG = {{LOG}}u;
+
+var<workgroup> partial: array<f32, LX * RY>;
+
+@compute @workgroup_size(LX * RY)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let row = (group.x + group.y * groups.x) * RY + thread / LX;
+  let x = thread % LX;
+  let columns = select(0u, COLUMNS, row < ROWS);
+  let base = row * COLUMNS;
+
+  var largest = -3.4028234e38f;
+  for (var c = x; c < columns; c += LX) {
+    largest = max(largest, source[base + c]);
+  }
+  partial[thread] = largest;
+  workgroupBarrier();
+  for (var half = LX / 2u; half > 0u; half /= 2u) {
+    if (x < half) {
+      partial[thread] = max(partial[thread], partial[thread + half]);
+    }
+    workgroupBarrier();
+  }
+  largest = partial[thread - x];
+  workgroupBarrier();
+
+  var sum = 0.0f;
+  for (var c = x; c < columns; c += LX) {
+    sum += exp(source[base + c] - largest);
+  }
+  partial[thread] = sum;
+  workgroupBarrier();
+  for (var half = LX / 2u; half > 0u; half /= 2u) {
+    if (x < half) {
+      partial[thread] += partial[thread + half];
+    }
+    workgroupBarrier();
+  }
+  sum = partial[thread - x];
+
+  let log_sum = log(sum);
+  for (var c = x; c < columns; c += LX) {
+    let shifted = source[base + c] - largest;
+    result[base + c] = select(exp(shifted) / sum, shifted - log_sum, LOG == 1u);
+  }
+}
