@@ -37,3 +37,21 @@ export function repeat<T>(dst: usize, value: T, n: i32): void {
   for (; dst + 16 <= end; dst += 16) v128.store(dst, v);
   for (; dst < end; dst += sizeof<T>()) store<T>(dst, value);
 }
+
+/** Short rows go by hand: a call of memory.copy costs more than some hundred bytes do. */
+@inline
+export function copyRow<T>(dst: usize, src: usize, bytes: usize): void {
+  if (bytes >= 512) {
+    memory.copy(dst, src, bytes);
+    return;
+  }
+  const end = dst + bytes;
+  for (; dst + 16 <= end; dst += 16) {
+    v128.store(dst, v128.load(src));
+    src += 16;
+  }
+  for (; dst < end; dst += sizeof<T>()) {
+    store<T>(dst, load<T>(src));
+    src += sizeof<T>();
+  }
+}
