@@ -1,4 +1,4 @@
-// The only file that knows which runtime it is in: its name, files, HTTP, the cache, checksums, gzip, workers.
+// The only file that knows which runtime it is in: its name, files, HTTP, the cache, checksums, gzip, workers, the GPU.
 import { FormatError, StateError, StorageError } from './errors.js';
 
 export type Bytes = Uint8Array<ArrayBuffer>;
@@ -403,4 +403,44 @@ export function onHostMessage(handle: (message: unknown, post: (answer: unknown)
     const scope = globalThis as unknown as Worker;
     scope.addEventListener('message', ({ data }) => handle(data, (answer) => scope.postMessage(answer)));
   }
+}
+
+// The GPU: navigator.gpu in browsers and Deno, the npm package webgpu (Dawn) in Node.
+
+export type GpuAccess =
+  | { readonly gpu: GPU; readonly reason?: undefined }
+  | { readonly gpu?: undefined; readonly reason: string };
+
+let gpuAccess: Promise<GpuAccess> | undefined;
+
+/** WebGPU's entry point, or why there is none. */
+export function getGpu(): Promise<GpuAccess> {
+  gpuAccess ??= findGpu();
+  return gpuAccess;
+}
+
+async function findGpu(): Promise<GpuAccess> {
+  const { name } = runtime();
+  const gpu = globalThis.navigator?.gpu;
+  if (gpu) return { gpu };
+  if (name === 'node') {
+    try {
+      const { create, globals: classes } = await import('webgpu');
+      Object.assign(globalThis, classes);
+      return { gpu: create([]) };
+    } catch (error) {
+      if (errorCode(error) === 'ERR_MODULE_NOT_FOUND') {
+        return { reason: 'the optional package webgpu is not installed (npm install webgpu)' };
+      }
+      return { reason: `the package webgpu does not load: ${errorText(error)}` };
+    }
+  }
+  if (name === 'deno') return { reason: 'Deno has WebGPU only with --unstable-webgpu' };
+  if (hasFiles) return { reason: `${name} has no WebGPU` };
+  const secure = globalThis.isSecureContext ?? true;
+  return {
+    reason: secure
+      ? 'this browser has no WebGPU, or it is turned off'
+      : 'WebGPU needs a page loaded over https or from localhost',
+  };
 }
