@@ -1,0 +1,7 @@
+// Data sets: made here, read from files, or the user's own.
+export { ArrayDataset, type ArrayDatasetOptions, type BatchIterable } from './dataset.js';
+export { type DigitsOptions, digits } from './digits.js';
+export { type IdxData, parseIdx } from './idx.js';
+export { type Mnist, type MnistOptions, mnist } from './mnist.js';
+export type { Batch, BatchOptions, DataSpec, Dataset } from './spec.js';
+export { dataset, type Example, type ShuffleOptions, type Source, Stream, StreamDataset } from './stream.js';
