@@ -25,11 +25,15 @@ export interface ReferenceContext<A extends Attributes = Attributes> extends Sit
   readonly out: HostArray;
 }
 
-/** A word of a WASM kernel's argument block: a whole number, a float, or an address known only to the backend. */
+/**
+ * A word of a WASM kernel's argument block: a whole number, a float, or an address known only to the backend, with an
+ * offset in bytes where the kernel starts inside a tensor.
+ */
 export type WasmArgument =
   | number
   | { readonly float32: number }
-  | { readonly input: number }
+  | { readonly input: number; readonly offset?: number }
+  | { readonly output: true; readonly offset: number }
   | 'output'
   | 'scratch';
 

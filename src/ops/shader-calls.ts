@@ -110,7 +110,6 @@ function reduction(shader: string, kind: number, view: ReduceView, type: WgslTyp
         INNER: inner,
         TYPE: typeCodes[type],
         KIND: kind,
-        TREE: Number(split.TY > 1),
       },
       types: { Value: type },
       bindings: [input(0), 'output'],

@@ -1,0 +1,292 @@
+// The engine: the backends of this process, the plans made so far, and the queue that lets one plan run at a time.
+import type { Backend, BackendName, MemoryStats } from './backend/backend.js';
+import { ReferenceBackend } from './backend/reference.js';
+import { createWasmBackend, type WasmOptions } from './backend/wasm/index.js';
+import { type HostArray, showShape } from './dtype.js';
+import { OptionError, StateError } from './errors.js';
+import { type Backends, DeviceStorage, Executable, type Feed } from './execute.js';
+import type { Tensor, Variable } from './graph.js';
+import { hostData, type NeededGraph, needed, type Request, structureKey } from './schedule/graph.js';
+import { planGraph } from './schedule/plan.js';
+
+export type Device = 'auto' | 'wasm' | 'webgpu' | 'reference';
+
+export interface EngineOptions extends Pick<WasmOptions, 'build' | 'threads'> {
+  /**
+   * `auto`: the cost model shares the ops between WASM and, if there is one, the GPU. `wasm` or `webgpu`: that one takes
+   * all that it can do. `reference`: plain JavaScript, for checking.
+   */
+  device?: Device;
+}
+
+const devices: readonly Device[] = ['auto', 'wasm', 'webgpu', 'reference'];
+
+/** Plans of single evaluations that are kept; the one that was not used for longest goes first. */
+const keptPlans = 64;
+
+interface Evaluation {
+  executable: Executable;
+  variables: readonly Variable[];
+}
+
+export class Engine {
+  readonly backends: Backends;
+  readonly #evaluations = new Map<string, Evaluation>();
+  #queue: Promise<unknown> | null = null;
+  disposed = false;
+  /** Results that nobody holds any more give their memory back, should their owner have forgotten to. */
+  readonly #forgotten = new FinalizationRegistry<DeviceStorage>((storage) => {
+    if (!storage.disposed && !this.disposed) storage.dispose();
+  });
+
+  private constructor(
+    /** In order of preference, the one at the host's side last. */
+    readonly order: readonly Backend[],
+    readonly share: boolean,
+    /** Why there is no GPU although it would have been used. */
+    readonly whyNoGpu: string | null,
+  ) {
+    this.backends = new Map(order.map((b) => [b.name, b]));
+  }
+
+  static async create({ device = 'auto', ...wasm }: EngineOptions = {}): Promise<Engine> {
+    if (!devices.includes(device)) {
+      throw new OptionError({
+        where: 'device',
+        problem: `'${device}' is not a device`,
+        hint: `one of ${devices.join(', ')}`,
+        values: { device },
+      });
+    }
+    if (device === 'reference') return new Engine([new ReferenceBackend()], false, null);
+    const host = createWasmBackend(wasm);
+    if (device === 'wasm') return new Engine([await host], false, null);
+    try {
+      const { createWebgpuBackend } = await import('./backend/webgpu/index.js');
+      const [gpu, cpu] = await Promise.all([createWebgpuBackend(), host]);
+      return new Engine([gpu, cpu], device === 'auto', null);
+    } catch (error) {
+      if (device === 'webgpu') {
+        (await host).dispose();
+        throw error;
+      }
+      return new Engine([await host], false, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** One thing at a time: `f` starts when all before it is done. It may be synchronous, and then nothing waits. */
+  exclusively<T>(f: () => T | Promise<T>): T | Promise<T> {
+    if (this.disposed) {
+      throw new StateError({
+        where: 'engine',
+        problem: 'the engine was disposed',
+        hint: 'configure() replaced it',
+      });
+    }
+    const result = this.#queue ? this.#queue.then(f) : f();
+    if (!(result instanceof Promise)) return result;
+    const settled = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#queue = settled;
+    settled.then(() => {
+      if (this.#queue === settled) this.#queue = null;
+    });
+    return result;
+  }
+
+  /** The values of tensors, computed together. */
+  async evaluate(tensors: readonly Tensor[]): Promise<HostArray[]> {
+    const graph = needed({ outputs: tensors, assignments: new Map() });
+    return this.exclusively(async () => {
+      const executable = await this.#evaluation(graph);
+      await this.#fill(executable, graph);
+      await executable.run();
+      return Promise.all(tensors.map((_, i) => executable.read(i)));
+    });
+  }
+
+  /** Gives variables new values. */
+  async assign(assignments: ReadonlyMap<Variable, Tensor>): Promise<void> {
+    const graph = needed({ outputs: [], assignments });
+    await this.exclusively(async () => {
+      const executable = await this.#evaluation(graph);
+      await this.#fill(executable, graph);
+      await executable.run();
+    });
+  }
+
+  async #fill(executable: Executable, { feeds }: NeededGraph): Promise<void> {
+    for (const [i, feed] of feeds.entries()) await executable.feed(i, this.#valuesOf(feed));
+  }
+
+  #valuesOf(feed: Tensor): HostArray {
+    const data = hostData(feed);
+    if (data) return data;
+    throw new StateError({
+      where: 'data',
+      problem: `${feed} has no values: it is an argument of a function that is being compiled`,
+      hint: 'return it from the function, and read it outside',
+    });
+  }
+
+  async #evaluation(graph: NeededGraph): Promise<Executable> {
+    await this.#initialize(graph.variables);
+    const key = structureKey(graph);
+    const known = this.#evaluations.get(key);
+    this.#evaluations.delete(key);
+    if (known && known.variables.every((v) => !v.disposed)) {
+      this.#evaluations.set(key, known);
+      return known.executable;
+    }
+    known?.executable.dispose();
+    const plan = planGraph(graph, { backends: this.order, share: this.share, keepFeeds: false });
+    const executable = await Executable.compile(plan, this.backends);
+    this.#evaluations.set(key, { executable, variables: graph.variables });
+    for (const [oldest, { executable: old }] of this.#evaluations) {
+      if (this.#evaluations.size <= keptPlans) break;
+      this.#evaluations.delete(oldest);
+      old.dispose();
+    }
+    return executable;
+  }
+
+  /** Plans and compiles for many runs. Not to be called inside `exclusively`. */
+  async prepare(request: Request): Promise<Executable> {
+    const graph = needed(request);
+    return this.exclusively(async () => {
+      await this.#initialize(graph.variables);
+      const plan = planGraph(graph, { backends: this.order, share: this.share, keepFeeds: true });
+      const executable = await Executable.compile(plan, this.backends);
+      executable.writeHostFeeds();
+      return executable;
+    });
+  }
+
+  /** Runs with the given values for the feeds at the given positions; waits only if it must. */
+  run(executable: Executable, positions: readonly number[], values: readonly Feed[]): void | Promise<void> {
+    return this.exclusively(() => {
+      for (let i = 0; i < positions.length; i++) {
+        const at = positions[i]!;
+        if (at < 0) continue;
+        const waiting = executable.feed(at, values[i]!);
+        if (waiting) return this.#runSlowly(executable, positions, values, i, waiting);
+      }
+      return executable.run();
+    });
+  }
+
+  async #runSlowly(
+    executable: Executable,
+    positions: readonly number[],
+    values: readonly Feed[],
+    first: number,
+    waiting: Promise<void>,
+  ): Promise<void> {
+    await waiting;
+    for (let i = first + 1; i < positions.length; i++) {
+      if (positions[i]! >= 0) await executable.feed(positions[i]!, values[i]!);
+    }
+    await executable.run();
+  }
+
+  /** Gives variables their first values, all computed together on the host's side so that bits agree everywhere. */
+  async #initialize(variables: readonly Variable[]): Promise<void> {
+    const empty = variables.filter((v) => !this.#owns(v));
+    if (empty.length === 0) return;
+    const initial = empty.map((v) => {
+      if (v.initial && !v.disposed) return v.initial();
+      throw new StateError({
+        where: v.name,
+        problem: `${v.name} ${showShape(v.shape)} ${v.disposed ? 'was disposed' : 'has no values'}`,
+        hint: 'make a new one',
+      });
+    });
+    const graph = needed({ outputs: initial, assignments: new Map() });
+    await this.#initialize(graph.variables);
+    const host = this.order.at(-1)!;
+    const plan = planGraph(graph, { backends: [host], share: false, keepFeeds: true });
+    const executable = await Executable.compile(plan, this.backends);
+    try {
+      executable.writeHostFeeds();
+      await executable.run();
+      for (const [i, v] of empty.entries()) this.adopt(v, await executable.read(i));
+    } finally {
+      executable.dispose();
+    }
+  }
+
+  #owns({ name, storage }: Variable): boolean {
+    if (!storage) return false;
+    if ((storage as DeviceStorage).backends === this.backends) return true;
+    throw new StateError({
+      where: name,
+      problem: 'the variable belongs to an engine that was replaced',
+      hint: 'call configure() before anything is computed, or save and load the model',
+    });
+  }
+
+  /** Makes a variable live in this engine, with values from the host or none yet. */
+  adopt(variable: Variable, values: HostArray | null): void {
+    const storage = new DeviceStorage(
+      { shape: variable.shape, dtype: variable.dtype },
+      this.backends,
+      values,
+    );
+    variable.storage = storage;
+    this.#forgotten.register(variable, storage);
+  }
+
+  async initialize(variables: readonly Variable[]): Promise<void> {
+    await this.exclusively(() => this.#initialize(variables));
+  }
+
+  stats(): Partial<Record<BackendName, MemoryStats>> {
+    return Object.fromEntries(this.order.map((b) => [b.name, b.stats()]));
+  }
+
+  /** Forgets the plans of single evaluations and frees their memory. */
+  clearPlans(): void {
+    for (const { executable } of this.#evaluations.values()) executable.dispose();
+    this.#evaluations.clear();
+  }
+
+  dispose(): void {
+    if (this.disposed) return;
+    this.clearPlans();
+    this.disposed = true;
+    for (const b of this.order) b.dispose();
+  }
+}
+
+let current: Promise<Engine> | null = null;
+
+/** The engine that everything runs on, made at first use. */
+export function engine(): Promise<Engine> {
+  current ??= Engine.create();
+  return current;
+}
+
+/**
+ * Chooses device, kernel build and threads. To be called before anything is computed: an engine that is in use is
+ * replaced, and its variables with it.
+ */
+export async function configure(options: EngineOptions): Promise<Engine> {
+  const before = current;
+  const next = Engine.create(options);
+  current = next;
+  try {
+    const made = await next;
+    if (before) (await before.catch(() => null))?.dispose();
+    return made;
+  } catch (error) {
+    current = before;
+    throw error;
+  }
+}
+
+/** Memory in use on each backend: pieces handed out, their bytes, and how often the system was asked for memory. */
+export async function memoryStats(): Promise<Partial<Record<BackendName, MemoryStats>>> {
+  return (await engine()).stats();
+}

@@ -1,0 +1,363 @@
+// Runs plans: gives every value its place, has the backends compile the segments, moves values between backends.
+import type {
+  Backend,
+  BackendName,
+  Chain,
+  ChainInput,
+  Memory,
+  Operand,
+  Program,
+  Step,
+} from './backend/backend.js';
+import type { HostArray } from './dtype.js';
+import { EverygradError, StateError } from './errors.js';
+import { type Spec, type Storage, type Tensor, Variable } from './graph.js';
+import type { ElementwiseOp, KernelOp } from './ops/define.js';
+import { type Group, membersOf } from './schedule/fuse.js';
+import { hostData, type OpTensor, rootOf } from './schedule/graph.js';
+import type { Slot } from './schedule/memory.js';
+import { siteOf } from './schedule/place.js';
+import type { Plan } from './schedule/plan.js';
+
+export type Backends = ReadonlyMap<BackendName, Backend>;
+
+/** The values of a variable: a piece of memory on each backend that uses it, some of them up to date. */
+export class DeviceStorage implements Storage {
+  readonly #pieces = new Map<BackendName, Memory>();
+  readonly #current = new Set<BackendName>();
+  /** Values that no backend has yet. */
+  #host: HostArray | null;
+  disposed = false;
+
+  constructor(
+    /** Not the variable itself: a result that nobody holds must be free to go. */
+    readonly owner: Spec,
+    readonly backends: Backends,
+    host: HostArray | null,
+  ) {
+    this.#host = host;
+  }
+
+  /** The memory on a backend, whatever it holds. */
+  memory(name: BackendName): Memory {
+    const known = this.#pieces.get(name);
+    if (known) return known;
+    const backend = this.backends.get(name)!;
+    const piece = backend.allocate(Math.max(backend.bytesOf(this.owner), backend.alignment));
+    this.#pieces.set(name, piece);
+    return piece;
+  }
+
+  isCurrent(name: BackendName): boolean {
+    return this.#current.has(name);
+  }
+
+  /** Brings the values to a backend if they are not there. */
+  bring(name: BackendName): void | Promise<void> {
+    if (this.#current.has(name)) return;
+    const to = this.memory(name);
+    const arrive = (data: HostArray): void => {
+      this.backends.get(name)!.write(to, 0, data, this.owner.dtype);
+      this.#current.add(name);
+      this.#host = null;
+    };
+    const data = this.read();
+    if (data instanceof Promise) return data.then(arrive);
+    arrive(data);
+  }
+
+  /** A copy of the values for the host. */
+  read(): HostArray | Promise<HostArray> {
+    if (this.#host) return this.#host.slice();
+    // Memory that can be read at once, if there is one.
+    const [name] = [...this.#current].sort((a, b) => Number(a === 'webgpu') - Number(b === 'webgpu'));
+    return this.backends.get(name!)!.read(this.memory(name!), 0, this.owner);
+  }
+
+  /** The values were written on this backend: all other copies are out of date. */
+  wroteOn(name: BackendName): void {
+    if (this.#current.size === 1 && this.#current.has(name)) return;
+    this.#current.clear();
+    this.#current.add(name);
+    this.#host = null;
+  }
+
+  writeHost(data: HostArray): void {
+    const [name] = this.#current;
+    if (name) {
+      this.backends.get(name)!.write(this.memory(name), 0, data, this.owner.dtype);
+      this.wroteOn(name);
+    } else {
+      this.#host = data.slice();
+    }
+  }
+
+  dispose(): void {
+    for (const [name, piece] of this.#pieces) this.backends.get(name)!.free(piece);
+    this.#pieces.clear();
+    this.#current.clear();
+    this.disposed = true;
+  }
+}
+
+export function storageOf(variable: Variable): DeviceStorage {
+  if (variable.disposed || !variable.storage) {
+    throw new StateError({
+      where: variable.name,
+      problem: variable.disposed ? 'the variable was disposed' : 'the variable has no values yet',
+      hint: 'variables must live as long as the functions that use them',
+    });
+  }
+  return variable.storage as DeviceStorage;
+}
+
+interface CompiledSegment {
+  readonly backend: Backend;
+  readonly program: Program;
+  readonly arrivals: readonly { value: Tensor; from: Backend; source: Operand; to: Operand }[];
+}
+
+/** What a feed is filled with at a run: host values, or a variable whose values lie on a device. */
+export type Feed = HostArray | Variable;
+
+/** A plan with memory and compiled segments. */
+export class Executable {
+  readonly #arenas = new Map<BackendName, Memory>();
+  readonly #segments: CompiledSegment[] = [];
+  /** Where each feed has to be written, in the order of `plan.graph.feeds`. */
+  readonly #feedPlaces: Operand[][] = [];
+  #needs: { storage: DeviceStorage; backend: BackendName }[] = [];
+  #writes: { storage: DeviceStorage; backend: BackendName }[] = [];
+  disposed = false;
+
+  private constructor(
+    readonly plan: Plan,
+    readonly backends: Backends,
+  ) {}
+
+  /** Takes memory and compiles; all variables of the plan must have values. */
+  static async compile(plan: Plan, backends: Backends): Promise<Executable> {
+    const executable = new Executable(plan, backends);
+    try {
+      await executable.#build();
+    } catch (error) {
+      executable.dispose();
+      throw error instanceof EverygradError ? addPlanSize(error, plan) : error;
+    }
+    return executable;
+  }
+
+  async #build(): Promise<void> {
+    const { plan, backends } = this;
+    for (const [name, bytes] of plan.arenaBytes) {
+      if (bytes > 0) this.#arenas.set(name, backends.get(name)!.allocate(bytes));
+    }
+    for (const { backend: name, groups, arrivals } of plan.segments) {
+      const backend = backends.get(name)!;
+      const program = await backend.compile(groups.map((g) => this.#step(g)));
+      const moves = arrivals.map(({ value, from }) => ({
+        value,
+        from: backends.get(from)!,
+        source: this.#operand(value, from),
+        to: this.#slotOperand(value, name),
+      }));
+      this.#segments.push({ backend, program, arrivals: moves });
+    }
+    for (const feed of plan.graph.feeds) {
+      const places = [...plan.slots]
+        .filter(([, slots]) => slots.has(feed))
+        .map(([name]) => this.#slotOperand(feed, name));
+      this.#feedPlaces.push(places);
+    }
+    const needs = new Map<string, { storage: DeviceStorage; backend: BackendName }>();
+    for (const group of plan.groups) {
+      for (const root of membersOf(group).flatMap((t) => t.source.inputs.map(rootOf))) {
+        if (root instanceof Variable)
+          needs.set(`${root.id} ${group.backend}`, { storage: storageOf(root), backend: group.backend });
+      }
+    }
+    this.#needs = [...needs.values()];
+    this.#writes = plan.groups.flatMap((group) =>
+      membersOf(group)
+        .filter((t) => plan.inPlace.has(t))
+        .map((t) => ({ storage: storageOf(plan.inPlace.get(t)!), backend: group.backend })),
+    );
+  }
+
+  /** Where `t` lies on a backend: a variable's memory or a slot of the arena. */
+  #operand(t: Tensor, backend: BackendName): Operand {
+    const root = rootOf(t);
+    const variable = root instanceof Variable ? root : this.plan.inPlace.get(root);
+    if (!variable) return { ...this.#slotOperand(root, backend), shape: t.shape };
+    return { memory: storageOf(variable).memory(backend), offset: 0, shape: t.shape, dtype: t.dtype };
+  }
+
+  #slotOperand(t: Tensor, backend: BackendName): Operand {
+    const slot = this.plan.slots.get(backend)?.get(t) as Slot;
+    return { memory: this.#arenas.get(backend)!, offset: slot.offset, shape: t.shape, dtype: t.dtype };
+  }
+
+  #step({ backend, kernel, chain }: Group): Step {
+    const stored = (t: OpTensor): boolean => this.plan.inPlace.has(t) || this.plan.slots.get(backend)!.has(t);
+    return {
+      kernel: kernel && {
+        op: kernel.source.op as KernelOp,
+        site: siteOf(kernel),
+        inputs: kernel.source.inputs.map((t) => this.#operand(t, backend)),
+        output: stored(kernel) ? this.#operand(kernel, backend) : null,
+      },
+      chain: chain.length > 0 ? this.#chain(chain, kernel, backend, stored) : null,
+    };
+  }
+
+  #chain(
+    members: readonly OpTensor[],
+    kernel: OpTensor | null,
+    backend: BackendName,
+    stored: (t: OpTensor) => boolean,
+  ): Chain {
+    const input = (t: Tensor): ChainInput => {
+      const root = rootOf(t);
+      if (root.source.kind === 'constant')
+        return { kind: 'constant', value: root.source.value, dtype: t.dtype };
+      const index = members.indexOf(root as OpTensor);
+      if (index >= 0) return { kind: 'instruction', index };
+      return root === kernel ? { kind: 'kernel' } : { kind: 'operand', operand: this.#operand(t, backend) };
+    };
+    return {
+      shape: members[0]!.shape,
+      instructions: members.map((t) => ({
+        op: t.source.op as ElementwiseOp,
+        site: siteOf(t),
+        inputs: t.source.inputs.map(input),
+      })),
+      stores: members.flatMap((t, instruction) =>
+        stored(t) ? [{ instruction, to: this.#operand(t, backend) }] : [],
+      ),
+    };
+  }
+
+  /** Writes the feeds that stay the same. */
+  writeHostFeeds(): void {
+    this.plan.graph.feeds.forEach((feed, i) => {
+      const data = hostData(feed);
+      if (data) this.feed(i, data);
+    });
+  }
+
+  /** Gives the i-th feed of the plan its values for the next run. */
+  feed(i: number, value: Feed): void | Promise<void> {
+    const waits: Promise<void>[] = [];
+    for (const { memory, offset, dtype } of this.#feedPlaces[i]!) {
+      const backend = [...this.backends.values()].find((b) => this.#arenas.get(b.name) === memory)!;
+      if (!(value instanceof Variable)) {
+        backend.write(memory, offset, value, dtype);
+        continue;
+      }
+      const storage = storageOf(value);
+      const copy = (): void =>
+        backend.copy(storage.memory(backend.name), 0, memory, offset, backend.bytesOf(value));
+      const brought = storage.bring(backend.name);
+      if (brought) waits.push(brought.then(copy));
+      else copy();
+    }
+    if (waits.length > 0) return Promise.all(waits).then(() => undefined);
+  }
+
+  /** Runs all segments; returns a promise only if it has to wait. */
+  run(): void | Promise<void> {
+    for (let i = 0; i < this.#needs.length; i++) {
+      const { storage, backend } = this.#needs[i]!;
+      if (!storage.isCurrent(backend)) return this.#runAfterMoving();
+    }
+    return this.#runSegments(0);
+  }
+
+  async #runAfterMoving(): Promise<void> {
+    for (const { storage, backend } of this.#needs) await storage.bring(backend);
+    await this.#runSegments(0);
+  }
+
+  #runSegments(from: number): void | Promise<void> {
+    for (let i = from; i < this.#segments.length; i++) {
+      const { backend, program, arrivals } = this.#segments[i]!;
+      if (arrivals.length > 0) return this.#runWithArrivals(i);
+      const running = backend.run(program);
+      if (running) return running.then(() => this.#runSegments(i + 1));
+    }
+    for (let i = 0; i < this.#writes.length; i++) this.#writes[i]!.storage.wroteOn(this.#writes[i]!.backend);
+  }
+
+  async #runWithArrivals(i: number): Promise<void> {
+    const { backend, program, arrivals } = this.#segments[i]!;
+    for (const { from, source, to } of arrivals) {
+      const data = await from.read(source.memory, source.offset, source);
+      backend.write(to.memory, to.offset, data, to.dtype);
+    }
+    await backend.run(program);
+    await this.#runSegments(i + 1);
+  }
+
+  /** The host's copy of output i of the last run. */
+  read(i: number): HostArray | Promise<HostArray> {
+    const output = this.plan.graph.outputs[i]!;
+    const { backend, operand } = this.#place(output);
+    return backend
+      ? backend.read(operand!.memory, operand!.offset, operand!)
+      : storageOf(rootOf(output) as Variable).read();
+  }
+
+  /** Copies output i of the last run into a variable's memory on the backend where it was made. */
+  keep(i: number, variable: Variable): void | Promise<void> {
+    const storage = storageOf(variable);
+    const { backend, operand } = this.#place(this.plan.graph.outputs[i]!);
+    if (!backend) {
+      const data = this.read(i);
+      return data instanceof Promise ? data.then((d) => storage.writeHost(d)) : storage.writeHost(data);
+    }
+    backend.copy(
+      operand!.memory,
+      operand!.offset,
+      storage.memory(backend.name),
+      0,
+      backend.bytesOf(variable),
+    );
+    storage.wroteOn(backend.name);
+  }
+
+  #place(output: Tensor): { backend: Backend | null; operand: Operand | null } {
+    const root = rootOf(output);
+    if (root instanceof Variable) return { backend: null, operand: null };
+    const group = this.plan.groups.find((g) => membersOf(g).includes(root as OpTensor));
+    const name = group?.backend ?? [...this.plan.slots].find(([, slots]) => slots.has(root))![0];
+    return { backend: this.backends.get(name)!, operand: this.#operand(output, name) };
+  }
+
+  dispose(): void {
+    for (const { backend, program } of this.#segments) backend.release(program);
+    for (const [name, arena] of this.#arenas) this.backends.get(name)!.free(arena);
+    this.#segments.length = 0;
+    this.#arenas.clear();
+    this.disposed = true;
+  }
+}
+
+/** Out of memory: names the plan's bytes and its largest tensors. */
+function addPlanSize(error: EverygradError, plan: Plan): EverygradError {
+  const largest = [...plan.slots.values()]
+    .flatMap((slots) => [...slots])
+    .sort(([, a], [, b]) => b.bytes - a.bytes)
+    .slice(0, 3)
+    .map(([t, { bytes }]) => `${t} ${bytes} bytes`);
+  const total = [...plan.arenaBytes].map(([name, bytes]) => `${bytes} bytes on ${name}`).join(', ');
+  const Class = error.constructor as new (
+    parts: ConstructorParameters<typeof EverygradError>[0],
+  ) => EverygradError;
+  return new Class({
+    where: error.where,
+    problem: `${error.problem}; the plan needs ${total}, its largest tensors are ${largest.join('; ')}`,
+    ...(error.hint ? { hint: error.hint } : {}),
+    values: error.values,
+    cause: error,
+  });
+}

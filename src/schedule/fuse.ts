@@ -1,0 +1,143 @@
+// Third pass: groups of ops that run as one step. Elementwise ops over one index space become a chain; where the
+// backend can, a chain is applied to a kernel's result before it is stored.
+import type { Backend, BackendName } from '../backend/backend.js';
+import { sameShape } from '../dtype.js';
+import type { Tensor } from '../graph.js';
+import { type NeededGraph, type OpTensor, rootOf } from './graph.js';
+import type { Placement } from './place.js';
+
+/** Ops that run as one step: a kernel, a chain, or a kernel with a chain behind it. */
+export interface Group {
+  readonly backend: BackendName;
+  readonly kernel: OpTensor | null;
+  readonly chain: readonly OpTensor[];
+}
+
+export const membersOf = ({ kernel, chain }: Group): OpTensor[] => (kernel ? [kernel, ...chain] : [...chain]);
+
+/** Set of small whole numbers. */
+class BitSet {
+  readonly #words: Uint32Array;
+  constructor(size: number) {
+    this.#words = new Uint32Array((size + 31) >> 5);
+  }
+  add(i: number): void {
+    this.#words[i >> 5]! |= 1 << (i & 31);
+  }
+  addAll(other: BitSet): void {
+    for (let w = 0; w < this.#words.length; w++) this.#words[w]! |= other.#words[w]!;
+  }
+  meets(other: BitSet): boolean {
+    return this.#words.some((word, w) => (word & other.#words[w]!) !== 0);
+  }
+}
+
+/** A group that is still growing. */
+interface Draft {
+  backend: BackendName;
+  kernel: OpTensor | null;
+  chain: OpTensor[];
+  members: BitSet;
+}
+
+export function fuse(
+  graph: NeededGraph,
+  placements: ReadonlyMap<Tensor, Placement>,
+  backends: readonly Backend[],
+): Group[] {
+  const index = new Map<Tensor, number>(graph.ops.map((t, i) => [t, i]));
+  const byName = new Map(backends.map((b) => [b.name, b]));
+  const users = usersOf(graph);
+  const kept = new Set<Tensor>([...graph.outputs.map(rootOf), ...graph.assignments.values()]);
+  /** ancestors[i]: op i and everything that it is made of. */
+  const ancestors: BitSet[] = [];
+  const draftOf = new Map<Tensor, Draft>();
+  const drafts = new Set<Draft>();
+
+  const inputsOf = (t: OpTensor): Tensor[] => t.source.inputs.map(rootOf);
+
+  /** Whether all could run as one step: no way leads out of the set and back in. */
+  const convex = (members: readonly OpTensor[], set: BitSet): boolean =>
+    members.every((t) =>
+      inputsOf(t).every((i) => {
+        const at = index.get(i);
+        return at === undefined || members.includes(i as OpTensor) || !ancestors[at]!.meets(set);
+      }),
+    );
+
+  /** How many different tensors the step would bind. */
+  const operands = (members: readonly OpTensor[]): number => {
+    const outside = new Set(
+      members
+        .flatMap(inputsOf)
+        .filter((i) => i.source.kind !== 'constant' && !members.includes(i as OpTensor)),
+    );
+    const written = members.filter((t) => kept.has(t) || users.get(t)!.some((u) => !members.includes(u)));
+    return outside.size + Math.max(1, written.length);
+  };
+
+  for (const [i, t] of graph.ops.entries()) {
+    const { backend: name } = placements.get(t)!;
+    const backend = byName.get(name)!;
+    const own = new BitSet(graph.ops.length);
+    own.add(i);
+    for (const input of inputsOf(t)) {
+      const at = index.get(input);
+      if (at !== undefined) own.addAll(ancestors[at]!);
+    }
+    ancestors.push(own);
+
+    const elementwise = t.source.op.kind === 'elementwise';
+    let draft: Draft = {
+      backend: name,
+      kernel: elementwise ? null : t,
+      chain: elementwise ? [t] : [],
+      members: new BitSet(graph.ops.length),
+    };
+    draft.members.add(i);
+    if (elementwise) {
+      for (const input of new Set(inputsOf(t))) {
+        const other = draftOf.get(input);
+        if (!other || other === draft || other.backend !== name || (other.kernel && draft.kernel)) continue;
+        if (!joins(other, t, input, backend)) continue;
+        const kernel = other.kernel ?? draft.kernel;
+        const chain = [...other.chain, ...draft.chain].sort((a, b) => a.id - b.id);
+        const members = new BitSet(graph.ops.length);
+        members.addAll(other.members);
+        members.addAll(draft.members);
+        const all = kernel ? [kernel, ...chain] : chain;
+        if (!convex(all, members) || operands(all) > backend.maxOperands) continue;
+        drafts.delete(other);
+        drafts.delete(draft);
+        draft = { backend: name, kernel, chain, members };
+        for (const member of all) draftOf.set(member, draft);
+      }
+    }
+    draftOf.set(t, draft);
+    drafts.add(draft);
+  }
+  return [...drafts].map(({ backend, kernel, chain }) => ({ backend, kernel, chain }));
+}
+
+/** Whether `t` may be computed together with the group that makes its input. */
+function joins(other: Draft, t: OpTensor, input: Tensor, backend: Backend): boolean {
+  const [first] = other.chain;
+  if (first) return sameShape(first.shape, t.shape);
+  const { op } = other.kernel!.source;
+  return (
+    backend.fusesEpilogue &&
+    op.kind === 'kernel' &&
+    op.webgpu.epilogue === true &&
+    sameShape(input.shape, t.shape) &&
+    t.source.inputs.includes(input)
+  );
+}
+
+/** The ops that read each tensor. */
+export function usersOf(graph: NeededGraph): Map<Tensor, OpTensor[]> {
+  const users = new Map<Tensor, OpTensor[]>();
+  for (const t of [...graph.ops, ...graph.feeds, ...graph.variables]) users.set(t, []);
+  for (const t of graph.ops)
+    for (const input of new Set(t.source.inputs.map(rootOf))) users.get(input)?.push(t);
+  return users;
+}

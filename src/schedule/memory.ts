@@ -1,0 +1,188 @@
+// Fifth pass: where each value lies in its backend's arena, from when to when.
+import type { Backend, BackendName } from '../backend/backend.js';
+import type { Tensor, Variable } from '../graph.js';
+import { type Group, membersOf } from './fuse.js';
+import { type NeededGraph, type OpTensor, rootOf } from './graph.js';
+
+/** A run of groups on one backend, and the values that must be brought there before. */
+export interface Segment {
+  readonly backend: BackendName;
+  readonly groups: readonly Group[];
+  readonly arrivals: readonly { readonly value: Tensor; readonly from: BackendName }[];
+}
+
+/** Where a value lies in an arena, in bytes. */
+export interface Slot {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export interface MemoryPlan {
+  readonly segments: readonly Segment[];
+  readonly slots: ReadonlyMap<BackendName, ReadonlyMap<Tensor, Slot>>;
+  readonly arenaBytes: ReadonlyMap<BackendName, number>;
+  /** The largest sum of values that live at one moment, the least that any arena needs. */
+  readonly liveBytes: ReadonlyMap<BackendName, number>;
+}
+
+/** A value on a backend, from its first to its last group (both included). */
+interface Lifetime {
+  value: Tensor;
+  bytes: number;
+  first: number;
+  last: number;
+}
+
+const roundUp = (n: number, to: number): number => Math.ceil(n / to) * to;
+
+/**
+ * @param keepFeeds host data stay where they are between runs (they are written once), so they live all the time.
+ */
+export function planMemory(
+  graph: NeededGraph,
+  groups: readonly Group[],
+  inPlace: ReadonlyMap<Tensor, Variable>,
+  backends: readonly Backend[],
+  keepFeeds: boolean,
+): MemoryPlan {
+  const byName = new Map(backends.map((b) => [b.name, b]));
+  const position = new Map<Tensor, number>(
+    groups.flatMap((g, i) => membersOf(g).map((t): [Tensor, number] => [t, i])),
+  );
+  const segmentStart = groups.map((_, i) => i);
+  for (let i = 1; i < groups.length; i++) {
+    if (groups[i]!.backend === groups[i - 1]!.backend) segmentStart[i] = segmentStart[i - 1]!;
+  }
+  const lifetimes = new Map<BackendName, Map<Tensor, Lifetime>>(backends.map((b) => [b.name, new Map()]));
+  const end = groups.length;
+  const extend = (backend: BackendName, value: Tensor, from: number, to: number): void => {
+    const list = lifetimes.get(backend)!;
+    const known = list.get(value);
+    if (known) {
+      known.first = Math.min(known.first, from);
+      known.last = Math.max(known.last, to);
+    } else {
+      list.set(value, { value, bytes: byName.get(backend)!.bytesOf(value), first: from, last: to });
+    }
+  };
+  const arrivals = new Map<number, { value: Tensor; from: BackendName }[]>();
+
+  // Every read of a value from outside of its group, by place of reading.
+  for (const [i, group] of groups.entries()) {
+    const members = membersOf(group);
+    const chain = group.kernel === null ? members : group.chain;
+    for (const t of members) {
+      for (const input of t.source.inputs.map(rootOf)) {
+        const { kind } = input.source;
+        if (kind === 'variable' || members.includes(input as OpTensor)) continue;
+        if (kind === 'constant' && chain.includes(t)) continue;
+        const made = position.get(input);
+        if (made === undefined) {
+          extend(group.backend, input, 0, i);
+          continue;
+        }
+        const from = groups[made]!.backend;
+        if (from === group.backend) {
+          if (!inPlace.has(input)) extend(from, input, made, i);
+          continue;
+        }
+        const start = segmentStart[i]!;
+        if (!inPlace.has(input)) extend(from, input, made, start);
+        if (!lifetimes.get(group.backend)!.has(input)) {
+          arrivals.set(start, [...(arrivals.get(start) ?? []), { value: input, from }]);
+        }
+        extend(group.backend, input, start, i);
+      }
+    }
+  }
+  for (const output of graph.outputs.map(rootOf)) {
+    if (output.source.kind === 'variable' || inPlace.has(output)) continue;
+    const made = position.get(output);
+    if (made !== undefined) extend(groups[made]!.backend, output, made, end);
+    else extend(usedOn(lifetimes, output) ?? backends.at(-1)!.name, output, 0, end);
+  }
+  for (const feed of keepFeeds ? graph.feeds : []) {
+    if (feed.source.kind === 'input') continue;
+    for (const list of lifetimes.values()) {
+      const lifetime = list.get(feed);
+      if (lifetime) [lifetime.first, lifetime.last] = [0, end];
+    }
+  }
+  // A kernel without a chain needs a place for its result even if nobody reads it.
+  for (const [i, { kernel, chain, backend }] of groups.entries()) {
+    const last = chain.at(-1) ?? kernel!;
+    const stored = membersOf(groups[i]!).some((t) => inPlace.has(t) || lifetimes.get(backend)!.has(t));
+    if (!stored) extend(backend, last, i, i);
+  }
+
+  const slots = new Map<BackendName, Map<Tensor, Slot>>();
+  const arenaBytes = new Map<BackendName, number>();
+  const liveBytes = new Map<BackendName, number>();
+  for (const [name, list] of lifetimes) {
+    const { alignment } = byName.get(name)!;
+    const all = [...list.values()].map((l) => ({
+      ...l,
+      bytes: Math.max(alignment, roundUp(l.bytes, alignment)),
+    }));
+    slots.set(name, assignOffsets(all));
+    arenaBytes.set(name, Math.max(0, ...[...slots.get(name)!.values()].map((s) => s.offset + s.bytes)));
+    liveBytes.set(name, largestLiveSet(all, end));
+  }
+  const segments = cutSegments(groups, segmentStart, arrivals);
+  return { segments, slots, arenaBytes, liveBytes };
+}
+
+const usedOn = (
+  lifetimes: ReadonlyMap<BackendName, ReadonlyMap<Tensor, Lifetime>>,
+  t: Tensor,
+): BackendName | undefined => [...lifetimes].find(([, list]) => list.has(t))?.[0];
+
+/** Greedy by size: the largest value first, each at the lowest offset that is free during its whole life. */
+function assignOffsets(lifetimes: readonly Lifetime[]): Map<Tensor, Slot> {
+  const placed: (Lifetime & Slot)[] = [];
+  for (const l of [...lifetimes].sort((a, b) => b.bytes - a.bytes || a.first - b.first)) {
+    const inTheWay = placed
+      .filter((p) => p.first <= l.last && l.first <= p.last)
+      .sort((a, b) => a.offset - b.offset);
+    let offset = 0;
+    for (const p of inTheWay) {
+      if (offset + l.bytes <= p.offset) break;
+      offset = Math.max(offset, p.offset + p.bytes);
+    }
+    placed.push({ ...l, offset });
+  }
+  return new Map(placed.map(({ value, offset, bytes }) => [value, { offset, bytes }]));
+}
+
+function largestLiveSet(lifetimes: readonly Lifetime[], end: number): number {
+  const change = new Array<number>(end + 2).fill(0);
+  for (const { first, last, bytes } of lifetimes) {
+    change[first]! += bytes;
+    change[last + 1]! -= bytes;
+  }
+  let live = 0;
+  return change.reduce((most, c) => Math.max(most, (live += c)), 0);
+}
+
+function cutSegments(
+  groups: readonly Group[],
+  segmentStart: readonly number[],
+  arrivals: ReadonlyMap<number, { value: Tensor; from: BackendName }[]>,
+): Segment[] {
+  const starts = [...new Set(segmentStart)];
+  return starts.map((start, i) => ({
+    backend: groups[start]!.backend,
+    groups: groups.slice(start, starts[i + 1] ?? groups.length),
+    arrivals: arrivals.get(start) ?? [],
+  }));
+}
+
+/** Members of a group whose results must be in memory: read elsewhere, kept, or the group's only result. */
+export function storedMembers(
+  group: Group,
+  plan: MemoryPlan,
+  inPlace: ReadonlyMap<Tensor, Variable>,
+): OpTensor[] {
+  const slots = plan.slots.get(group.backend)!;
+  return membersOf(group).filter((t) => inPlace.has(t) || slots.has(t));
+}

@@ -1,0 +1,66 @@
+// The plan: what the passes make of a graph. Plain data that can be printed, compared and tested with no backend.
+import type { Backend, BackendName } from '../backend/backend.js';
+import { showShape } from '../dtype.js';
+import type { Tensor, Variable } from '../graph.js';
+import { fuse, type Group, membersOf } from './fuse.js';
+import { type NeededGraph, needed, type Request } from './graph.js';
+import { type MemoryPlan, planMemory } from './memory.js';
+import { order } from './order.js';
+import { type Placement, place } from './place.js';
+
+export interface Plan extends MemoryPlan {
+  readonly graph: NeededGraph;
+  readonly placements: ReadonlyMap<Tensor, Placement>;
+  readonly groups: readonly Group[];
+  readonly inPlace: ReadonlyMap<Tensor, Variable>;
+}
+
+export interface PlanOptions {
+  /** In order of preference, the one at the host's side last. */
+  readonly backends: readonly Backend[];
+  /** Let the cost model share the ops between two backends, instead of giving the first all that it can do. */
+  readonly share: boolean;
+  /** Host data of the graph are written once, not at each run. */
+  readonly keepFeeds: boolean;
+}
+
+export const makePlan = (request: Request, options: PlanOptions): Plan => planGraph(needed(request), options);
+
+export function planGraph(graph: NeededGraph, { backends, share, keepFeeds }: PlanOptions): Plan {
+  const placements = place(graph, backends, share);
+  const { groups, inPlace } = order(graph, fuse(graph, placements, backends));
+  return { graph, placements, groups, inPlace, ...planMemory(graph, groups, inPlace, backends, keepFeeds) };
+}
+
+/** How many ops run on each backend. */
+export function countOps(plan: Plan): Partial<Record<BackendName, number>> {
+  const counts: Partial<Record<BackendName, number>> = {};
+  for (const group of plan.groups)
+    counts[group.backend] = (counts[group.backend] ?? 0) + membersOf(group).length;
+  return counts;
+}
+
+/** One line of `plan.explain()`. */
+export interface PlanRow {
+  step: number;
+  ops: string;
+  shape: string;
+  backend: BackendName;
+  why: string;
+  estimatedMicroseconds: number;
+}
+
+/** A row for each step: its ops, its shape, where it runs and why, and what the cost model expects. */
+export const explain = (plan: Plan): PlanRow[] =>
+  plan.groups.map((group, step) => {
+    const members = membersOf(group);
+    const known = members.map((t) => plan.placements.get(t)).filter((p) => p !== undefined);
+    return {
+      step,
+      ops: members.map((t) => t.source.op.name).join(' '),
+      shape: showShape(members.at(-1)!.shape),
+      backend: group.backend,
+      why: known[0]?.why ?? 'copies a new value into its variable',
+      estimatedMicroseconds: known.reduce((n, p) => n + p.seconds * 1e6, 0),
+    };
+  });
