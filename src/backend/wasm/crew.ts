@@ -1,0 +1,153 @@
+// The workers that run programs together with the calling thread.
+import { DeviceError, StateError } from '../../errors.js';
+import { assetUrl, canBlock, startWorker, type WorkerHandle } from '../../platform.js';
+import { controlWords, fail, type Report, type Setup } from './crew-member.js';
+import type { Heap } from './heap.js';
+import { control, controlBytes, type Kernels } from './kernels.js';
+
+/** How often a waiting thread looks before it sleeps: about 20 us where each thread has a core of its own. */
+const patientSpin = 20_000;
+const crowdedSpin = 200;
+
+/** Workers get this long to start before the program goes on without them. */
+const startTimeout = 20_000;
+
+export interface CrewOptions {
+  threads: number;
+  cores: number;
+  module: WebAssembly.Module;
+  heap: Heap;
+  kernels: Kernels;
+}
+
+/**
+ * All threads together. Where this thread may sleep it is thread 0 of them. In a page's main thread, which may not,
+ * all threads are workers, and the end of a run is told by a message.
+ */
+export class Crew {
+  readonly threads: number;
+  readonly #memory: WebAssembly.Memory;
+  readonly #kernels: Kernels;
+  readonly #control: number;
+  readonly #words: Int32Array;
+  readonly #leads = canBlock();
+  #workers: WorkerHandle[] = [];
+  readonly #workerCount: number;
+  #state: 'starting' | 'ready' | 'ended' = 'starting';
+  #ready: { promise: Promise<void>; resolve: () => void };
+  #finished: { resolve: () => void; reject: (error: Error) => void } | null = null;
+
+  constructor({ threads, cores, module, heap, kernels }: CrewOptions) {
+    this.threads = threads;
+    this.#memory = heap.memory;
+    this.#kernels = kernels;
+    this.#control = heap.allocate(controlBytes);
+    this.#words = controlWords(heap.memory, this.#control);
+    this.#words.fill(0);
+    this.#words[control.spin] = threads > cores ? crowdedSpin : patientSpin;
+    let resolve = () => {};
+    const promise = new Promise<void>((done) => {
+      resolve = done;
+    });
+    this.#ready = { promise, resolve };
+    this.#workerCount = this.#leads ? threads - 1 : threads;
+    const setup = { module, memory: heap.memory, control: this.#control, threads };
+    for (let thread = this.#leads ? 1 : 0; thread < threads; thread++) {
+      void this.#start({ ...setup, thread, reports: !this.#leads && thread === 0 });
+    }
+  }
+
+  get isReady(): boolean {
+    if (this.#state === 'starting' && Atomics.load(this.#words, control.ready) === this.#workerCount) {
+      this.#state = 'ready';
+    }
+    return this.#state === 'ready';
+  }
+
+  /** Resolves when all workers run, or when it is clear that they will not. */
+  async ready(): Promise<void> {
+    if (this.isReady || this.#state === 'ended') return;
+    const timer = setTimeout(() => this.#giveUp(`they did not start in ${startTimeout} ms`), startTimeout);
+    await this.#ready.promise;
+    clearTimeout(timer);
+  }
+
+  /** Runs a list of calls on all threads. */
+  run(address: number, count: number): void | Promise<void> {
+    const { runner } = this.#kernels;
+    if (this.#leads) {
+      try {
+        runner.lead(this.#control, address, count, this.threads);
+      } catch (error) {
+        this.end();
+        throw kernelFailed(error);
+      }
+      return;
+    }
+    return new Promise((resolve, reject) => {
+      this.#finished = { resolve, reject };
+      runner.start(this.#control, address, count);
+    });
+  }
+
+  /** Ends the workers. */
+  end(): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'ended';
+    fail(this.#memory, this.#control);
+    this.#words[control.count] = -1;
+    Atomics.add(this.#words, control.run, 1);
+    Atomics.notify(this.#words, control.run);
+    for (const worker of this.#workers) worker.terminate();
+    this.#workers = [];
+    this.#ready.resolve();
+    this.#finished?.reject(
+      new StateError({ where: 'wasm', problem: 'the backend was disposed while it was running' }),
+    );
+    this.#finished = null;
+  }
+
+  async #start(setup: Setup): Promise<void> {
+    try {
+      const worker = await startWorker(assetUrl('thread.js'), {
+        onMessage: (message) => this.#onReport(message as Report),
+        onError: (problem) => this.#giveUp(problem),
+      });
+      if (this.#state === 'ended') return worker.terminate();
+      this.#workers.push(worker);
+      worker.post(setup);
+    } catch (error) {
+      this.#giveUp(String(error));
+    }
+  }
+
+  #onReport(report: Report): void {
+    if (this.#state === 'ended') return;
+    if (report.kind === 'failed') this.#giveUp(report.problem);
+    else if (report.kind === 'ready') {
+      if (this.isReady) this.#ready.resolve();
+    } else {
+      const finished = this.#finished;
+      this.#finished = null;
+      finished?.resolve();
+    }
+  }
+
+  /** Goes on with one thread. */
+  #giveUp(problem: string): void {
+    if (this.#state === 'ended') return;
+    console.warn(`everygrad: continuing on one thread, the workers failed: ${problem}`);
+    this.#finished?.reject(kernelFailed(problem));
+    this.#finished = null;
+    this.end();
+  }
+}
+
+/** A kernel trapped: what it was to write is not complete. */
+export const kernelFailed = (cause: unknown): DeviceError =>
+  new DeviceError({
+    where: 'wasm',
+    problem: `a kernel failed: ${cause instanceof Error ? cause.message : String(cause)}`,
+    hint: 'this is a bug of everygrad, please report it',
+    cause,
+  });

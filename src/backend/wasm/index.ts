@@ -1,0 +1,69 @@
+// Chooses and loads a build of the kernels, and starts the WASM backend with it.
+import { DeviceError, OptionError } from '../../errors.js';
+import { assetUrl, compileWasm } from '../../platform.js';
+import { Crew } from './crew.js';
+import { WasmBackend } from './engine.js';
+import { detectFeatures, type Features } from './features.js';
+import { Heap } from './heap.js';
+import { instantiate } from './kernels.js';
+
+export { WasmBackend } from './engine.js';
+export { detectFeatures, type Features } from './features.js';
+
+export interface WasmOptions {
+  /** Kernels with relaxed SIMD are faster, plain SIMD gives the same bits on every machine. */
+  build?: 'auto' | 'simd' | 'relaxed';
+  /** By default one per core, at most 8. */
+  threads?: number;
+  /** The compiled kernels, where their file cannot be read: a plain build for 1 thread, else a -threads build. */
+  module?: WebAssembly.Module;
+}
+
+/** Loads the best build of the kernels that this runtime can run; workers start in the background. */
+export async function createWasmBackend(options: WasmOptions = {}): Promise<WasmBackend> {
+  const features = await detectFeatures();
+  const threads = chooseThreads(options, features);
+  const build = chooseBuild(options, features) + (threads > 1 ? '-threads' : '');
+  const module = options.module ?? (await compileWasm(assetUrl(`kernels/${build}.wasm`)));
+  const heap = new Heap({ shared: threads > 1 });
+  const kernels = await instantiate(module, heap.memory);
+  heap.begin(kernels.runner.heapBase());
+  const crew = threads > 1 ? new Crew({ threads, cores: features.cores, module, heap, kernels }) : null;
+  return new WasmBackend(build, heap, kernels, crew);
+}
+
+function chooseThreads({ threads }: WasmOptions, { cores, threadsWhyNot }: Features): number {
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 64)) {
+    throw new OptionError({
+      where: 'threads',
+      problem: `${threads} is not a number of threads`,
+      hint: 'a whole number from 1 to 64',
+      values: { threads },
+    });
+  }
+  if (threadsWhyNot === null) return threads ?? Math.min(cores, 8);
+  if (threads !== undefined && threads > 1) {
+    console.warn(`everygrad: running on 1 thread instead of ${threads}: ${threadsWhyNot}`);
+  }
+  return 1;
+}
+
+function chooseBuild({ build = 'auto' }: WasmOptions, { simd, relaxedSimd }: Features): 'simd' | 'relaxed' {
+  if (!['auto', 'simd', 'relaxed'].includes(build)) {
+    throw new OptionError({
+      where: 'build',
+      problem: `${build} is not a build of the kernels`,
+      hint: 'one of auto, simd, relaxed',
+      values: { build },
+    });
+  }
+  if (!simd || (build === 'relaxed' && !relaxedSimd)) {
+    throw new DeviceError({
+      where: 'wasm',
+      problem: `this runtime has no ${simd ? 'relaxed ' : ''}SIMD for WebAssembly`,
+      hint: simd ? "use build: 'auto'" : 'everygrad needs it: use a newer browser, Node, Deno or Bun',
+      values: { build, simd, relaxedSimd },
+    });
+  }
+  return build === 'simd' || !relaxedSimd ? 'simd' : 'relaxed';
+}

@@ -1,0 +1,60 @@
+// Encodes a planned chain as the argument block of the kernel `fusedLoop`; assembly/fused.ts has the format.
+import { dtypes } from '../../dtype.js';
+import { alignUp } from './allocator.js';
+import type { ProgramBuilder, Word } from './builder.js';
+import type { BlockStep, ChainPlan, Place } from './chain.js';
+
+/** All registers together stay below this: half of a small L1 cache, the operands stream through the rest. */
+const registerBytes = 16384;
+const mostElements = 2048;
+const fewestElements = 128;
+
+const streamMode = 1;
+const scratchMode = 2;
+const broadcast = -1;
+
+/** Elements per block. Does not depend on the number of threads. */
+function blockOf({ registers, elementBytes }: ChainPlan): number {
+  const fitting = Math.floor(registerBytes / (Math.max(registers, 1) * elementBytes * 64)) * 64;
+  return Math.min(Math.max(fitting, fewestElements), mostElements);
+}
+
+/** Bytes of a register. */
+const stride = (plan: ChainPlan): number => blockOf(plan) * plan.elementBytes;
+
+/** Scratch memory for each thread. */
+export const loopScratchBytes = (plan: ChainPlan): number => alignUp(plan.registers * stride(plan));
+
+export function emitLoop(builder: ProgramBuilder, plan: ChainPlan, scratch: number): void {
+  const { size, splats, body } = plan;
+  if (size === 0) return;
+  const block = blockOf(plan);
+  const bytes = stride(plan);
+  const prologue = splats.flatMap(({ register, from, dtype }): Word[] => [
+    builder.index(`splat_${dtypes[dtype].bytes * 8}`),
+    register * bytes,
+    'value' in from ? builder.constant(from.value, dtype) : from.address,
+    Math.min(block, size),
+  ]);
+  const instructions = body.flatMap((step) => instruction(builder, step, bytes));
+  const scratchBytes = loopScratchBytes(plan);
+  const head = [size, block, body.length, splats.length, scratch, scratchBytes];
+  builder.call('fusedLoop', [...head, ...prologue, ...instructions]);
+}
+
+function instruction(builder: ProgramBuilder, step: BlockStep, registerStride: number): Word[] {
+  const place = (p: Place | undefined): Word[] => {
+    if (!p) return [0, 0, 0];
+    if (p.kind === 'stream') return [streamMode, p.address, p.bytes];
+    return [scratchMode, p.register * registerStride, 0];
+  };
+  if (step.kind === 'kernel') {
+    const [a, b, c] = step.from;
+    return [builder.index(step.kernel), ...place(step.to), ...place(a), ...place(b), ...place(c), 0];
+  }
+  const { axes } = step;
+  const descriptor = [axes.length, ...axes.map((x) => x.size), ...axes.map((x) => x.stride)];
+  const [mode, position] = place(step.to) as [Word, Word];
+  const source = [0, step.address, 0, 0, { data: builder.place(descriptor) }, 0];
+  return [broadcast, mode, position, step.bytes, ...source, 0, 0, 0, 0];
+}
