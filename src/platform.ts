@@ -125,8 +125,6 @@ function concatenated(chunks: Uint8Array[], length: number): Bytes {
   return all;
 }
 
-let temporaries = 0;
-
 /**
  * Writes a file whole or not at all: into a temporary file beside it, which then takes its name.
  * On failure the old file is as it was, the temporary one is gone, and a StorageError tells why.
@@ -144,7 +142,7 @@ export async function writeFileAtomic(path: string | URL, bytes: Uint8Array): Pr
     import('node:url'),
   ]);
   const target = String(path).startsWith('file:') ? fileURLToPath(String(path)) : String(path);
-  const temporary = `${target}.${globals.process?.pid}-${temporaries++}.tmp`;
+  const temporary = `${target}.${crypto.randomUUID()}.tmp`;
   try {
     const file = await open(temporary, 'wx');
     try {

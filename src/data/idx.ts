@@ -51,7 +51,9 @@ function parseUnpacked(bytes: Uint8Array, file: string): IdxData {
   const { type, shape, offset, dataBytes } = parseHeader(bytes, file);
   if (bytes.length - offset !== dataBytes) throw wrongLength(file, dataBytes, bytes.length - offset);
   const { dtype } = type;
-  if (dtype === 'uint8') return { shape, dtype, data: bytes.subarray(offset) };
+  if (dtype === 'uint8') {
+    return { shape, dtype, data: new Uint8Array(bytes.buffer, bytes.byteOffset + offset, dataBytes) };
+  }
   const view = new DataView(bytes.buffer, bytes.byteOffset + offset, dataBytes);
   const data = new dtypes[dtype].array(dataBytes / type.bytes);
   for (let i = 0; i < data.length; i++) data[i] = type.read(view, i * type.bytes);

@@ -1,5 +1,5 @@
 // Examples that arrive one by one from any iterable: map, shuffle with a buffer, batch, prefetch.
-import { type HostArray, sizeOf } from '../dtype.js';
+import { dtypes, type HostArray, sizeOf } from '../dtype.js';
 import { DataError } from '../errors.js';
 import { RandomStream, streams } from '../philox.js';
 import { ArrayDataset, type ArrayDatasetOptions } from './dataset.js';
@@ -147,6 +147,8 @@ async function* checkedExamples(
 ): AsyncGenerator<Example> {
   const inputSize = sizeOf(spec.inputShape);
   const targetSize = sizeOf(spec.targetShape);
+  const { array: InputArray } = dtypes[spec.inputDType];
+  const { array: TargetArray } = dtypes[spec.targetDType];
   let index = 0;
   for await (const { inputs, targets, ...rest } of typeof source === 'function' ? source() : source) {
     const size = 'size' in rest ? rest.size : 1;
@@ -155,8 +157,8 @@ async function* checkedExamples(
     for (let row = 0; row < size; row++) {
       // Copies, because a source may reuse its arrays while examples wait in a buffer here.
       yield {
-        inputs: inputs.slice(row * inputSize, (row + 1) * inputSize),
-        targets: targets.slice(row * targetSize, (row + 1) * targetSize),
+        inputs: new InputArray(inputs.subarray(row * inputSize, (row + 1) * inputSize)),
+        targets: new TargetArray(targets.subarray(row * targetSize, (row + 1) * targetSize)),
       };
     }
     index += size;
