@@ -1,6 +1,7 @@
 // Matrix multiplication C = op(A) op(B), batched: the split over threads, the blocks, the choice of path.
 // Sums run over k in an order that only the shapes decide, never the split: the same bits with any threads.
 import { MatmulArgs } from './gemm-args';
+import { dotRows } from './gemm-dot';
 import { TILE_COLS, TILE_ROWS, tileRow } from './gemm-micro';
 import { packStraight, packTransposed } from './gemm-pack';
 
@@ -11,14 +12,43 @@ export { matmul_f64 } from './gemm-f64';
 @inline const BLOCK_K: i32 = 256;
 // @ts-ignore: decorator
 @inline const BLOCK_N: i32 = 384;
+/** Up to that many rows B is not packed, up to so many k or columns a transposed A is not. */
+// @ts-ignore: decorator
+@inline const DIRECT_ROWS: i32 = 20;
+// @ts-ignore: decorator
+@inline const DIRECT_DEPTH: i32 = 32;
+// @ts-ignore: decorator
+@inline const DIRECT_COLS: i32 = 16;
 /** Bytes for a partial tile of C. */
 // @ts-ignore: decorator
 @inline const STAGE: i32 = 192;
 
+/** Up to that many rows (or columns) C is thin enough for dot products, from that K on. */
+// @ts-ignore: decorator
+@inline const DOT_THIN: i32 = 16;
+// @ts-ignore: decorator
+@inline const DOT_K: i32 = 32;
+/** What the dot products may transpose: floats. */
+// @ts-ignore: decorator
+@inline const DOT_COPY: i32 = 65536;
+
 /** Scratch bytes that matmul_f32 needs for each thread. matmul_f64 needs none. */
 export function matmulScratchBytes(M: i32, N: i32, K: i32): i32 {
   const k = min(K, BLOCK_K), n = min((N + TILE_COLS - 1) & -TILE_COLS, BLOCK_N);
-  return STAGE + ((k * (n + TILE_ROWS)) << 2);
+  const panels = STAGE + ((k * (n + TILE_ROWS)) << 2);
+  const thin = min(M, N);
+  if (K < DOT_K || thin > DOT_THIN || <i64>thin * K > DOT_COPY) return panels;
+  return max(panels, thin * K << 2);
+}
+
+/** Whether C is computed by dot products. Only shapes decide, since the order of the sums depends on it. */
+// @ts-ignore: decorator
+@inline function usesDots(M: i32, N: i32, K: i32, transA: i32, transB: i32): bool {
+  if (K < DOT_K) return false;
+  const wide = N > M, thin = wide ? M : N;
+  // The thick operand must have its k side by side; the thin one can be copied so.
+  if (thin > DOT_THIN || !(wide ? transB : !transA)) return false;
+  return thin == 1 || (wide ? !transA : transB) || <i64>thin * K <= DOT_COPY;
 }
 
 export function matmul_f32(args: usize, thread: i32, threads: i32): void {
@@ -52,28 +82,53 @@ function block(g: MatmulArgs, item: i32, i0: i32, i1: i32, j0: i32, j1: i32, thr
     for (let i = i0; i < i1; i++) memory.fill(c + <usize>i * ldc + <usize>(j0 << 2), 0, <usize>(j1 - j0) << 2);
     return;
   }
-  const stage = g.scratch + <usize>thread * g.scratchBytes;
-  const panelA = stage + STAGE;
+  const scratch = g.scratch + <usize>thread * g.scratchBytes;
+  if (usesDots(M, N, K, g.transA, g.transB)) {
+    const at = c + <usize>i0 * ldc + <usize>(j0 << 2);
+    if (N > M) dotRows(b + (<usize>j0 * K << 2), j1 - j0, rowsOverK(scratch, a, M, K, !g.transA), M, K, at, 4, ldc);
+    else dotRows(a + (<usize>i0 * K << 2), i1 - i0, rowsOverK(scratch, b, N, K, g.transB != 0), N, K, at, ldc, 4);
+    return;
+  }
+  const panelA = scratch + STAGE;
   const panelsB = panelA + <usize>(min(K, BLOCK_K) * TILE_ROWS << 2);
   for (let j = j0; j < j1; j += BLOCK_N) {
-    const cols = min(BLOCK_N, j1 - j);
+    const cols = min(BLOCK_N, j1 - j), full = cols & -TILE_COLS, tail = cols - full;
     for (let k = 0; k < K; k += BLOCK_K) {
       const depth = min(BLOCK_K, K - k);
-      packB(panelsB, b, g.transB, N, K, j, cols, k, depth);
-      const bTile = <usize>depth << 5, bTail = panelsB + <usize>(cols / TILE_COLS) * bTile;
+      // B is read where it lies if too few rows pass for a copy to pay.
+      const directB = !g.transB && i1 - i0 <= DIRECT_ROWS;
+      const directA = g.transA && (depth <= DIRECT_DEPTH || cols <= DIRECT_COLS);
+      let first = b + (<usize>k * N + j << 2), bStep = ldc, bTile: usize = 32;
+      let bTail = first + <usize>(full << 2), bTailStep = bStep;
+      if (!directB) {
+        first = panelsB, bStep = 32, bTile = <usize>depth << 5;
+        packB(panelsB, b, g.transB, N, K, j, full, k, depth);
+      }
+      if (tail && !(directB && tail == 4)) {
+        bTail = panelsB + <usize>full * (<usize>depth << 2), bTailStep = 32;
+        packB(bTail, b, g.transB, N, K, j + full, tail, k, depth);
+      }
       for (let i = i0; i < i1; ) {
         const tiles = (i1 - i + TILE_ROWS - 1) / TILE_ROWS, rows = (i1 - i + tiles - 1) / tiles;
-        if (g.transA) packStraight(panelA, a + (<usize>k * M + i << 2), <usize>M << 2, depth, rows, rows);
+        let aFirst = panelA, aStep = <usize>rows << 2;
+        if (directA) aFirst = a + (<usize>k * M + i << 2), aStep = <usize>M << 2;
+        else if (g.transA) packStraight(panelA, a + (<usize>k * M + i << 2), <usize>M << 2, depth, rows, rows);
         else packTransposed(panelA, a + (<usize>i * K + k << 2), <usize>K << 2, depth, rows, rows);
-        const aStep = <usize>rows << 2;
         tileRow(
-          rows, panelA, aStep, panelA + <usize>depth * aStep, panelsB, 32, bTile, bTail, 32,
-          c + <usize>i * ldc + <usize>(j << 2), ldc, cols, k == 0, stage,
+          rows, aFirst, aStep, aFirst + <usize>depth * aStep, first, bStep, bTile, bTail, bTailStep,
+          c + <usize>i * ldc + <usize>(j << 2), ldc, cols, k == 0, scratch,
         );
         i += rows;
       }
     }
   }
+}
+
+/** A thin operand as rows with their k side by side: as it lies, or else transposed into `scratch`. */
+function rowsOverK(scratch: usize, from: usize, rows: i32, K: i32, already: bool): usize {
+  if (already || rows == 1) return from;
+  packTransposed(scratch, from, <usize>rows << 2, rows, K, K);
+  return scratch;
 }
 
 /** Columns j..j+cols of op(B), rows k..k+depth, as panels of 8 columns. */

@@ -1,7 +1,9 @@
 // Laboratory of the matmul kernels: GFLOPS of kernel builds side by side, shapes of real training.
 //   node test/bench/gemm-lab.mjs [--shape 10x100x784[:tA][:tB]] [--seconds 0.3] [build.wasm ...]
 // Builds take turns within one run, and the best of many runs counts: other processes share the machine.
-import { readFile } from 'node:fs/promises';
+// The last column is this moment's limit: multiply-adds on registers alone, in the instructions of the best build.
+import { readFileSync } from 'node:fs';
+import asc from 'assemblyscript/dist/asc.js';
 
 const files = [];
 const shapes = [];
@@ -17,31 +19,94 @@ if (!files.length) files.push(`${kernels}simd.wasm`, `${kernels}relaxed.wasm`);
 if (!shapes.length) {
   shapes.push(
     // M x N x K
-    '1024x1024x1024', '256x256x256', '64x64x64', '32x32x32', '16x16x16', '8x8x8',
+    '1024x1024x1024',
+    '256x256x256',
+    '64x64x64',
+    '32x32x32',
+    '16x16x16',
+    '8x8x8',
     // MLP 784-100-10, batch 10: forward, gradients of inputs and of weights
-    '10x100x784', '10x10x100', '10x100x10:tB', '784x100x10:tA', '100x10x10:tA', '10x784x100:tB',
+    '10x100x784',
+    '10x10x100',
+    '10x100x10:tB',
+    '784x100x10:tA',
+    '100x10x10:tA',
+    '10x784x100:tB',
     // MLP 784-800-800-10, batch 128
-    '128x800x784', '784x800x128:tA', '128x784x800:tB', '128x10x800', '800x10x128:tA', '128x800x10:tB',
+    '128x800x784',
+    '784x800x128:tA',
+    '128x784x800:tB',
+    '128x10x800',
+    '800x10x128:tA',
+    '128x800x10:tB',
     // matrix times vector
-    '1x1000x1000', '1x1000x1000:tB', '1000x1x1000', '1000x1x1000:tA', '4x1000x1000', '4x1000x1000:tB',
+    '1x1000x1000',
+    '1x1000x1000:tB',
+    '1000x1x1000',
+    '1000x1x1000:tA',
+    '4x1000x1000',
+    '4x1000x1000:tB',
     // convolution as im2col: positions x channels x patch, and its gradients
-    '4608x16x150', '16x150x4608:tA', '4608x150x16:tB', '1000x3x50', '3x1000x50', '2x2x10000:tB', '64x64x64:tA:tB',
+    '4608x16x150',
+    '16x150x4608:tA',
+    '4608x150x16:tB',
+    '1000x3x50',
+    '3x1000x50',
+    '2x2x10000:tB',
+    '64x64x64:tA:tB',
   );
 }
+
+const load = (bytes, memory) =>
+  new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, abort() {} } }).exports;
 
 const builds = [];
 for (const file of files) {
   const memory = new WebAssembly.Memory({ initial: 1000 });
   try {
-    const { instance } = await WebAssembly.instantiate(await readFile(file), { env: { memory, abort() {} } });
-    builds.push({ name: file.split('/').slice(-2).join('/').replace('kernels/', ''), memory, exports: instance.exports });
+    const exports = load(readFileSync(file), memory);
+    builds.push({ name: file.split('/').slice(-2).join('/').replace('kernels/', ''), memory, exports });
   } catch (error) {
     console.log(`${file}: ${error.message}`);
   }
 }
 
+/** n times 12 independent 4-wide multiply-adds: 96 n flops. */
+async function peakKernel() {
+  const names = [...'abcdefghijkl'];
+  const step = names.map((s) => `${s} = madd(x, y, ${s});`).join(' ');
+  const source = `
+    @inline function madd(a: v128, b: v128, c: v128): v128 {
+      if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+      return f32x4.add(c, f32x4.mul(a, b));
+    }
+    export function peak(n: i32, p: f32, q: f32): f32 {
+      const x = f32x4.splat(p), y = f32x4.splat(q);
+      let ${names.map((s) => `${s} = x`).join(', ')};
+      for (; n > 0; n--) { ${step} }
+      ${names
+        .slice(1)
+        .map((s) => `a = f32x4.add(a, ${s});`)
+        .join(' ')}
+      return f32x4.extract_lane(a, 0);
+    }`;
+  for (const enable of ['simd,relaxed-simd', 'simd']) {
+    const { binary, stderr } = await asc.compileString(source, {
+      optimizeLevel: 3,
+      runtime: 'stub',
+      noAssert: true,
+      enable: enable.split(','),
+    });
+    if (!binary) throw new Error(stderr.toString());
+    if (WebAssembly.validate(binary)) return load(binary).peak;
+  }
+}
+const peak = await peakKernel();
+
 const align = (n) => (n + 63) & ~63;
-console.log(`${'M x N x K'.padEnd(20)}${builds.map((b) => b.name.padStart(22)).join('')}`);
+console.log(
+  `${'M x N x K'.padEnd(20)}${builds.map((b) => b.name.padStart(22)).join('')}${'limit'.padStart(10)}`,
+);
 for (const shape of shapes) {
   const [size, ...flags] = shape.split(':');
   const [M, N, K] = size.split('x').map(Number);
@@ -56,9 +121,24 @@ for (const shape of shapes) {
     const ps = align(pc + 4 * M * N) + 64;
     const missing = ps + scratch - b.memory.buffer.byteLength;
     if (missing > 0) b.memory.grow(Math.ceil(missing / 65536));
-    new Float32Array(b.memory.buffer, pa, (pc - pa) / 4).forEach((_, i, all) => (all[i] = (i % 17) / 17 - 0.5));
+    new Float32Array(b.memory.buffer, pa, (pc - pa) / 4).forEach(
+      (_, i, all) => (all[i] = (i % 17) / 17 - 0.5),
+    );
     new Int32Array(b.memory.buffer, args, 14).set([
-      pc, pa, pb, M, N, K, +flags.includes('tA'), +flags.includes('tB'), 1, 0, 0, 0, ps, scratch,
+      pc,
+      pa,
+      pb,
+      M,
+      N,
+      K,
+      +flags.includes('tA'),
+      +flags.includes('tB'),
+      1,
+      0,
+      0,
+      0,
+      ps,
+      scratch,
     ]);
     b.best = Infinity;
     b.run = () => {
@@ -67,7 +147,18 @@ for (const shape of shapes) {
       b.best = Math.min(b.best, (performance.now() - start) / calls);
     };
   }
+  let fastest = Infinity;
+  const runPeak = () => {
+    const start = performance.now();
+    peak(20000, 0.5, 0.25);
+    fastest = Math.min(fastest, performance.now() - start);
+  };
   const stop = performance.now() + 1000 * seconds * builds.length;
-  for (let i = 0; i < 5 || performance.now() < stop; i++) for (const b of builds) b.run();
-  console.log(`${shape.padEnd(20)}${builds.map((b) => (flops / b.best / 1e6).toFixed(1).padStart(22)).join('')}`);
+  for (let i = 0; i < 5 || performance.now() < stop; i++) {
+    runPeak();
+    for (const b of builds) b.run();
+  }
+  console.log(
+    `${shape.padEnd(20)}${builds.map((b) => (flops / b.best / 1e6).toFixed(1).padStart(22)).join('')}${(1.92 / fastest).toFixed(1).padStart(10)}`,
+  );
 }
