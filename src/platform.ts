@@ -309,6 +309,8 @@ export async function gunzip(
 // Cores, shared memory, the files beside this module, and workers.
 
 const isNode = runtime().name === 'node';
+/** Deno's own workers keep the process alive. */
+const hasNodeWorkers = isNode || runtime().name === 'deno';
 
 /** How many threads the machine runs at once; 1 where the runtime does not say. */
 export async function coreCount(): Promise<number> {
@@ -371,7 +373,7 @@ export interface WorkerEvents {
 
 /** Starts a module worker that does not keep the process alive. */
 export async function startWorker(url: URL, { onMessage, onError }: WorkerEvents): Promise<WorkerHandle> {
-  if (isNode) {
+  if (hasNodeWorkers) {
     const { Worker } = await import('node:worker_threads');
     const worker = new Worker(url);
     worker.on('message', onMessage);
@@ -384,7 +386,7 @@ export async function startWorker(url: URL, { onMessage, onError }: WorkerEvents
   worker.addEventListener('message', ({ data }) => onMessage(data));
   worker.addEventListener('messageerror', () => onError('a message to it could not be read'));
   worker.addEventListener('error', (event) => {
-    event.preventDefault(); // Deno and Bun would end the process
+    event.preventDefault(); // Bun would end the process
     onError(event.message || 'it could not be loaded');
   });
   (worker as { unref?(): void }).unref?.();
@@ -393,7 +395,7 @@ export async function startWorker(url: URL, { onMessage, onError }: WorkerEvents
 
 /** For the code inside a worker: takes messages from the thread that started it. */
 export function onHostMessage(handle: (message: unknown, post: (answer: unknown) => void) => void): void {
-  if (isNode) {
+  if (hasNodeWorkers) {
     import('node:worker_threads').then(({ parentPort }) => {
       parentPort?.on('message', (message) => handle(message, (answer) => parentPort.postMessage(answer)));
     });
