@@ -26,7 +26,6 @@ const debian = {
   libvulkan1: '/usr/share/doc/libvulkan1',
   'webkit2gtk-driver': '/usr/bin/WebKitWebDriver',
   xvfb: '/usr/bin/Xvfb',
-  xauth: '/usr/bin/xauth',
 };
 
 const problems = [];

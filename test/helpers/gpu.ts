@@ -1,12 +1,16 @@
 // WebGPU straight from the runtime, without the library: for the runner's question whether there is any.
 import { environment } from './environment.js';
 
+/** Dawn crashes when this is collected while one of its devices lives, so it is made once and kept. */
+let dawn: GPU | undefined;
+
 /** The runtime's WebGPU entry point; Node has it from the npm package `webgpu`. */
 export async function runtimeGpu(): Promise<GPU | undefined> {
   if (!environment.runtime.startsWith('node')) return globalThis.navigator?.gpu;
   const { create, globals } = await import('webgpu');
   Object.assign(globalThis, globals);
-  return create([]);
+  dawn ??= create([]);
+  return dawn;
 }
 
 /** One line about the adapter, or undefined where there is none. */

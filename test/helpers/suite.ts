@@ -1,6 +1,7 @@
 // uvu's suite with two additions: the runner learns which test is running, so that it can name the one that
 // hangs, and an error in a hook is a failure (uvu drops it). Suites that import uvu itself run just as well.
 import { type Callback, type Test, suite as uvuSuite } from 'uvu';
+import { describe } from './describe.js';
 
 /** What a suite that runs tells the runner. */
 export type HarnessEvent =
@@ -45,11 +46,4 @@ function watched(
       throw error;
     }
   };
-}
-
-/** An error with its stack; not every engine repeats the message there. */
-export function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const stack = error.stack ?? '';
-  return stack.includes(error.message) ? stack : `${error.name}: ${error.message}\n${stack}`;
 }

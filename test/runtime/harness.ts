@@ -1,11 +1,15 @@
 // Runs one suite, in whichever runtime this is, and reports to the runner: by marked lines of output from a
 // process, by HTTP from a page. With no suite it only tells which GPU adapter there is.
+import { describe } from '../helpers/describe.js';
 import type { TestEnvironment } from '../helpers/environment.js';
-import { describe, type HarnessEvent } from '../helpers/suite.js';
+import type { HarnessEvent } from '../helpers/suite.js';
 
 /** What uvu queues for each suite: runs it, gives [error text or true, passed, skipped, total]. */
 type UvuRun = () => Promise<[string | true, number, number, number]>;
-/** uvu's own way to keep a suite from starting by itself: with UVU_DEFER, `test.run()` only queues it here. */
+/**
+ * uvu's own way to keep a suite from starting by itself: with UVU_DEFER, `test.run()` only queues it here.
+ * uvu looks when it is imported, so that nothing here may import it.
+ */
 const uvu = globalThis as typeof globalThis & { UVU_DEFER?: boolean; UVU_QUEUE?: UvuRun[][] };
 
 interface Job {

@@ -15,7 +15,7 @@ export class ProcessRuntime {
   }
 
   version() {
-    return execFileSync(this.path, ['--version'], { encoding: 'utf8' }).split('\n')[0].trim();
+    return execFileSync(this.path, ['--version'], { encoding: 'utf8', stdio: 'pipe' }).split('\n')[0].trim();
   }
 
   async start() {}

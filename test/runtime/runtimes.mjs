@@ -3,8 +3,9 @@ import { existsSync } from 'node:fs';
 import { delimiter } from 'node:path';
 import { arch, env, execPath, platform } from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { Chromium, Firefox, WebKit } from './browsers.mjs';
+import { Chromium, Firefox } from './browsers.mjs';
 import { ProcessRuntime } from './processes.mjs';
+import { WebKit } from './webkit.mjs';
 
 const installed = fileURLToPath(new URL('../../.runtimes/node_modules', import.meta.url));
 const notInstalled = 'not installed (npm run runtimes)';
