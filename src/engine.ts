@@ -136,7 +136,7 @@ export class Engine {
     const key = structureKey(graph);
     const known = this.#evaluations.get(key);
     this.#evaluations.delete(key);
-    if (known && known.variables.every((v) => !v.disposed)) {
+    if (known?.variables.every((v) => !v.disposed)) {
       this.#evaluations.set(key, known);
       return known.executable;
     }

@@ -261,20 +261,19 @@ export interface GunzipOptions {
   firstOnly?: boolean;
 }
 
-/** Compressed bytes that are handed over at a time; bounds what one step can expand to (1032 times as much). */
-const gunzipStep = 16384;
-
 /** Unpacks gzip. Throws FormatError when the stream is damaged, cut off, or holds more than maxBytes. */
 export async function gunzip(
   bytes: Uint8Array,
   { maxBytes, file = 'gzip', firstOnly = false }: GunzipOptions,
 ): Promise<Bytes> {
+  // Some runtimes unpack all that they are given at once, which can be 1032 times as much.
+  const step = Math.ceil(Math.min(16384, Math.max(512, maxBytes / 64)));
   let given = 0;
   const source = new ReadableStream<BufferSource>({
     pull(controller) {
       if (given >= bytes.length) return controller.close();
-      controller.enqueue(bytes.slice(given, given + gunzipStep));
-      given += gunzipStep;
+      controller.enqueue(bytes.slice(given, given + step));
+      given += step;
     },
   });
   const reader = source.pipeThrough(new DecompressionStream('gzip')).getReader();
@@ -443,4 +442,16 @@ async function findGpu(): Promise<GpuAccess> {
       ? 'this browser has no WebGPU, or it is turned off'
       : 'WebGPU needs a page loaded over https or from localhost',
   };
+}
+
+// The event loop ------------------------------------------------------------------------------------------------------
+
+/** Lets timers, input and messages have their turn; unlike a resolved promise, which goes before them. */
+export function breathe(): Promise<void> {
+  const { scheduler, setImmediate } = globalThis as {
+    scheduler?: { yield?: () => Promise<void> };
+    setImmediate?: (f: () => void) => void;
+  };
+  if (scheduler?.yield) return scheduler.yield();
+  return new Promise((resolve) => (setImmediate ? setImmediate(resolve) : setTimeout(resolve)));
 }

@@ -1,5 +1,14 @@
 // Tensors as users see them: made from numbers, with the ops as methods, and read with `await t.data()`.
-import { checkShape, type DType, dtypes, type HostArray, type Shape, showShape, sizeOf } from './dtype.js';
+import {
+  checkShape,
+  type DType,
+  dtypes,
+  type HostArray,
+  type Shape,
+  sameShape,
+  showShape,
+  sizeOf,
+} from './dtype.js';
 import { engine } from './engine.js';
 import { DataError, DTypeError, ShapeError } from './errors.js';
 import { activeTrace, Tensor, Variable } from './graph.js';
@@ -41,7 +50,7 @@ function flatten(values: Nested, shape: Shape, path: number[], into: number[]): 
       values: { path, shape },
     });
   }
-  values.forEach((v, i) => flatten(v, shape, [...path, i], into));
+  for (const [i, v] of values.entries()) flatten(v, shape, [...path, i], into);
 }
 
 function dtypeOf(data: HostArray): DType {
@@ -247,8 +256,9 @@ Object.assign(Tensor.prototype, {
 });
 
 Object.assign(Variable.prototype, {
-  async assign(this: Variable, value: Tensor): Promise<void> {
-    if (showShape(value.shape) !== showShape(this.shape) || value.dtype !== this.dtype) {
+  // Not async: in a trace a wrong shape must throw where the call stands.
+  assign(this: Variable, value: Tensor): Promise<void> {
+    if (!sameShape(value.shape, this.shape) || value.dtype !== this.dtype) {
       throw new ShapeError({
         where: 'assign',
         problem: `${this.name} is ${this.dtype} ${showShape(this.shape)}, the new value is ${value.dtype} ${showShape(value.shape)}`,
@@ -257,7 +267,8 @@ Object.assign(Variable.prototype, {
       });
     }
     const trace = activeTrace();
-    if (trace) trace.assignments.set(this, value);
-    else await (await engine()).assign(new Map([[this, value]]));
+    if (!trace) return engine().then((e) => e.assign(new Map([[this, value]])));
+    trace.assignments.set(this, value);
+    return Promise.resolve();
   },
 });

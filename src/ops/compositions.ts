@@ -89,7 +89,7 @@ export const elu = (x: Tensor, alpha = 1): Tensor =>
 /** x * sigmoid(x), also called swish. */
 export const silu = (x: Tensor): Tensor => mul(x, sigmoid(x));
 /** x * Phi(x), exact (Hendrycks and Gimpel 2016). */
-export const gelu = (x: Tensor): Tensor => mul(mul(x, 0.5), add(1, erf(mul(x, 0.7071067811865476))));
+export const gelu = (x: Tensor): Tensor => mul(mul(x, 0.5), add(1, erf(mul(x, Math.SQRT1_2))));
 /** -1 below -1, 1 above 1, x between. */
 export const hardTanh = (x: Tensor): Tensor => clamp(x, -1, 1);
 /** x * tanh(softplus(x)) (Misra 2019). */

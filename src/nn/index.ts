@@ -1,0 +1,4 @@
+// Layers and models.
+export * as init from './init.js';
+export * from './layers.js';
+export { type Context, inference, Module, Parameter, RandomSource } from './module.js';

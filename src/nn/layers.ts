@@ -1,0 +1,144 @@
+// Layers: linear, activations, dropout, flatten, and models made of layers in a row.
+import { showShape } from '../dtype.js';
+import { OptionError, ShapeError } from '../errors.js';
+import type { Tensor } from '../graph.js';
+import * as ops from '../ops/index.js';
+import { fanInUniform, type Initializer } from './init.js';
+import { type Context, Module, Parameter } from './module.js';
+
+/** A whole number of units >= 1. */
+function checkUnits(where: string, name: string, value: number): void {
+  if (Number.isInteger(value) && value >= 1) return;
+  throw new OptionError({
+    where,
+    problem: `${name} is ${value}`,
+    hint: 'a whole number >= 1',
+    values: { [name]: value },
+  });
+}
+
+export interface LinearOptions {
+  /** Whether there is a bias; yes where not said. */
+  bias?: boolean;
+  /** First weights; uniform in +-1/sqrt(inputs), PyTorch's default, where not said. */
+  weightInit?: Initializer;
+  /** First biases; the same default. */
+  biasInit?: Initializer;
+}
+
+/** y = x W + b. */
+export class Linear extends Module {
+  /** (inputs, outputs) */
+  readonly weight: Parameter;
+  /** (outputs), or null without bias. */
+  readonly bias: Parameter | null;
+
+  constructor(
+    readonly inputs: number,
+    readonly outputs: number,
+    { bias = true, weightInit = fanInUniform, biasInit = fanInUniform }: LinearOptions = {},
+  ) {
+    super();
+    checkUnits('linear', 'inputs', inputs);
+    checkUnits('linear', 'outputs', outputs);
+    const fans = { fanIn: inputs, fanOut: outputs };
+    this.weight = new Parameter([inputs, outputs], weightInit, fans, true);
+    this.bias = bias ? new Parameter([outputs], biasInit, fans, false) : null;
+  }
+
+  forward(x: Tensor): Tensor {
+    if (x.shape.at(-1) !== this.inputs) {
+      throw new ShapeError({
+        where: 'linear',
+        problem: `input is ${showShape(x.shape)}, the layer takes ${this.inputs} values: ${x.shape.at(-1)} != ${this.inputs}`,
+        hint: 'the last axis must be the number of inputs; put nn.flatten() before it for images',
+        values: { input: x.shape, inputs: this.inputs },
+      });
+    }
+    const y = ops.matmul(x, this.weight);
+    return this.bias ? ops.add(y, this.bias) : y;
+  }
+}
+
+/** A layer that is a function of its input. */
+export class Lambda extends Module {
+  readonly #apply: (x: Tensor, context: Context) => Tensor;
+
+  constructor(
+    readonly name: string,
+    apply: (x: Tensor, context: Context) => Tensor,
+  ) {
+    super();
+    this.#apply = apply;
+  }
+
+  forward(x: Tensor, context: Context): Tensor {
+    return this.#apply(x, context);
+  }
+}
+
+/** Layers one after the other. */
+export class Sequential extends Module {
+  constructor(readonly layers: readonly Module[]) {
+    super();
+    const wrong = layers.findIndex((l) => !(l instanceof Module));
+    if (wrong < 0) return;
+    throw new OptionError({
+      where: 'sequential',
+      problem: `layer ${wrong} is ${String(layers[wrong])}, not a layer`,
+      hint: 'call it: nn.relu(), not nn.relu',
+    });
+  }
+
+  protected override children(): Iterable<[string, unknown]> {
+    return this.layers.map((layer, i): [string, Module] => [String(i), layer]);
+  }
+
+  forward(x: Tensor, context: Context): Tensor {
+    return this.layers.reduce((t, layer) => layer.forward(t, context), x);
+  }
+}
+
+/** Fully connected layer of `outputs` units on `inputs` values: y = x W + b. */
+export const linear = (inputs: number, outputs: number, options?: LinearOptions): Linear =>
+  new Linear(inputs, outputs, options);
+
+/** A model of layers one after the other. */
+export const sequential = (...layers: readonly Module[]): Sequential => new Sequential(layers);
+
+/** A layer from a function of tensors. */
+export const lambda = (name: string, apply: (x: Tensor, context: Context) => Tensor): Lambda =>
+  new Lambda(name, apply);
+
+export const relu = (): Lambda => new Lambda('relu', (x) => ops.relu(x));
+export const sigmoid = (): Lambda => new Lambda('sigmoid', (x) => ops.sigmoid(x));
+export const tanh = (): Lambda => new Lambda('tanh', (x) => ops.tanh(x));
+export const leakyRelu = (slope = 0.01): Lambda => new Lambda('leakyRelu', (x) => ops.leakyRelu(x, slope));
+export const elu = (alpha = 1): Lambda => new Lambda('elu', (x) => ops.elu(x, alpha));
+export const gelu = (): Lambda => new Lambda('gelu', (x) => ops.gelu(x));
+export const silu = (): Lambda => new Lambda('silu', (x) => ops.silu(x));
+export const softplus = (): Lambda => new Lambda('softplus', (x) => ops.softplus(x));
+export const identity = (): Lambda => new Lambda('identity', (x) => x);
+/** Over the last axis. Losses such as crossEntropy take what comes before it. */
+export const softmax = (): Lambda => new Lambda('softmax', (x) => ops.softmax(x));
+export const logSoftmax = (): Lambda => new Lambda('logSoftmax', (x) => ops.logSoftmax(x));
+
+/** (batch, ...) becomes (batch, product of the rest). */
+export const flatten = (): Lambda => new Lambda('flatten', (x) => ops.reshape(x, [x.shape[0]!, -1]));
+
+/** In training sets each value to 0 with probability `p` and scales the others by 1/(1-p) (Srivastava et al. 2014). */
+export function dropout(p = 0.5): Lambda {
+  if (!(p >= 0 && p < 1)) {
+    throw new OptionError({
+      where: 'dropout',
+      problem: `p is ${p}`,
+      hint: 'a probability from 0, below 1',
+      values: { p },
+    });
+  }
+  return new Lambda('dropout', (x, { training, random }) => {
+    if (!training || p === 0) return x;
+    const kept = ops.randomBernoulli(x.shape, 1 - p, random.next());
+    return ops.where(kept, ops.mul(x, 1 / (1 - p)), 0);
+  });
+}

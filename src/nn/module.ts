@@ -1,0 +1,118 @@
+// What a layer or model is: parameters by name, and a forward pass that records ops.
+import type { Shape } from '../dtype.js';
+import { engine } from '../engine.js';
+import { StateError } from '../errors.js';
+import { constant, type Tensor, Variable } from '../graph.js';
+import type { RandomOptions } from '../ops/index.js';
+import { streams } from '../philox.js';
+import type { Fans, Initializer } from './init.js';
+
+/** A variable that is trained. Its first values come from its initializer, a seed, and its place in the model. */
+export class Parameter extends Variable {
+  /** The seed and stream of its first values; set by `initialize`, before there are any. */
+  random: RandomOptions = { seed: 0, stream: 0 };
+  /** Frozen parameters are left alone by optimizers. */
+  trainable = true;
+
+  constructor(
+    shape: Shape,
+    initializer: Initializer,
+    fans: Fans,
+    /** Whether weight decay applies: to weights, not to biases. */
+    readonly decays: boolean,
+  ) {
+    super(shape, 'float32', () => initializer(shape, fans, this.random), 'parameter');
+  }
+}
+
+/** Random numbers of one forward pass: every use draws from a stream of its own, every step anew. */
+export class RandomSource {
+  #stream = streams.forward;
+
+  constructor(
+    private readonly seed: number,
+    private readonly step: Tensor,
+  ) {}
+
+  next(): RandomOptions {
+    return { seed: this.seed, stream: this.#stream++, step: this.step };
+  }
+}
+
+/** What a forward pass is told besides its input. */
+export interface Context {
+  /** Whether dropout and its like are on. */
+  readonly training: boolean;
+  readonly random: RandomSource;
+}
+
+/** The context in which models are used rather than trained. */
+export const inference = (): Context => ({
+  training: false,
+  random: new RandomSource(0, constant(0, 'int32')),
+});
+
+/** Base class of layers and models. */
+export abstract class Module {
+  /** Records the ops that compute the output from (batch, ...) inputs. */
+  abstract forward(x: Tensor, context: Context): Tensor;
+
+  /** Parameters and sub-modules of this module, by name; by default its fields. */
+  protected children(): Iterable<[string, unknown]> {
+    return Object.entries(this);
+  }
+
+  /** All parameters by their path, as in `0.weight`. A shared one is named once. */
+  namedParameters(prefix = '', seen = new Set<Parameter>()): Map<string, Parameter> {
+    const found = new Map<string, Parameter>();
+    for (const [name, child] of this.children()) {
+      if (child instanceof Module) {
+        for (const [path, p] of child.namedParameters(`${prefix}${name}.`, seen)) found.set(path, p);
+      } else if (child instanceof Parameter && !seen.has(child)) {
+        seen.add(child);
+        found.set(`${prefix}${name}`, child);
+      }
+    }
+    return found;
+  }
+
+  parameters(): Parameter[] {
+    return [...this.namedParameters().values()];
+  }
+
+  /** Number of trained numbers. */
+  get parameterCount(): number {
+    return this.parameters().reduce((n, p) => n + p.size, 0);
+  }
+
+  /** Gives all parameters that have no values yet their first ones, decided by the seed. */
+  async initialize(seed = 0): Promise<this> {
+    const named = [...this.namedParameters()];
+    for (const [stream, [name, p]] of named.entries()) {
+      p.name = name;
+      if (!p.storage) p.random = { seed, stream };
+    }
+    await (await engine()).initialize(named.map(([, p]) => p));
+    return this;
+  }
+
+  /** Frees the parameters' memory. */
+  dispose(): void {
+    for (const p of this.parameters()) p.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** The trainable parameters; it is an error if there are none. */
+export function trainableParameters(where: string, model: Module): Parameter[] {
+  const parameters = model.parameters().filter((p) => p.trainable);
+  if (parameters.length > 0) return parameters;
+  throw new StateError({
+    where,
+    problem: 'the model has no parameter to train',
+    hint: 'add a layer such as nn.linear',
+  });
+}

@@ -1,0 +1,238 @@
+// The training loop, and using a model: fit, evaluate, predict.
+
+import type { BackendName } from '../backend/backend.js';
+import type { Dataset } from '../data/index.js';
+import { checkCount, checkOptionNames } from '../data/spec.js';
+import { DataError, OptionError } from '../errors.js';
+import type { Tensor } from '../graph.js';
+import { crossEntropy, type Loss } from '../loss/index.js';
+import { inference, type Module } from '../nn/module.js';
+import type { Optimizer } from '../optim/index.js';
+import { breathe } from '../platform.js';
+import { countOps } from '../schedule/plan.js';
+import { read, tensor } from '../tensor.js';
+import { EvaluationPass, type Totals, TrainingPass } from './step.js';
+
+/** What one epoch came to. */
+export interface EpochReport {
+  /** From 1. */
+  epoch: number;
+  trainLoss: number;
+  trainAccuracy: number;
+  /** NaN where there is no validation set. */
+  validationLoss: number;
+  validationAccuracy: number;
+  samplesPerSecond: number;
+  seconds: number;
+}
+
+/** Where training is, now and then. */
+export interface ProgressReport {
+  epoch: number;
+  /** Examples of this epoch that are done, and how many it has (undefined for a stream of unknown length). */
+  examples: number;
+  of: number | undefined;
+  loss: number;
+  accuracy: number;
+  samplesPerSecond: number;
+}
+
+export interface FitOptions {
+  loss: Loss;
+  optimizer: Optimizer;
+  /** 32 where not said. */
+  batchSize?: number;
+  /** 1 where not said. */
+  epochs?: number;
+  /** Evaluated after each epoch. */
+  validation?: Dataset;
+  /** First weights (if the model has none yet), order of the examples and dropout follow from it; 0 where not said. */
+  seed?: number;
+  /** A new order in each epoch; yes where not said. */
+  shuffle?: boolean;
+  /** Called after each epoch; returning false stops. */
+  onEpoch?: (report: EpochReport) => unknown;
+  /** Called a few times a second. */
+  onProgress?: (report: ProgressReport) => void;
+  /** Stops at the next batch; what was learned stays. */
+  signal?: AbortSignal;
+}
+
+const fitOptionNames = [
+  'loss',
+  'optimizer',
+  'batchSize',
+  'epochs',
+  'validation',
+  'seed',
+  'shuffle',
+  'onEpoch',
+  'onProgress',
+  'signal',
+];
+
+export interface FitResult {
+  epochs: EpochReport[];
+  /** Whether it ended early, by the signal or by onEpoch. */
+  stopped: boolean;
+  /** Time of the training itself, without validation. */
+  seconds: number;
+  samplesPerSecond: number;
+  /** How many ops of a training step run on each backend. */
+  ops: Partial<Record<BackendName, number>>;
+}
+
+/** Progress is reported, and the event loop gets its turn, so often. */
+const reportEvery = 100;
+const breatheEvery = 40;
+
+/** Batches are at most this large when a model is only used. */
+const evaluationBatch = 500;
+
+/** Trains a model on a data set. What was learned is in the model, also when it is stopped or fails on the way. */
+export async function fit(model: Module, data: Dataset, options: FitOptions): Promise<FitResult> {
+  checkOptionNames('fit', options, fitOptionNames);
+  const {
+    loss,
+    optimizer,
+    batchSize = 32,
+    epochs = 1,
+    validation,
+    seed = 0,
+    shuffle = true,
+    signal,
+  } = options;
+  checkCount('fit', 'batchSize', batchSize);
+  checkCount('fit', 'epochs', epochs);
+  if (typeof loss !== 'function' || typeof optimizer?.update !== 'function') {
+    throw new OptionError({
+      where: 'fit',
+      problem: 'loss and optimizer are needed',
+      hint: 'e.g. loss.crossEntropy() and optim.sgd({ lr: 0.1 })',
+    });
+  }
+  await model.initialize(seed);
+  const training = new TrainingPass(model, loss, data, optimizer, seed);
+  const validating = validation && new EvaluationPass(model, loss, validation);
+  const result: FitResult = { epochs: [], stopped: false, seconds: 0, samplesPerSecond: 0, ops: {} };
+  let examples = 0;
+  try {
+    for (let epoch = 1; epoch <= epochs && !result.stopped; epoch++) {
+      const start = performance.now();
+      await training.reset();
+      for await (const totals of batchesOf(training, data, { batchSize, shuffle, seed, epoch }, signal)) {
+        const seconds = (performance.now() - start) / 1000;
+        const samplesPerSecond = totals.examples / seconds;
+        options.onProgress?.({ epoch, of: data.length, samplesPerSecond, ...totals });
+      }
+      const trained = await training.totals();
+      const seconds = (performance.now() - start) / 1000;
+      result.seconds += seconds;
+      examples += trained.examples;
+      result.stopped = signal?.aborted ?? false;
+      if (trained.examples === 0) break;
+      checkFinite(trained, epoch);
+      const validated = validating && !result.stopped ? await evaluateWith(validating, validation) : null;
+      const report: EpochReport = {
+        epoch,
+        trainLoss: trained.loss,
+        trainAccuracy: trained.accuracy,
+        validationLoss: validated?.loss ?? Number.NaN,
+        validationAccuracy: validated?.accuracy ?? Number.NaN,
+        samplesPerSecond: trained.examples / seconds,
+        seconds,
+      };
+      result.epochs.push(report);
+      if (options.onEpoch?.(report) === false) result.stopped = true;
+    }
+    const prepared = await training.prepared();
+    if (prepared) result.ops = countOps(prepared.plan);
+  } finally {
+    training.dispose();
+    validating?.dispose();
+  }
+  result.samplesPerSecond = result.seconds > 0 ? examples / result.seconds : 0;
+  return result;
+}
+
+function checkFinite({ loss }: Totals, epoch: number): void {
+  if (Number.isFinite(loss)) return;
+  throw new DataError({
+    where: 'fit',
+    problem: `the loss became ${loss} in epoch ${epoch}`,
+    hint: 'use a smaller learning rate, or check the loss for log(0) and division by 0',
+    values: { loss, epoch },
+  });
+}
+
+interface EpochOptions {
+  batchSize: number;
+  shuffle: boolean;
+  seed: number;
+  epoch: number;
+}
+
+/** Runs the batches of an epoch and gives the running sums whenever it is time to report. */
+async function* batchesOf(
+  training: TrainingPass,
+  data: Dataset,
+  options: EpochOptions,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Totals> {
+  let reported = performance.now();
+  let breathed = reported;
+  for await (const batch of data.batches(options)) {
+    if (signal?.aborted) return;
+    const waiting = training.run(await training.forSize(batch.size), batch);
+    if (waiting) await waiting;
+    const now = performance.now();
+    if (now - reported > reportEvery) {
+      yield await training.totals();
+      reported = performance.now();
+    }
+    if (now - breathed > breatheEvery) {
+      await breathe();
+      breathed = performance.now();
+    }
+  }
+}
+
+async function evaluateWith(
+  pass: EvaluationPass,
+  data: Dataset,
+  batchSize = evaluationBatch,
+): Promise<Totals> {
+  await pass.reset();
+  for await (const batch of data.batches({ batchSize }))
+    await pass.run(await pass.forSize(batch.size), batch);
+  const totals = await pass.totals();
+  if (totals.examples > 0) return totals;
+  throw new DataError({
+    where: 'evaluate',
+    problem: `${data.name} has no example`,
+    hint: 'check the source of the data',
+  });
+}
+
+/** Mean loss and accuracy (NaN where targets are not labels) of a model on a data set. */
+export async function evaluate(
+  model: Module,
+  data: Dataset,
+  { loss = crossEntropy(), batchSize = evaluationBatch }: { loss?: Loss; batchSize?: number } = {},
+): Promise<Totals> {
+  await model.initialize();
+  const pass = new EvaluationPass(model, loss, data);
+  try {
+    return await evaluateWith(pass, data, batchSize);
+  } finally {
+    pass.dispose();
+  }
+}
+
+/** The model's outputs (batch, ...) for inputs (batch, ...). Dropout and its like are off. */
+export async function predict(model: Module, inputs: Tensor): Promise<Tensor> {
+  await model.initialize();
+  const output = model.forward(inputs, inference());
+  const [values] = await read([output]);
+  return tensor(values!, { shape: output.shape, dtype: output.dtype });
+}

@@ -1,0 +1,154 @@
+// What is compiled for training and for evaluating: batches in, parameters and running sums updated, nothing returned.
+import { type Prepared, prepare } from '../compile.js';
+import type { Batch, DataSpec } from '../data/index.js';
+import { type Shape, showShape, sizeOf } from '../dtype.js';
+import { ShapeError } from '../errors.js';
+import { gradients } from '../grad.js';
+import { type Spec, type Tensor, Variable } from '../graph.js';
+import { checkLoss, type Loss } from '../loss/index.js';
+import { type Context, inference, type Module, RandomSource, trainableParameters } from '../nn/module.js';
+import { add, argmax, cast, equal, full, mul, sum, zeros } from '../ops/index.js';
+import type { Optimizer } from '../optim/index.js';
+
+/** Sums over the examples seen since the last reset; they live on the device and are read only now and then. */
+export interface Totals {
+  examples: number;
+  /** Mean loss over the examples. */
+  loss: number;
+  /** Part of the examples whose label was the largest output; NaN where targets are not labels. */
+  accuracy: number;
+}
+
+const scalar = (name: string, dtype: 'float32' | 'int32' = 'float32'): Variable =>
+  new Variable([], dtype, () => zeros([], dtype), name);
+
+/** Scales and converts a batch's inputs on the device. */
+export function modelInput(x: Tensor, scale: number): Tensor {
+  const values = x.dtype === 'float32' || x.dtype === 'float64' ? x : cast(x, 'float32');
+  return scale === 1 ? values : mul(values, scale);
+}
+
+/** Compiled passes over batches, one for each batch size, with running sums of loss and hits. */
+abstract class Pass {
+  readonly #prepared = new Map<number, Promise<Prepared>>();
+  readonly #loss = scalar('sum of losses');
+  readonly #hits = scalar('number of hits', 'int32');
+  #examples = 0;
+  #labels = false;
+
+  constructor(
+    protected readonly model: Module,
+    protected readonly loss: Loss,
+    readonly data: Required<DataSpec>,
+  ) {}
+
+  /** Records one batch. */
+  protected abstract record(x: Tensor, y: Tensor): void;
+
+  /** Records the running sums. */
+  protected count(prediction: Tensor, y: Tensor, value: Tensor): void {
+    this.#loss.assign(add(this.#loss, mul(value, y.shape[0]!)));
+    this.#labels = y.dtype === 'int32' && y.rank === 1 && prediction.rank === 2;
+    if (!this.#labels) return;
+    const hits = sum(cast(equal(argmax(prediction, 1), y), 'int32'));
+    this.#hits.assign(add(this.#hits, hits));
+  }
+
+  /** The compiled pass for batches of this size. */
+  forSize(size: number): Promise<Prepared> {
+    const known = this.#prepared.get(size);
+    if (known) return known;
+    const spec = (shape: Shape, dtype: Spec['dtype']): Spec => ({ shape: [size, ...shape], dtype });
+    const { inputShape, inputDType, targetShape, targetDType } = this.data;
+    const specs = [spec(inputShape, inputDType), spec(targetShape, targetDType)];
+    const made = prepare((x, y) => this.record(x!, y!), specs);
+    this.#prepared.set(size, made);
+    return made;
+  }
+
+  /** Runs one batch; a promise comes only if the backend has to wait. */
+  run(prepared: Prepared, { inputs, targets, size }: Batch): void | Promise<void> {
+    this.#examples += size;
+    return prepared.run(inputs, targets);
+  }
+
+  /** Reads the running sums. */
+  async totals(): Promise<Totals> {
+    const [loss, hits] = await Promise.all([this.#loss.item(), this.#hits.item()]);
+    const examples = this.#examples;
+    return { examples, loss: loss / examples, accuracy: this.#labels ? hits / examples : Number.NaN };
+  }
+
+  /** Starts the running sums anew. */
+  async reset(): Promise<void> {
+    this.#examples = 0;
+    await Promise.all([this.#loss.assign(full([], 0)), this.#hits.assign(full([], 0, 'int32'))]);
+  }
+
+  /** How many ops of one batch run on each backend. */
+  async prepared(): Promise<Prepared | undefined> {
+    return this.#prepared.values().next().value;
+  }
+
+  dispose(): void {
+    for (const made of this.#prepared.values())
+      made.then(
+        (p) => p.dispose(),
+        () => undefined,
+      );
+    this.#loss.dispose();
+    this.#hits.dispose();
+  }
+}
+
+/** Forward, loss, gradients and update of one batch. */
+export class TrainingPass extends Pass {
+  /** Counts the steps; random numbers of the forward pass depend on it. */
+  readonly step = scalar('step', 'int32');
+
+  constructor(
+    model: Module,
+    loss: Loss,
+    data: Required<DataSpec>,
+    readonly optimizer: Optimizer,
+    readonly seed: number,
+  ) {
+    super(model, loss, data);
+  }
+
+  protected record(x: Tensor, y: Tensor): void {
+    const parameters = trainableParameters('fit', this.model);
+    const context: Context = { training: true, random: new RandomSource(this.seed, this.step) };
+    const prediction = this.model.forward(modelInput(x, this.data.scale), context);
+    checkPrediction('fit', prediction, y);
+    const value = checkLoss('fit', this.loss(prediction, y));
+    this.optimizer.update(parameters, gradients(value, parameters));
+    this.step.assign(add(this.step, 1));
+    this.count(prediction, y, value);
+  }
+
+  override dispose(): void {
+    super.dispose();
+    this.step.dispose();
+  }
+}
+
+/** Forward and loss of one batch. */
+export class EvaluationPass extends Pass {
+  protected record(x: Tensor, y: Tensor): void {
+    const prediction = this.model.forward(modelInput(x, this.data.scale), inference());
+    checkPrediction('evaluate', prediction, y);
+    this.count(prediction, y, checkLoss('evaluate', this.loss(prediction, y)));
+  }
+}
+
+/** Labels beyond the outputs would count as no class at all. */
+function checkPrediction(where: string, prediction: Tensor, y: Tensor): void {
+  if (prediction.shape[0] === y.shape[0]) return;
+  throw new ShapeError({
+    where,
+    problem: `the model gives ${showShape(prediction.shape)} for a batch of ${y.shape[0]} examples (${sizeOf(y.shape)} target values)`,
+    hint: 'the first axis is the batch and must stay',
+    values: { prediction: prediction.shape, target: y.shape },
+  });
+}
