@@ -1,10 +1,11 @@
 // Data sets in memory and as streams: batches, orders, buffers, and what is refused.
-import { suite } from 'uvu';
+
 import * as assert from 'uvu/assert';
 import { ArrayDataset, type ArrayDatasetOptions } from '../../src/data/dataset.js';
 import type { Batch } from '../../src/data/spec.js';
 import { dataset, type Example } from '../../src/data/stream.js';
 import { DataError, DTypeError, type EverygradError, OptionError, ShapeError } from '../../src/errors.js';
+import { suite } from '../helpers/suite.js';
 
 const test = suite('dataset');
 

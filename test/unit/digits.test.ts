@@ -1,10 +1,11 @@
 // The digits that the library draws: the same bits everywhere, framed as MNIST, legible but not trivial.
-import { suite } from 'uvu';
+
 import * as assert from 'uvu/assert';
 import type { ArrayDataset } from '../../src/data/dataset.js';
 import { digits } from '../../src/data/digits.js';
 import { EverygradError, OptionError } from '../../src/errors.js';
 import { sha256 } from '../../src/platform.js';
+import { suite } from '../helpers/suite.js';
 
 const test = suite('digits');
 
@@ -14,9 +15,18 @@ const image = (set: ArrayDataset, i: number) => set.inputs.subarray(784 * i, 784
 
 test('the same bits in every engine', async () => {
   const { train, test: held } = await digits({ train: 1000, test: 200, seed: 0 });
-  assert.is(await sha256(bytesOf(train.inputs)), '117597fe1cbe689854b03949abc9a8afedef2b4a4e068f1a6e7b400d771a2d59');
-  assert.is(await sha256(bytesOf(train.targets)), 'e02385cd04c891e9ad6cd38795ea5ddf0fd482e0968d546a9d4cbc8a17ce6960');
-  assert.is(await sha256(bytesOf(held.inputs)), 'e010e1d1d476153adefea0e18096f6080745fbe391853c2bc5a71f703b1a8825');
+  assert.is(
+    await sha256(bytesOf(train.inputs)),
+    '117597fe1cbe689854b03949abc9a8afedef2b4a4e068f1a6e7b400d771a2d59',
+  );
+  assert.is(
+    await sha256(bytesOf(train.targets)),
+    'e02385cd04c891e9ad6cd38795ea5ddf0fd482e0968d546a9d4cbc8a17ce6960',
+  );
+  assert.is(
+    await sha256(bytesOf(held.inputs)),
+    'e010e1d1d476153adefea0e18096f6080745fbe391853c2bc5a71f703b1a8825',
+  );
 });
 
 test('shapes, dtypes, and 10,000 and 2,000 images within seconds', async () => {

@@ -1,11 +1,12 @@
 // The IDX parser: all element types, gzip, and 10,000 damaged files.
-import { suite } from 'uvu';
+
 import * as assert from 'uvu/assert';
 import { type IdxData, parseIdx } from '../../src/data/idx.js';
 import { sizeOf } from '../../src/dtype.js';
 import { FormatError } from '../../src/errors.js';
 import { RandomStream } from '../../src/philox.js';
 import { gzip } from '../helpers/gzip.js';
+import { suite } from '../helpers/suite.js';
 
 const test = suite('idx');
 

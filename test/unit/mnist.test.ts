@@ -1,5 +1,5 @@
 // mnist(): small made-up files everywhere (fetch is replaced), the real files from disk and over loopback HTTP.
-import { suite } from 'uvu';
+
 import * as assert from 'uvu/assert';
 import { type MnistOptions, mnist } from '../../src/data/mnist.js';
 import { DataError, FormatError, OptionError, StorageError } from '../../src/errors.js';
@@ -7,6 +7,7 @@ import { cache, hasFiles, runtime, sha256 } from '../../src/platform.js';
 import { environment } from '../helpers/environment.js';
 import { gzip } from '../helpers/gzip.js';
 import { skip } from '../helpers/skip.js';
+import { suite } from '../helpers/suite.js';
 
 const test = suite('mnist');
 
@@ -202,7 +203,7 @@ async function findReal(): Promise<{ folder: string } | { reason: string }> {
 
 const real = await findReal();
 if ('reason' in real) {
-  skip(realTests.join(' / '), real.reason);
+  for (const name of realTests) skip(name, real.reason);
 } else {
   test(realTests[0], async () => checkReal(await mnist(real.folder)));
 

@@ -1,8 +1,9 @@
 // Random numbers: the published vectors, the layout of counters, fair integers and permutations.
-import { suite } from 'uvu';
+
 import * as assert from 'uvu/assert';
 import { OptionError } from '../../src/errors.js';
 import { type Key, philox, RandomStream, seedKey, uniformInto, type Words4 } from '../../src/philox.js';
+import { suite } from '../helpers/suite.js';
 
 const test = suite('philox');
 

@@ -1,11 +1,11 @@
 // Files, the cache folder and HTTP in Node, Deno and Bun.
 import type { Server, ServerResponse } from 'node:http';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { StorageError } from '../../src/errors.js';
 import { RandomStream } from '../../src/philox.js';
 import { cache, readBytes, writeFileAtomic } from '../../src/platform.js';
 import { skip } from '../helpers/skip.js';
+import { suite } from '../helpers/suite.js';
 
 const test = suite('platform files');
 const fs = await import('node:fs/promises');

@@ -1,8 +1,9 @@
 // What platform.ts knows about every runtime: its name and version, checksums, kept bytes.
-import { suite } from 'uvu';
+
 import * as assert from 'uvu/assert';
 import { StateError } from '../../src/errors.js';
 import { cache, parseUserAgent, runtime, sha256 } from '../../src/platform.js';
+import { suite } from '../helpers/suite.js';
 
 const test = suite('platform');
 

@@ -1,5 +1,5 @@
 // safetensors: files written by hand from the published format, round trips, and 10,000 damaged files.
-import { suite } from 'uvu';
+
 import * as assert from 'uvu/assert';
 import { type DType, dtypes, sizeOf } from '../../src/dtype.js';
 import { DataError, DTypeError, FormatError, OptionError, ShapeError } from '../../src/errors.js';
@@ -10,6 +10,7 @@ import {
   type SafetensorsFile,
   type SavedTensor,
 } from '../../src/safetensors.js';
+import { suite } from '../helpers/suite.js';
 
 const test = suite('safetensors');
 
