@@ -33,6 +33,12 @@ function processReport(event: HarnessEvent): void {
 
 const report = inPage ? pageReport : processReport;
 
+function watchProcess(): void {
+  for (const event of ['uncaughtException', 'unhandledRejection']) {
+    process.on(event, (error) => report({ type: 'error', message: describe(error) }));
+  }
+}
+
 function watchPage(): void {
   for (const level of ['log', 'info', 'warn', 'error'] as const) {
     const original = console[level];
@@ -78,6 +84,7 @@ const job = JSON.parse(
 globalThis.EVERYGRAD_TEST = { ...job.environment, root: new URL('../../', import.meta.url).href };
 globalThis.EVERYGRAD_REPORT = report;
 if (inPage) watchPage();
+else watchProcess();
 try {
   report(await (job.suite ? runSuite(job.suite) : probe()));
 } catch (error) {

@@ -2,8 +2,8 @@
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: colours in uvu's messages begin with ESC
 const colours = /\x1b\[[\d;]*m/g;
-/** uvu's own progress: a title, a mark for each test, `(3 / 3)`. */
-const progress = /^\s*([•✘]\s*)*(\(\d+ \/ \d+\))?\s*$/;
+/** uvu's own progress: the suite's name between blanks, a mark for each test, `(3 / 3)`. */
+const progress = /^( \S.* )?\s*([•✘]\s*)*(\(\d+ \/ \d+\))?\s*$/;
 const keptLines = 60;
 
 export class Outcome {
@@ -71,10 +71,10 @@ export class Outcome {
   }
 
   #text(raw) {
-    const line = raw.replace(colours, '').trimEnd();
+    const line = raw.replace(colours, '');
     const [, word, rest] = /^(SKIP|NOTE) (.*)$/.exec(line) ?? [];
     if (word === 'SKIP') this.skips.push(rest);
     else if (word === 'NOTE') this.notes.push(rest);
-    else if (!progress.test(line)) this.#output.push(line);
+    else if (!progress.test(line)) this.#output.push(line.trimEnd());
   }
 }

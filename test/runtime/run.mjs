@@ -13,6 +13,7 @@ const usage = `npm test -- [options]
   --suite PART             only suites whose path contains this, as in --suite unit/shape
   --device wasm|webgpu|all default all
   --require-all            a runtime or adapter that is missing is a failure (or EVERYGRAD_REQUIRE_ALL=1)
+  --jobs N                 runtimes that run at the same time; default 1
   --no-build               run what build/test holds
   --help`;
 
@@ -26,6 +27,7 @@ function readOptions() {
       suite: { type: 'string', default: '' },
       device: { type: 'string', default: 'all' },
       'require-all': { type: 'boolean', default: process.env.EVERYGRAD_REQUIRE_ALL === '1' },
+      jobs: { type: 'string', default: '1' },
       'no-build': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -119,14 +121,27 @@ async function runRuntime(name, suites, options) {
   return rows;
 }
 
+/** Maps in order, up to `lanes` at a time. */
+async function inLanes(items, lanes, task) {
+  const results = [];
+  const queue = items.entries();
+  const work = async () => {
+    for (const [i, item] of queue) results[i] = await task(item);
+  };
+  await Promise.all(Array.from({ length: lanes }, work));
+  return results;
+}
+
 async function main() {
   const options = readOptions();
   if (options.help) return console.log(usage);
   const suites = findSuites(options.suite);
   if (suites.length === 0) throw new Error(`no suite's path contains ${options.suite}`);
   if (!options['no-build']) build(options, suites);
-  const rows = [];
-  for (const name of options.names) rows.push(...(await runRuntime(name, suites, options)));
+  const results = await inLanes(options.names, Number(options.jobs), (name) =>
+    runRuntime(name, suites, options),
+  );
+  const rows = results.flat();
   printTable(rows);
   printFailures(rows);
   const { text, ok } = closingLine(rows);
