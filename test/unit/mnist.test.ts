@@ -4,12 +4,14 @@ import * as assert from 'uvu/assert';
 import { type MnistOptions, mnist } from '../../src/data/mnist.js';
 import { DataError, FormatError, OptionError, StorageError } from '../../src/errors.js';
 import { cache, hasFiles, runtime, sha256 } from '../../src/platform.js';
+import { temporaryCache } from '../helpers/cache.js';
 import { environment } from '../helpers/environment.js';
 import { gzip } from '../helpers/gzip.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
 
 const test = suite('mnist');
+test.after(await temporaryCache());
 
 type Files = Record<string, Uint8Array>;
 
@@ -209,8 +211,7 @@ if ('reason' in real) {
 
   test(realTests[1], async () => {
     const { createServer } = await import('node:http');
-    const { readFile, mkdtemp, rm } = await import('node:fs/promises');
-    const { tmpdir } = await import('node:os');
+    const { readFile } = await import('node:fs/promises');
     let requests = 0;
     const server = createServer((request, response) => {
       requests++;
@@ -221,9 +222,6 @@ if ('reason' in real) {
     });
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
     const { port } = server.address() as { port: number };
-    const before = process.env.EVERYGRAD_CACHE;
-    const folder = await mkdtemp(`${tmpdir()}/everygrad-mnist-`);
-    process.env.EVERYGRAD_CACHE = folder;
     try {
       const address = `http://127.0.0.1:${port}/mnist/`;
       const last = new Map<string, [number, number | undefined]>();
@@ -236,9 +234,6 @@ if ('reason' in real) {
       checkReal(await mnist(address));
       assert.is(requests, asked);
     } finally {
-      if (before === undefined) delete process.env.EVERYGRAD_CACHE;
-      else process.env.EVERYGRAD_CACHE = before;
-      await rm(folder, { recursive: true, force: true });
       server.closeAllConnections?.();
       await new Promise((done) => server.close(done));
     }

@@ -3,9 +3,11 @@
 import * as assert from 'uvu/assert';
 import { StateError } from '../../src/errors.js';
 import { cache, parseUserAgent, runtime, sha256 } from '../../src/platform.js';
+import { temporaryCache } from '../helpers/cache.js';
 import { suite } from '../helpers/suite.js';
 
 const test = suite('platform');
+test.after(await temporaryCache());
 
 test('the runtime has a name and a version', () => {
   const { name, version } = runtime();
