@@ -2,11 +2,14 @@
 //   bindings: source, out;  TYPE: 0 f32, 1 i32, 2 u32
 //   OUTER, REDUCE, INNER: sizes.  A workgroup makes TX outputs, each with TY invocations (powers of two).
 //   workgroups: ceil(OUTER * INNER / TX), linear (x fastest, then y)
-@group(0) @binding(0) var<storage, read_write> source: array<u32>;
-@group(0) @binding(1) var<storage, read_write> result: array<u32>;
-override OUTER: u32;
-override REDUCE: u32;
-override INNER: u32;
+struct Sizes {
+  OUTER: u32,
+  REDUCE: u32,
+  INNER: u32,
+}
+@group(0) @binding(0) var<uniform> sizes: Sizes;
+@group(0) @binding(1) var<storage, read_write> source: array<u32>;
+@group(0) @binding(2) var<storage, read_write> result: array<u32>;
 
 const TX = {{TX}}u;
 const TY = {{TY}}u;
@@ -42,10 +45,10 @@ fn main(
   let y = thread / TX;
   var key = 0u;
   var place = y; // an invocation that got no element must not win a tie against place 0
-  if (output < OUTER * INNER) {
-    let base = output / INNER * REDUCE * INNER + output % INNER;
-    for (var r = y; r < REDUCE; r += TY) {
-      let other = to_key(source[base + r * INNER]);
+  if (output < sizes.OUTER * sizes.INNER) {
+    let base = output / sizes.INNER * sizes.REDUCE * sizes.INNER + output % sizes.INNER;
+    for (var r = y; r < sizes.REDUCE; r += TY) {
+      let other = to_key(source[base + r * sizes.INNER]);
       if (other > key) {
         key = other;
         place = r;
@@ -65,7 +68,7 @@ fn main(
     }
     workgroupBarrier();
   }
-  if (y == 0u && output < OUTER * INNER) {
+  if (y == 0u && output < sizes.OUTER * sizes.INNER) {
     result[output] = places[thread];
   }
 }

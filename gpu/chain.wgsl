@@ -2,7 +2,7 @@
 // All buffers hold 32-bit words, so that one buffer can be read and written as different types. With LANES = 4, q
 // counts groups of four elements. All loads come before all stores.
 //#for x buffers
-@group(0) @binding({{x.slot}}) var<storage, read_write> {{x.name}}: array<{{x.type}}>;
+@group(0) @binding({{x.binding}}) var<storage, read_write> {{x.name}}: array<{{x.type}}>;
 //#end
 
 // Or-ed into the bits of constants that have no WGSL literal (NaN, infinities, -0), so that nothing folds them early.

@@ -5,116 +5,140 @@
 //   LANES: 4 where every row of lhs, rhs and out is a multiple of four elements, else 1
 //   BM, BN, BK: tile of a workgroup; TM, TN: tile of an invocation; all multiples of 4
 //   workgroups: one for each tile, linear (x fastest, then y): tiles along n fastest, then m, then batch
-alias Word = {{Word}};
-alias Value = {{Value}};
-@group(0) @binding(0) var<storage, read_write> lhs: array<Word>;
-@group(0) @binding(1) var<storage, read_write> rhs: array<Word>;
+struct Sizes {
+  M: u32,
+  N: u32,
+  K: u32,
+  BATCH: u32,
+  STRIDE_A: u32,
+  STRIDE_B: u32,
+{{epilogueSizes}}
+}
+@group(0) @binding(0) var<uniform> sizes: Sizes;
+//#if LANES>1
+alias Word = vec4u;
+alias Value = vec4f;
+//#else
+alias Word = u32;
+alias Value = f32;
+//#end
+@group(0) @binding(1) var<storage, read_write> lhs: array<Word>;
+@group(0) @binding(2) var<storage, read_write> rhs: array<Word>;
 {{epilogue}}
-override M: u32;
-override N: u32;
-override K: u32;
-override BATCH: u32;
-override STRIDE_A: u32;
-override STRIDE_B: u32;
-
 const BM = {{BM}}u;
 const BN = {{BN}}u;
 const BK = {{BK}}u;
 const ROWS = {{BM}}u / {{TM}}u; // invocations down a tile
 const COLUMNS = {{BN}}u / {{TN}}u; // and across
 const THREADS = ROWS * COLUMNS;
-const BLOCKS_A = BM * BK / 16u; // tiles are loaded in blocks of 4 x 4
-const BLOCKS_B = BN * BK / 16u;
 
-var<workgroup> tile_a: array<vec4f, BM * BK / 4u>; // (BK, BM), transposed: four rows of A in a vector
-var<workgroup> tile_b: array<vec4f, BN * BK / 4u>; // (BK, BN)
+var<workgroup> tile_a: array<vec4f, BM * BK / 4u>; // (BK, BM / 4): four rows of A in a vector
+var<workgroup> tile_b: array<vec4f, BN * BK / 4u>; // (BK, BN / 4): four columns of B in a vector
 
+// Zero outside of the matrix; an index that is out of bounds reads something else of the buffer.
 fn lhs_at(index: u32, inside: bool) -> Value {
-  if (inside) {
-    return bitcast<Value>(lhs[index]);
-  }
-  return Value();
+  return select(Value(), bitcast<Value>(lhs[index]), inside);
 }
 
 fn rhs_at(index: u32, inside: bool) -> Value {
-  if (inside) {
-    return bitcast<Value>(rhs[index]);
-  }
-  return Value();
+  return select(Value(), bitcast<Value>(rhs[index]), inside);
 }
 
-// Column j of the result: A[m .. m+3, k+j].
-fn block_a(base: u32, m: u32, k: u32) -> mat4x4f {
-//#if VECTOR
+// Fills tile_a with A[m0 .. m0+BM, k0 .. k0+BK].
+fn load_a(base: u32, m0: u32, k0: u32, thread: u32) {
+//#if LANES>1
 //#if TRANS_A
-  return mat4x4f(
-//#for j 4
-    lhs_at((base + (k + {{j}}u) * M + m) / 4u, m < M && k + {{j}}u < K),
-//#end
-  );
-//#else
-  return transpose(mat4x4f(
-//#for j 4
-    lhs_at((base + (m + {{j}}u) * K + k) / 4u, m + {{j}}u < M && k < K),
-//#end
-  ));
-//#end
-//#else
-  return mat4x4f(
-//#for j 4
-//#for i 4
-//#if TRANS_A
-    lhs_at(base + (k + {{j}}u) * M + m + {{i}}u, m + {{i}}u < M && k + {{j}}u < K),
-//#else
-    lhs_at(base + (m + {{i}}u) * K + k + {{j}}u, m + {{i}}u < M && k + {{j}}u < K),
-//#end
-//#end
-//#end
-  );
-//#end
-}
-
-// Column j of the result: B[k+j, n .. n+3].
-fn block_b(base: u32, n: u32, k: u32) -> mat4x4f {
-//#if VECTOR
-//#if TRANS_B
-  return transpose(mat4x4f(
-//#for j 4
-    rhs_at((base + (n + {{j}}u) * K + k) / 4u, n + {{j}}u < N && k < K),
-//#end
-  ));
-//#else
-  return mat4x4f(
-//#for j 4
-    rhs_at((base + (k + {{j}}u) * N + n) / 4u, n < N && k + {{j}}u < K),
-//#end
-  );
-//#end
-//#else
-  return mat4x4f(
-//#for j 4
-//#for i 4
-//#if TRANS_B
-    rhs_at(base + (n + {{i}}u) * K + k + {{j}}u, n + {{i}}u < N && k + {{j}}u < K),
-//#else
-    rhs_at(base + (k + {{j}}u) * N + n + {{i}}u, n + {{i}}u < N && k + {{j}}u < K),
-//#end
-//#end
-//#end
-  );
-//#end
-}
-
-fn put(batch: u32, row: u32, column: u32, value: vec4f) {
-  if (row >= M || column >= N) {
-    return;
+  for (var t = thread; t < BM * BK / 4u; t += THREADS) {
+    let m = m0 + t % (BM / 4u) * 4u;
+    let k = k0 + t / (BM / 4u);
+    tile_a[t] = lhs_at((base + k * sizes.M + m) / 4u, m < sizes.M && k < sizes.K);
   }
-  let index = (batch * M + row) * N + column;
-//#if VECTOR
-  finish(index / 4u, value);
 //#else
-  for (var i = 0u; i < min(4u, N - column); i++) {
-    finish(index + i, value[i]);
+  // Blocks of four rows by four k, turned on the way.
+  for (var t = thread; t < BM * BK / 16u; t += THREADS) {
+    let m4 = t / (BK / 4u);
+    let k4 = t % (BK / 4u);
+    let m = m0 + m4 * 4u;
+    let k = k0 + k4 * 4u;
+    let block = transpose(mat4x4f(
+//#for j 4
+      lhs_at((base + (m + {{j}}u) * sizes.K + k) / 4u, m + {{j}}u < sizes.M && k < sizes.K),
+//#end
+    ));
+//#for j 4
+    tile_a[(k4 * 4u + {{j}}u) * (BM / 4u) + m4] = block[{{j}}];
+//#end
+  }
+//#end
+//#else
+  for (var t = thread; t < BM * BK / 4u; t += THREADS) {
+//#if TRANS_A
+    let m4 = t % (BM / 4u);
+    let k = t / (BM / 4u);
+//#else
+    let m4 = t / BK;
+    let k = t % BK;
+//#end
+    let m = m0 + m4 * 4u;
+    let inside = k0 + k < sizes.K;
+    tile_a[k * (BM / 4u) + m4] = vec4f(
+//#for j 4
+//#if TRANS_A
+      lhs_at(base + (k0 + k) * sizes.M + m + {{j}}u, inside && m + {{j}}u < sizes.M),
+//#else
+      lhs_at(base + (m + {{j}}u) * sizes.K + k0 + k, inside && m + {{j}}u < sizes.M),
+//#end
+//#end
+    );
+  }
+//#end
+}
+
+// Fills tile_b with B[k0 .. k0+BK, n0 .. n0+BN].
+fn load_b(base: u32, n0: u32, k0: u32, thread: u32) {
+//#if LANES>1
+//#if TRANS_B
+  for (var t = thread; t < BN * BK / 16u; t += THREADS) {
+    let n4 = t / (BK / 4u);
+    let k4 = t % (BK / 4u);
+    let n = n0 + n4 * 4u;
+    let k = k0 + k4 * 4u;
+    let block = transpose(mat4x4f(
+//#for j 4
+      rhs_at((base + (n + {{j}}u) * sizes.K + k) / 4u, n + {{j}}u < sizes.N && k < sizes.K),
+//#end
+    ));
+//#for j 4
+    tile_b[(k4 * 4u + {{j}}u) * (BN / 4u) + n4] = block[{{j}}];
+//#end
+  }
+//#else
+  for (var t = thread; t < BN * BK / 4u; t += THREADS) {
+    let n = n0 + t % (BN / 4u) * 4u;
+    let k = k0 + t / (BN / 4u);
+    tile_b[t] = rhs_at((base + k * sizes.N + n) / 4u, n < sizes.N && k < sizes.K);
+  }
+//#end
+//#else
+  for (var t = thread; t < BN * BK / 4u; t += THREADS) {
+//#if TRANS_B
+    let n4 = t / BK;
+    let k = t % BK;
+//#else
+    let n4 = t % (BN / 4u);
+    let k = t / (BN / 4u);
+//#end
+    let n = n0 + n4 * 4u;
+    let inside = k0 + k < sizes.K;
+    tile_b[k * (BN / 4u) + n4] = vec4f(
+//#for j 4
+//#if TRANS_B
+      rhs_at(base + (n + {{j}}u) * sizes.K + k0 + k, inside && n + {{j}}u < sizes.N),
+//#else
+      rhs_at(base + (k0 + k) * sizes.N + n + {{j}}u, inside && n + {{j}}u < sizes.N),
+//#end
+//#end
+    );
   }
 //#end
 }
@@ -125,72 +149,63 @@ fn main(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let tiles_m = (M + BM - 1u) / BM;
-  let tiles_n = (N + BN - 1u) / BN;
+  let tiles_m = (sizes.M + BM - 1u) / BM;
+  let tiles_n = (sizes.N + BN - 1u) / BN;
   let tile = group.x + group.y * groups.x;
-  if (tile >= tiles_m * tiles_n * BATCH) {
+  if (tile >= tiles_m * tiles_n * sizes.BATCH) {
     return;
   }
   let batch = tile / (tiles_m * tiles_n);
   let m0 = tile / tiles_n % tiles_m * BM;
   let n0 = tile % tiles_n * BN;
-  let base_a = batch * STRIDE_A;
-  let base_b = batch * STRIDE_B;
   let row = thread / COLUMNS;
   let column = thread % COLUMNS;
 //#for r TM
-//#for c TN4
+//#for c TN/4
   var sum_{{r}}_{{c}} = vec4f();
 //#end
 //#end
-  for (var k0 = 0u; k0 < K; k0 += BK) {
-    for (var t = thread; t < BLOCKS_A + BLOCKS_B; t += THREADS) {
-      if (t < BLOCKS_A) {
-//#if TRANS_A
-        let m4 = t % (BM / 4u);
-        let k = t / (BM / 4u) * 4u;
-//#else
-        let m4 = t / (BK / 4u);
-        let k = t % (BK / 4u) * 4u;
-//#end
-        let block = block_a(base_a, m0 + m4 * 4u, k0 + k);
-//#for j 4
-        tile_a[(k + {{j}}u) * (BM / 4u) + m4] = block[{{j}}];
-//#end
-      } else {
-        let s = t - BLOCKS_A;
-//#if TRANS_B
-        let n4 = s / (BK / 4u);
-        let k = s % (BK / 4u) * 4u;
-//#else
-        let n4 = s % (BN / 4u);
-        let k = s / (BN / 4u) * 4u;
-//#end
-        let block = block_b(base_b, n0 + n4 * 4u, k0 + k);
-//#for j 4
-        tile_b[(k + {{j}}u) * (BN / 4u) + n4] = block[{{j}}];
-//#end
-      }
-    }
+  for (var k0 = 0u; k0 < sizes.K; k0 += BK) {
+    load_a(batch * sizes.STRIDE_A, m0, k0, thread);
+    load_b(batch * sizes.STRIDE_B, n0, k0, thread);
     workgroupBarrier();
     for (var k = 0u; k < BK; k++) {
-//#for r TM4
+//#for r TM/4
       let a{{r}} = tile_a[k * (BM / 4u) + row + {{r}}u * ROWS];
 //#end
-//#for c TN4
+//#for c TN/4
       let b{{c}} = tile_b[k * (BN / 4u) + column + {{c}}u * COLUMNS];
 //#end
 //#for r TM
-//#for c TN4
+//#for c TN/4
       sum_{{r}}_{{c}} += a{{r/4}}[{{r%4}}] * b{{c}};
 //#end
 //#end
     }
     workgroupBarrier();
   }
+
+  // A loop over an array, unlike above: the epilogue may be long and is better not repeated in the code.
+  var sums = array<vec4f, {{TM}}u * {{TN}}u / 4u>(
+//#for c TN/4
 //#for r TM
-//#for c TN4
-  put(batch, m0 + (row + {{r/4}}u * ROWS) * 4u + {{r%4}}u, n0 + (column + {{c}}u * COLUMNS) * 4u, sum_{{r}}_{{c}});
+    sum_{{r}}_{{c}},
 //#end
 //#end
+  );
+  for (var i = 0u; i < {{TM}}u * {{TN}}u / 4u; i++) {
+    let r = i % {{TM}}u;
+    let m = m0 + (row + r / 4u * ROWS) * 4u + r % 4u;
+    let n = n0 + (column + i / {{TM}}u * COLUMNS) * 4u;
+    if (m < sizes.M && n < sizes.N) {
+      let at = (batch * sizes.M + m) * sizes.N + n;
+//#if LANES>1
+      finish(at / 4u, sums[i]);
+//#else
+      for (var j = 0u; j < min(4u, sizes.N - n); j++) {
+        finish(at + j, sums[i][j]);
+      }
+//#end
+    }
+  }
 }

@@ -5,11 +5,14 @@
 // Sums go in a fixed order: invocation y takes r = y, y + TY, ..., then halves are added pairwise.
 // NaN wins in max and min: they compare integer keys, as shaders may assume that there are no NaNs.
 alias Value = {{Value}};
-@group(0) @binding(0) var<storage, read_write> source: array<u32>;
-@group(0) @binding(1) var<storage, read_write> result: array<u32>;
-override OUTER: u32;
-override REDUCE: u32;
-override INNER: u32;
+struct Sizes {
+  OUTER: u32,
+  REDUCE: u32,
+  INNER: u32,
+}
+@group(0) @binding(0) var<uniform> sizes: Sizes;
+@group(0) @binding(1) var<storage, read_write> source: array<u32>;
+@group(0) @binding(2) var<storage, read_write> result: array<u32>;
 
 const TX = {{TX}}u;
 const TY = {{TY}}u;
@@ -78,13 +81,13 @@ fn main(
   let output = (group.x + group.y * groups.x) * TX + thread % TX;
   let y = thread / TX;
   var state = first_state();
-  if (output < OUTER * INNER) {
-    let base = output / INNER * REDUCE * INNER + output % INNER;
-    for (var r = y; r < REDUCE; r += TY) {
-      state = combine(state, to_state(source[base + r * INNER]));
+  if (output < sizes.OUTER * sizes.INNER) {
+    let base = output / sizes.INNER * sizes.REDUCE * sizes.INNER + output % sizes.INNER;
+    for (var r = y; r < sizes.REDUCE; r += TY) {
+      state = combine(state, to_state(source[base + r * sizes.INNER]));
     }
   }
-//#if TREE
+//#if TY>1
   partial[thread] = state;
   workgroupBarrier();
   for (var half = TY / 2u; half > 0u; half /= 2u) {
@@ -95,7 +98,7 @@ fn main(
   }
   state = partial[thread];
 //#end
-  if (y == 0u && output < OUTER * INNER) {
+  if (y == 0u && output < sizes.OUTER * sizes.INNER) {
     result[output] = from_state(state);
   }
 }

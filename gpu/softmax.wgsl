@@ -2,10 +2,13 @@
 //   bindings: source, out;  LOG: 1 for the logarithm
 //   A workgroup takes RY rows, each with LX invocations (powers of two).
 //   workgroups: ceil(ROWS / RY), linear (x fastest, then y)
-@group(0) @binding(0) var<storage, read_write> source: array<f32>;
-@group(0) @binding(1) var<storage, read_write> result: array<f32>;
-override ROWS: u32;
-override COLUMNS: u32;
+struct Sizes {
+  ROWS: u32,
+  COLUMNS: u32,
+}
+@group(0) @binding(0) var<uniform> sizes: Sizes;
+@group(0) @binding(1) var<storage, read_write> source: array<f32>;
+@group(0) @binding(2) var<storage, read_write> result: array<f32>;
 
 const LX = {{LX}}u;
 const RY = {{RY}}u;
@@ -21,8 +24,8 @@ fn main(
 ) {
   let row = (group.x + group.y * groups.x) * RY + thread / LX;
   let x = thread % LX;
-  let columns = select(0u, COLUMNS, row < ROWS);
-  let base = row * COLUMNS;
+  let columns = select(0u, sizes.COLUMNS, row < sizes.ROWS);
+  let base = row * sizes.COLUMNS;
 
   var largest = -3.4028234e38f;
   for (var c = x; c < columns; c += LX) {

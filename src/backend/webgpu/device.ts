@@ -1,0 +1,164 @@
+// Finding a GPU, asking for all that it has, and turning what goes wrong on it into the library's errors.
+import { DeviceError } from '../../errors.js';
+import { getGpu } from '../../platform.js';
+import type { Rates } from '../backend.js';
+
+/** What `everygrad doctor` shows. */
+export type GpuDescription =
+  | { readonly available: false; readonly reason: string }
+  | {
+      readonly available: true;
+      readonly description: string;
+      readonly software: boolean;
+      readonly features: readonly string[];
+      readonly limits: Readonly<Record<string, number>>;
+    };
+
+export interface WebgpuOptions {
+  /** Which GPU where there are several. */
+  powerPreference?: GPUPowerPreference;
+}
+
+/** Features that are asked for where the adapter has them. */
+const wantedFeatures = ['subgroups', 'timestamp-query', 'shader-f16'] as const;
+
+/** Limits that kernels and memory run into; all of what the adapter has is asked for. */
+const wantedLimits = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupSizeY',
+  'maxComputeWorkgroupSizeZ',
+  'maxComputeWorkgroupsPerDimension',
+  'maxBindingsPerBindGroup',
+  'minStorageBufferOffsetAlignment',
+] as const;
+
+const softwareNames = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
+
+const unavailable = (problem: string, cause?: unknown): DeviceError =>
+  new DeviceError({
+    where: 'webgpu',
+    problem,
+    hint: 'use device "wasm", which runs everywhere',
+    ...(cause === undefined ? {} : { cause }),
+  });
+
+/** Throws DeviceError with the reason where there is no adapter. */
+async function requestAdapter({ powerPreference = 'high-performance' }: WebgpuOptions): Promise<GPUAdapter> {
+  const { gpu, reason } = await getGpu();
+  if (!gpu) throw unavailable(reason);
+  // Software adapters are given only on request by some, first by others.
+  const adapter =
+    (await gpu.requestAdapter({ powerPreference }).catch(() => null)) ??
+    (await gpu.requestAdapter({ forceFallbackAdapter: true }).catch(() => null));
+  if (!adapter)
+    throw unavailable('no adapter: this machine has no GPU that WebGPU can use, or no driver for it');
+  return adapter;
+}
+
+const describe = ({ vendor, architecture, device, description }: GPUAdapterInfo): string => {
+  const named = [vendor, architecture].filter((part) => /[a-z]/i.test(part)).join(' ');
+  const detail = description || (/[a-z]/i.test(device) ? device : '');
+  return [named, detail].filter(Boolean).join(', ') || 'unnamed adapter';
+};
+
+const isSoftware = (info: GPUAdapterInfo): boolean =>
+  Boolean(info.isFallbackAdapter) ||
+  softwareNames.test(`${info.architecture} ${info.description} ${info.device}`);
+
+const limitsOf = (limits: GPUSupportedLimits): Record<string, number> =>
+  Object.fromEntries(wantedLimits.map((name) => [name, limits[name]]));
+
+/** The adapter, or why there is none; never throws. */
+export async function describeGpu(options: WebgpuOptions = {}): Promise<GpuDescription> {
+  try {
+    const { info, features, limits } = await requestAdapter(options);
+    return {
+      available: true,
+      description: describe(info),
+      software: isSoftware(info),
+      features: [...features].sort(),
+      limits: limitsOf(limits),
+    };
+  } catch (error) {
+    const reason = error instanceof DeviceError ? error.problem : String(error);
+    return { available: false, reason };
+  }
+}
+
+/** First guesses; the scheduler measures. */
+const rates = {
+  gpu: { overhead: 8e-6, flopsPerSecond: 2e12, bytesPerSecond: 2e11, transferOverhead: 1e-4 },
+  software: { overhead: 30e-6, flopsPerSecond: 5e9, bytesPerSecond: 4e9, transferOverhead: 2e-4 },
+};
+
+/** A device and what went wrong on it since the last look. */
+export class Gpu {
+  readonly device: GPUDevice;
+  readonly description: string;
+  readonly rates: Rates;
+  readonly features: readonly string[];
+  /** Resolves when the device is gone, with the reason. */
+  readonly lost: Promise<DeviceError>;
+  #failure: DeviceError | null = null;
+  #gone: DeviceError | null = null;
+
+  private constructor(device: GPUDevice, info: GPUAdapterInfo) {
+    this.device = device;
+    const software = isSoftware(info);
+    this.description = `WebGPU on ${describe(info)}${software ? ' (software)' : ''}`;
+    this.rates = { ...(software ? rates.software : rates.gpu), transferBytesPerSecond: 5e9 };
+    this.features = wantedFeatures.filter((name) => device.features.has(name));
+    device.onuncapturederror = ({ error }) => this.fail('a command was refused', error.message);
+    this.lost = device.lost.then(({ reason, message }) => {
+      const how = reason === 'destroyed' ? 'the device was destroyed' : 'the device was lost';
+      this.#gone = new DeviceError({
+        where: 'webgpu',
+        problem: message ? `${how}: ${message}` : how,
+        hint: 'make a new backend and load the last checkpoint',
+        values: { reason },
+      });
+      return this.#gone;
+    });
+  }
+
+  static async open(options: WebgpuOptions = {}): Promise<Gpu> {
+    const adapter = await requestAdapter(options);
+    const requiredFeatures = wantedFeatures.filter((name) => adapter.features.has(name));
+    const requiredLimits = limitsOf(adapter.limits);
+    const device = await adapter.requestDevice({ requiredFeatures, requiredLimits }).catch((error: Error) => {
+      throw unavailable(`the adapter gives no device: ${error.message}`, error);
+    });
+    return new Gpu(device, adapter.info);
+  }
+
+  /** Keeps the first thing that goes wrong until `check`. */
+  fail(problem: string, detail: string, values: Record<string, unknown> = {}): void {
+    this.#failure ??= new DeviceError({ where: 'webgpu', problem: `${problem}: ${detail}`, values });
+  }
+
+  /** Throws what went wrong since the last check, and for ever once the device is gone. */
+  check(): void {
+    if (this.#gone) throw this.#gone;
+    const failure = this.#failure;
+    this.#failure = null;
+    if (failure) throw failure;
+  }
+
+  /** Waits for `work`; when it fails because the device is gone, says so. */
+  async settle<R>(work: Promise<R>, what: string): Promise<R> {
+    try {
+      return await work;
+    } catch (error) {
+      // The loss is announced after the rejections that it causes.
+      await Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, 50))]);
+      this.check();
+      if (error instanceof DeviceError) throw error;
+      throw new DeviceError({ where: 'webgpu', problem: `${what} failed: ${String(error)}`, cause: error });
+    }
+  }
+}

@@ -1,0 +1,247 @@
+// The WebGPU backend: kernels of gpu/ and generated elementwise kernels, one submit for each run of a program.
+import type { DType, HostArray } from '../../dtype.js';
+import { sizeOf } from '../../dtype.js';
+import { DeviceError } from '../../errors.js';
+import type { Spec } from '../../graph.js';
+import type { OpDefinition, Site } from '../../ops/define.js';
+import type { Backend, Memory, MemoryStats, Program, Rates, Step } from '../backend.js';
+import { Gpu, type WebgpuOptions } from './device.js';
+import { type Binding, type Dispatch, lowerStep } from './lower.js';
+import { elementBytes, GpuMemories, type GpuMemory } from './memory.js';
+import { PipelineCache, shaders } from './shaders.js';
+
+export { describeGpu, type GpuDescription, type WebgpuOptions } from './device.js';
+
+/** What is given to the encoder, in order. */
+interface Command {
+  readonly pipeline: GPUComputePipeline;
+  readonly group: GPUBindGroup;
+  readonly workgroups: readonly [number, number, number];
+}
+
+class WebgpuProgram implements Program {
+  readonly steps: number;
+  readonly commands: readonly Command[];
+  /** Memory that the program itself needed. */
+  readonly scratch: readonly GpuMemory[];
+
+  constructor(steps: number, commands: readonly Command[], scratch: readonly GpuMemory[]) {
+    this.steps = steps;
+    this.commands = commands;
+    this.scratch = scratch;
+  }
+}
+
+/** Bytes from the uniforms of one dispatch to those of the next: no adapter asks for a larger alignment. */
+const sizesStride = 256;
+
+/** Submits after which `run` waits for the GPU, so that a loop that reads nothing cannot run away from it. */
+const submitsAhead = 64;
+
+export class WebgpuBackend implements Backend {
+  readonly name = 'webgpu';
+  readonly description: string;
+  readonly alignment: number;
+  readonly maxOperands: number;
+  readonly fusesEpilogue = true;
+  readonly rates: Rates;
+  /** Optional features that the device was given. */
+  readonly features: readonly string[];
+  /** Resolves when the device is gone, with the reason. */
+  readonly lost: Promise<DeviceError>;
+  readonly #gpu: Gpu;
+  readonly #memories: GpuMemories;
+  readonly #pipelines: PipelineCache;
+  #nothing: GpuMemory | null = null;
+  #encoder: GPUCommandEncoder | null = null;
+  #submits = 0;
+  #reached: Promise<undefined> | null = null;
+  #disposed = false;
+
+  constructor(gpu: Gpu) {
+    const { limits } = gpu.device;
+    this.#gpu = gpu;
+    this.#memories = new GpuMemories(gpu);
+    this.#pipelines = new PipelineCache(gpu);
+    this.description = gpu.description;
+    this.rates = gpu.rates;
+    this.features = gpu.features;
+    this.lost = gpu.lost;
+    this.alignment = Math.max(256, limits.minStorageBufferOffsetAlignment);
+    this.maxOperands = Math.min(16, limits.maxStorageBuffersPerShaderStage);
+  }
+
+  get device(): GPUDevice {
+    return this.#gpu.device;
+  }
+
+  bytesOf(spec: Spec): number {
+    return sizeOf(spec.shape) * elementBytes;
+  }
+
+  supports(op: OpDefinition, site: Site): boolean {
+    if ([...site.inputs, site.output].some(({ dtype }) => dtype === 'float64')) return false;
+    if (op.kind === 'view') return true;
+    if (op.kind === 'elementwise') return Boolean(op.webgpu.expression(site));
+    const calls = op.webgpu.calls(site);
+    return calls?.every(({ shader }) => shader in shaders) ?? false;
+  }
+
+  allocate(bytes: number): GpuMemory {
+    return this.#memories.allocate(bytes);
+  }
+
+  free(memory: Memory): void {
+    this.#flush(); // a copy that waits may use it
+    this.#memories.free(memory as GpuMemory);
+  }
+
+  write(to: Memory, offset: number, data: HostArray, dtype: DType): void {
+    this.#gpu.check();
+    this.#flush();
+    this.#memories.write(to as GpuMemory, offset, data, dtype);
+  }
+
+  async read(from: Memory, offset: number, spec: Spec): Promise<HostArray> {
+    this.#gpu.check();
+    this.#flush();
+    return this.#memories.read(from as GpuMemory, offset, spec);
+  }
+
+  /** Copies wait for the next run, read or write and go to the GPU together with it. */
+  copy(from: Memory, fromOffset: number, to: Memory, toOffset: number, bytes: number): void {
+    if (bytes === 0) return;
+    this.#encoder ??= this.device.createCommandEncoder();
+    const size = Math.ceil(bytes / 4) * 4;
+    this.#encoder.copyBufferToBuffer(
+      (from as GpuMemory).buffer,
+      fromOffset,
+      (to as GpuMemory).buffer,
+      toOffset,
+      size,
+    );
+  }
+
+  async compile(steps: readonly Step[]): Promise<WebgpuProgram> {
+    this.#gpu.check();
+    const scratch: GpuMemory[] = [];
+    const options = {
+      maxBuffers: this.device.limits.maxStorageBuffersPerShaderStage,
+      scratch: (bytes: number): GpuMemory => {
+        const memory = this.#memories.allocate(bytes, 'everygrad scratch');
+        scratch.push(memory);
+        return memory;
+      },
+    };
+    try {
+      const dispatches = steps.flatMap((step) => lowerStep(step, options));
+      const compiled = Promise.all(dispatches.map((d) => this.#pipelines.get(d)));
+      const pipelines = await this.#gpu.settle(compiled, 'compiling');
+      this.#gpu.check();
+      const sizes = this.#sizes(dispatches);
+      if (sizes) scratch.push(sizes);
+      const commands = dispatches.map((dispatch, i): Command => {
+        const group = this.#group(dispatch, {
+          buffer: sizes!.buffer,
+          offset: i * sizesStride,
+          size: sizesStride,
+        });
+        return { pipeline: pipelines[i]!, group, workgroups: dispatch.workgroups };
+      });
+      return new WebgpuProgram(steps.length, commands, scratch);
+    } catch (error) {
+      for (const memory of scratch) this.#memories.free(memory);
+      throw error;
+    }
+  }
+
+  /** The uniforms of all dispatches, in one buffer. */
+  #sizes(dispatches: readonly Dispatch[]): GpuMemory | null {
+    if (dispatches.length === 0) return null;
+    const bytes = new Uint8Array(dispatches.length * sizesStride);
+    dispatches.forEach(({ sizes }, i) => {
+      bytes.set(new Uint8Array(sizes.buffer), i * sizesStride);
+    });
+    return this.#memories.uniform(bytes);
+  }
+
+  #group({ buffers, bindings, label }: Dispatch, sizes: GPUBufferBinding): GPUBindGroup {
+    const limit = this.device.limits.maxStorageBufferBindingSize;
+    const entries = bindings.map((binding, slot) => {
+      if (binding.bytes > limit) {
+        throw new DeviceError({
+          where: label,
+          problem: `an operand of ${binding.bytes} bytes is too large: this adapter binds at most ${limit}`,
+          hint: 'use a smaller batch or device "wasm"',
+          values: { bytes: binding.bytes, limit },
+        });
+      }
+      return { binding: slot + 1, resource: this.#resource(binding, slot) };
+    });
+    return this.device.createBindGroup({
+      label,
+      layout: this.#pipelines.layout(buffers).group,
+      entries: [{ binding: 0, resource: sizes }, ...entries],
+    });
+  }
+
+  /** Tensors without elements are bound to a few bytes that nobody uses. */
+  #resource({ memory, offset, bytes }: Binding, slot: number): GPUBufferBinding {
+    if (bytes > 0) return { buffer: (memory as GpuMemory).buffer, offset, size: bytes };
+    this.#nothing ??= this.#memories.allocate(this.maxOperands * this.alignment, 'everygrad nothing');
+    return { buffer: this.#nothing.buffer, offset: slot * this.alignment, size: 4 };
+  }
+
+  run(program: Program): void | Promise<void> {
+    this.#gpu.check();
+    const { commands } = program as WebgpuProgram;
+    this.#encoder ??= this.device.createCommandEncoder();
+    const pass = this.#encoder.beginComputePass();
+    let current: GPUComputePipeline | null = null;
+    for (const { pipeline, group, workgroups } of commands) {
+      if (pipeline !== current) pass.setPipeline(pipeline);
+      current = pipeline;
+      pass.setBindGroup(0, group);
+      pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
+    }
+    pass.end();
+    this.#flush();
+    if (++this.#submits % submitsAhead === 0) return this.#keepUp();
+  }
+
+  /** Waits until the GPU has done what was submitted at the last such wait. */
+  async #keepUp(): Promise<void> {
+    const earlier = this.#reached;
+    this.#reached = this.device.queue.onSubmittedWorkDone();
+    this.#reached.catch(() => {});
+    if (earlier) await this.#gpu.settle(earlier, 'waiting for the GPU');
+  }
+
+  #flush(): void {
+    if (!this.#encoder) return;
+    const commands = this.#encoder.finish();
+    this.#encoder = null;
+    this.device.queue.submit([commands]);
+  }
+
+  release(program: Program): void {
+    for (const memory of (program as WebgpuProgram).scratch) this.#memories.free(memory);
+  }
+
+  stats(): MemoryStats {
+    const { pieces, bytes, systemAllocations } = this.#memories.stats();
+    const own = this.#nothing;
+    return { pieces: pieces - (own ? 1 : 0), bytes: bytes - (own?.bytes ?? 0), systemAllocations };
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.device.destroy();
+  }
+}
+
+/** Throws DeviceError with the reason where there is no GPU. */
+export async function createWebgpuBackend(options: WebgpuOptions = {}): Promise<WebgpuBackend> {
+  return new WebgpuBackend(await Gpu.open(options));
+}

@@ -1,0 +1,271 @@
+// From steps to dispatches: which shader text, which constants, which buffers. Plain data, no GPU needed.
+import { type Shape, sizeOf } from '../../dtype.js';
+import { DeviceError } from '../../errors.js';
+import type { ShaderCall } from '../../ops/define.js';
+import { spread } from '../../ops/shader-calls.js';
+import type { Chain, KernelCall, Memory, Operand, Step } from '../backend.js';
+import { chainSource, isStreamed, loadsOf, type Slot, takesFour } from './chain.js';
+import { elementBytes } from './memory.js';
+import { bufferNames, mergeBuffers, type PipelineSource, packSizes, shaders } from './shaders.js';
+import { fillTemplate } from './template.js';
+
+export interface Binding {
+  readonly memory: Memory;
+  readonly offset: number;
+  /** 0 for a tensor without elements. */
+  readonly bytes: number;
+}
+
+/** One run of one pipeline. */
+export interface Dispatch extends PipelineSource {
+  /** What the shader's uniform `sizes` holds. */
+  readonly sizes: DataView;
+  readonly bindings: readonly Binding[];
+  readonly workgroups: readonly [number, number, number];
+}
+
+export interface LowerOptions {
+  /** How many buffers a shader may have. */
+  readonly maxBuffers: number;
+  /** Memory for a kernel's result that only its chain reads, where the two do not fit into one shader. */
+  readonly scratch: (bytes: number) => Memory;
+}
+
+const placeOf = ({ memory, offset }: Operand | Binding, other: Binding): boolean =>
+  memory === other.memory && offset === other.offset;
+
+const bindingOf = ({ memory, offset, shape }: Operand): Binding => ({
+  memory,
+  offset,
+  bytes: sizeOf(shape) * elementBytes,
+});
+
+const bug = (where: string, problem: string): DeviceError =>
+  new DeviceError({ where, problem, hint: 'this is a bug in the plan' });
+
+const show = ({ offset, bytes }: Binding): string => `bytes ${offset} to ${offset + bytes}`;
+
+/** Buffers of one dispatch, each place once. */
+class Bindings {
+  readonly list: Binding[] = [];
+  readonly #label: string;
+
+  constructor(label: string) {
+    this.#label = label;
+  }
+
+  /** The number of the operand's binding, a new one where the place is not bound yet. */
+  add(operand: Operand): number {
+    const binding = bindingOf(operand);
+    const known = binding.bytes > 0 ? this.list.findIndex((b) => b.bytes > 0 && placeOf(b, binding)) : -1;
+    if (known >= 0) {
+      // A scalar may start where a larger tensor does, as long as nobody writes there; bind the larger.
+      if (binding.bytes > this.list[known]!.bytes) this.list[known] = binding;
+      return known;
+    }
+    this.list.push(binding);
+    return this.list.length - 1;
+  }
+
+  /** One place that is bound twice would be an error of the device that names no op. */
+  check(): void {
+    const sorted = this.list.filter((b) => b.bytes > 0);
+    for (const a of sorted) {
+      for (const b of sorted) {
+        if (a === b || a.memory !== b.memory || a.offset > b.offset || a.offset + a.bytes <= b.offset)
+          continue;
+        throw bug(this.#label, `its operands overlap: ${show(a)} and ${show(b)} of one memory`);
+      }
+    }
+  }
+}
+
+/** A store may go where an operand is loaded from only if each element is loaded by who stores it. */
+function checkStores(label: string, chain: Chain, kernelOutput: Operand | null): void {
+  const targets = [...chain.stores.map(({ to }) => to), ...(kernelOutput ? [kernelOutput] : [])];
+  for (const to of targets) {
+    if (sizeOf(to.shape) !== sizeOf(chain.shape)) {
+      throw bug(label, `it stores (${to.shape}) from a chain over (${chain.shape})`);
+    }
+    for (const load of loadsOf(chain)) {
+      if (placeOf(load, bindingOf(to)) && !isStreamed(load.shape, chain.shape)) {
+        throw bug(label, `it broadcasts the operand (${load.shape}) that it overwrites`);
+      }
+    }
+  }
+}
+
+const chainLabel = ({ instructions }: Chain): string => instructions.map(({ op }) => op.name).join('+');
+
+function lowerChain(chain: Chain): Dispatch {
+  const label = chainLabel(chain);
+  checkStores(label, chain, null);
+  const lanes = takesFour(chain) ? 4 : 1;
+  const bindings = new Bindings(label);
+  const bind = (operand: Operand): Slot => {
+    const slot = bindings.add(operand);
+    return { binding: slot + 1, name: `buffer${slot}` };
+  };
+  const source = chainSource(chain, { lanes, bind, size: (n) => `${n}u` });
+  bindings.check();
+  const count = sizeOf(chain.shape) / lanes;
+  const THREADS = count <= 4096 ? 64 : 256;
+  const text = fillTemplate(shaders.elementwise!, { chain: source, THREADS });
+  return {
+    text,
+    sizes: packSizes(text, { COUNT: count }),
+    buffers: bindings.list.length,
+    bindings: bindings.list,
+    label,
+    workgroups: spread(Math.ceil(count / THREADS)),
+  };
+}
+
+const operandOf = (call: KernelCall, binding: ShaderCall['bindings'][number]): Operand | null =>
+  binding === 'output' ? call.output : call.inputs[binding.input]!;
+
+function shaderOf(label: string, { shader }: ShaderCall): string {
+  const text = shaders[shader];
+  if (text === undefined) throw bug(label, `there is no shader gpu/${shader}.wgsl`);
+  return text;
+}
+
+/** A shader that has no place for a chain. */
+function lowerPlain(call: KernelCall, shaderCall: ShaderCall): Dispatch {
+  const label = call.op.name;
+  const text = fillTemplate(shaderOf(label, shaderCall), { ...shaderCall.constants, ...shaderCall.types });
+  const names = bufferNames(text);
+  const bindings = new Bindings(label);
+  const merged = new Map<string, string>();
+  const firstName: string[] = [];
+  const slots = shaderCall.bindings.map((binding, i) => {
+    const operand = operandOf(call, binding);
+    if (!operand) throw bug(label, 'it has no output');
+    const slot = bindings.add(operand);
+    if (firstName[slot] === undefined) firstName[slot] = names[i]!;
+    else merged.set(names[i]!, firstName[slot]);
+    return slot;
+  });
+  const outputs = slots.filter((_, i) => shaderCall.bindings[i] === 'output');
+  if (slots.some((slot, i) => shaderCall.bindings[i] !== 'output' && outputs.includes(slot))) {
+    throw bug(label, 'its output lies where an input is');
+  }
+  bindings.check();
+  return {
+    text: mergeBuffers(text, merged),
+    sizes: packSizes(text, shaderCall.constants),
+    buffers: bindings.list.length,
+    bindings: bindings.list,
+    label,
+    workgroups: shaderCall.workgroups,
+  };
+}
+
+const noChain = (shape: Shape): Chain => ({ shape, instructions: [], stores: [] });
+
+/** A shader that ends in a chain, if only in one that stores its result. Null if they have too many buffers. */
+function lowerWithEpilogue(
+  call: KernelCall,
+  shaderCall: ShaderCall,
+  chain: Chain,
+  maxBuffers: number,
+): Dispatch | null {
+  const label = [call.op.name, ...chain.instructions.map(({ op }) => op.name)].join('+');
+  checkStores(label, chain, call.output);
+  const inputs = shaderCall.bindings.flatMap((binding) =>
+    binding === 'output' ? [] : [call.inputs[binding.input]!],
+  );
+  const lanes = shaderCall.constants.LANES === 4 && takesFour(chain, inputs) ? 4 : 1;
+  const constants = { ...shaderCall.constants, LANES: lanes };
+  const scope = { ...constants, ...shaderCall.types };
+  const template = shaderOf(label, shaderCall);
+  const names = bufferNames(template);
+
+  const bindings = new Bindings(label);
+  const merged = new Map<string, string>();
+  const slotNames: string[] = [];
+  inputs.forEach((operand, i) => {
+    const slot = bindings.add(operand);
+    if (slotNames[slot] === undefined) slotNames[slot] = names[i]!;
+    else merged.set(names[i]!, slotNames[slot]);
+  });
+  const inputSlots = bindings.list.length;
+  const bind = (operand: Operand): Slot => {
+    const slot = bindings.add(operand);
+    // Binding numbers in the text are given before buffers are merged.
+    if (slot < inputSlots) return { binding: null, name: slotNames[slot]! };
+    return { binding: slot - inputSlots + inputs.length + 1, name: `buffer${slot}` };
+  };
+  // Shapes of the epilogue as uniforms, so that layers of any size share the kernel's pipeline.
+  const extra: Record<string, number> = {};
+  const size = (n: number): string => {
+    const name = `E${Object.keys(extra).length}`;
+    extra[name] = n;
+    return `sizes.${name}`;
+  };
+  const kernel = { dtype: call.site.output.dtype, output: call.output };
+  const epilogue = chainSource(chain, { lanes, bind, size, kernel });
+  if (bindings.list.length > maxBuffers) return null;
+  const stores = [...chain.stores.map(({ to }) => to), ...(call.output ? [call.output] : [])];
+  if (stores.some((to) => inputs.some((from) => placeOf(from, bindingOf(to))))) {
+    throw bug(label, 'it stores where the kernel reads');
+  }
+  bindings.check();
+  const epilogueSizes = Object.keys(extra)
+    .map((name) => `  ${name}: u32,`)
+    .join('\n');
+  const text = mergeBuffers(fillTemplate(template, { ...scope, epilogue, epilogueSizes }), merged);
+  return {
+    text,
+    sizes: packSizes(text, { ...constants, ...extra }),
+    buffers: bindings.list.length,
+    bindings: bindings.list,
+    label,
+    workgroups: shaderCall.workgroups,
+  };
+}
+
+/** The chain with the kernel's result read from memory. */
+const afterKernel = (chain: Chain, result: Operand): Chain => ({
+  ...chain,
+  instructions: chain.instructions.map((instruction) => ({
+    ...instruction,
+    inputs: instruction.inputs.map((input) =>
+      input.kind === 'kernel' ? { kind: 'operand', operand: { ...result, shape: chain.shape } } : input,
+    ),
+  })),
+});
+
+function lowerKernel(call: KernelCall, chain: Chain | null, options: LowerOptions): Dispatch[] {
+  const { op, site } = call;
+  const calls = op.webgpu.calls(site);
+  if (!calls) throw bug(op.name, 'it has no WebGPU kernel for these dtypes');
+  if (chain && sizeOf(chain.shape) !== sizeOf(site.output.shape)) {
+    throw bug(op.name, `a chain over (${chain.shape}) cannot follow a result of (${site.output.shape})`);
+  }
+  const [first] = calls;
+  if (op.webgpu.epilogue && first && calls.length === 1) {
+    const fused = lowerWithEpilogue(call, first, chain ?? noChain(site.output.shape), options.maxBuffers);
+    if (fused) return [fused];
+  }
+  if (!chain && call.output) return lowerCalls(call, calls);
+  // In two: the kernel into memory, the chain from there.
+  const result = call.output ?? {
+    ...site.output,
+    memory: options.scratch(sizeOf(site.output.shape) * elementBytes),
+    offset: 0,
+  };
+  const alone = { ...call, output: result };
+  return [...lowerKernel(alone, null, options), ...(chain ? [lowerChain(afterKernel(chain, result))] : [])];
+}
+
+const lowerCalls = (call: KernelCall, calls: readonly ShaderCall[]): Dispatch[] =>
+  calls.map((shaderCall) => lowerPlain(call, shaderCall));
+
+const isWork = ({ workgroups }: Dispatch): boolean => workgroups.every((n) => n > 0);
+
+/** The dispatches of a step; none where there are no elements. */
+export function lowerStep({ kernel, chain }: Step, options: LowerOptions): Dispatch[] {
+  if (kernel) return lowerKernel(kernel, chain, options).filter(isWork);
+  return chain && sizeOf(chain.shape) > 0 ? [lowerChain(chain)].filter(isWork) : [];
+}

@@ -1,0 +1,175 @@
+// GPU buffers: handing them out, counting them, moving values between them and the host.
+import { type DType, dtypes, type HostArray, showShape, sizeOf } from '../../dtype.js';
+import { DeviceError, DTypeError } from '../../errors.js';
+import type { Spec } from '../../graph.js';
+import type { Memory, MemoryStats } from '../backend.js';
+import type { Gpu } from './device.js';
+
+/** Every element takes four bytes, whatever its dtype. */
+export const elementBytes = 4;
+
+export class GpuMemory implements Memory {
+  readonly bytes: number;
+  readonly buffer: GPUBuffer;
+
+  constructor(bytes: number, buffer: GPUBuffer) {
+    this.bytes = bytes;
+    this.buffer = buffer;
+  }
+}
+
+/** Staging buffers kept for later reads, in bytes altogether. */
+const keptStaging = 2 ** 26;
+
+export class GpuMemories {
+  readonly #gpu: Gpu;
+  readonly #live = new Set<GpuMemory>();
+  #staging: GPUBuffer[] = [];
+  #bytes = 0;
+  #systemAllocations = 0;
+  #widened = new Uint32Array(0);
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+  }
+
+  allocate(bytes: number, label = 'everygrad'): GpuMemory {
+    this.#gpu.check();
+    const size = Math.max(4, Math.ceil(bytes / 4) * 4);
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    const memory = new GpuMemory(bytes, this.#create({ size, usage, label }));
+    this.#live.add(memory);
+    this.#bytes += bytes;
+    return memory;
+  }
+
+  /** A uniform buffer with these contents. */
+  uniform(bytes: Uint8Array<ArrayBuffer>): GpuMemory {
+    const usage = GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST;
+    const memory = new GpuMemory(
+      bytes.length,
+      this.#create({ size: bytes.length, usage, label: 'everygrad sizes' }),
+    );
+    this.#gpu.device.queue.writeBuffer(memory.buffer, 0, bytes);
+    this.#live.add(memory);
+    this.#bytes += memory.bytes;
+    return memory;
+  }
+
+  #create(descriptor: GPUBufferDescriptor): GPUBuffer {
+    const { size } = descriptor;
+    const { device } = this.#gpu;
+    const { maxBufferSize } = device.limits;
+    const values = { bytes: size, inUse: this.#bytes, maxBufferSize };
+    const hint = 'use a smaller batch or model, or device "wasm"';
+    if (size > maxBufferSize) {
+      throw new DeviceError({
+        where: 'webgpu',
+        problem: `cannot allocate ${size} bytes: a buffer of this adapter has at most ${maxBufferSize}`,
+        hint,
+        values,
+      });
+    }
+    device.pushErrorScope('out-of-memory');
+    try {
+      const buffer = device.createBuffer(descriptor);
+      this.#systemAllocations++;
+      return buffer;
+    } catch (cause) {
+      throw new DeviceError({
+        where: 'webgpu',
+        problem: `cannot allocate ${size} bytes beside ${this.#bytes} in use`,
+        hint,
+        values,
+        cause,
+      });
+    } finally {
+      device.popErrorScope().then(
+        (error) =>
+          error &&
+          this.#gpu.fail(
+            `out of memory at ${size} bytes beside ${values.inUse} in use`,
+            error.message,
+            values,
+          ),
+        () => {},
+      );
+    }
+  }
+
+  free(memory: GpuMemory): void {
+    if (!this.#live.delete(memory)) return;
+    this.#bytes -= memory.bytes;
+    memory.buffer.destroy();
+  }
+
+  write(to: GpuMemory, offset: number, data: HostArray, dtype: DType): void {
+    if (dtype === 'float64') {
+      throw new DTypeError({
+        where: 'webgpu',
+        problem: 'float64 does not exist on the GPU',
+        hint: "use .cast('float32')",
+      });
+    }
+    let words: HostArray | Uint32Array = data;
+    if (dtypes[dtype].bytes === 1) {
+      if (this.#widened.length < data.length) this.#widened = new Uint32Array(data.length);
+      words = this.#widened.subarray(0, data.length);
+      words.set(data);
+    } else if (!(data.buffer instanceof ArrayBuffer)) {
+      words = data.slice(); // some implementations do not take shared memory
+    }
+    if (words.length === 0) return;
+    const source = words as Uint32Array<ArrayBuffer>;
+    this.#gpu.device.queue.writeBuffer(to.buffer, offset, source, 0, source.length);
+  }
+
+  /** Copies out what the buffer holds after all work submitted so far. */
+  async read(from: GpuMemory, offset: number, spec: Spec): Promise<HostArray> {
+    const { array, bytes } = dtypes[spec.dtype];
+    const count = sizeOf(spec.shape);
+    if (count === 0) return new array(0);
+    const size = count * elementBytes;
+    const { device } = this.#gpu;
+    const staging = this.#takeStaging(size);
+    const encoder = device.createCommandEncoder();
+    encoder.copyBufferToBuffer(from.buffer, offset, staging, 0, size);
+    device.queue.submit([encoder.finish()]);
+    await this.#gpu.settle(staging.mapAsync(GPUMapMode.READ, 0, size), `reading ${showShape(spec.shape)}`);
+    const mapped = staging.getMappedRange(0, size);
+    const out = bytes === 1 ? new array(new Uint32Array(mapped)) : new array(mapped.slice(0));
+    staging.unmap();
+    this.#staging.push(staging);
+    this.#trimStaging();
+    this.#gpu.check();
+    return out;
+  }
+
+  #takeStaging(size: number): GPUBuffer {
+    const fits = this.#staging.filter((b) => b.size >= size).sort((a, b) => a.size - b.size)[0];
+    if (fits) {
+      this.#staging = this.#staging.filter((b) => b !== fits);
+      return fits;
+    }
+    // Rounded up, so that reads of somewhat different sizes share buffers.
+    const rounded = Math.min(
+      2 ** Math.ceil(Math.log2(Math.max(256, size))),
+      this.#gpu.device.limits.maxBufferSize,
+    );
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    return this.#create({ size: rounded, usage, label: 'everygrad read' });
+  }
+
+  #trimStaging(): void {
+    let kept = this.#staging.reduce((n, b) => n + b.size, 0);
+    while (kept > keptStaging && this.#staging.length > 1) {
+      const dropped = this.#staging.shift()!;
+      kept -= dropped.size;
+      dropped.destroy();
+    }
+  }
+
+  stats(): MemoryStats {
+    return { pieces: this.#live.size, bytes: this.#bytes, systemAllocations: this.#systemAllocations };
+  }
+}

@@ -1,0 +1,141 @@
+// The shaders by base name, filled in for a call, and the pipelines made of them.
+import argreduce from '../../../gpu/argreduce.wgsl';
+import copy from '../../../gpu/copy.wgsl';
+import elementwise from '../../../gpu/elementwise.wgsl';
+import fill from '../../../gpu/fill.wgsl';
+import gather from '../../../gpu/gather.wgsl';
+import iota from '../../../gpu/iota.wgsl';
+import matmul from '../../../gpu/matmul.wgsl';
+import random from '../../../gpu/random.wgsl';
+import reduce from '../../../gpu/reduce.wgsl';
+import scatterAdd from '../../../gpu/scatter_add.wgsl';
+import softmax from '../../../gpu/softmax.wgsl';
+import { DeviceError } from '../../errors.js';
+import type { Gpu } from './device.js';
+
+export const shaders: Readonly<Record<string, string>> = {
+  argreduce,
+  copy,
+  elementwise,
+  fill,
+  gather,
+  iota,
+  matmul,
+  random,
+  reduce,
+  scatter_add: scatterAdd,
+  softmax,
+};
+
+export interface PipelineSource {
+  readonly text: string;
+  /** How many buffers are bound. */
+  readonly buffers: number;
+  /** Ops in it, for error messages. */
+  readonly label: string;
+}
+
+const declaration = /^@group\(0\) @binding\((\d+)\) var<storage, read_write> (\w+): (.+);$/gm;
+
+/** Names of the buffers that a shader declares, in the order of their bindings; binding 0 are its sizes. */
+export function bufferNames(text: string): string[] {
+  const names: string[] = [];
+  for (const [, binding, name] of text.matchAll(declaration)) names[Number(binding) - 1] = name!;
+  return names;
+}
+
+/** The members of a shader's `struct Sizes`, filled with values of these names. */
+export function packSizes(text: string, values: Readonly<Record<string, number>>): DataView {
+  const members = /struct Sizes \{([^}]*)\}/.exec(text)?.[1]?.matchAll(/(\w+): (\w+),/g) ?? [];
+  const list = [...members].map(([, name, type]) => ({ value: values[name!]!, type }));
+  const view = new DataView(new ArrayBuffer(4 * list.length));
+  list.forEach(({ value, type }, i) => {
+    if (type === 'f32') view.setFloat32(4 * i, value, true);
+    else view.setUint32(4 * i, value, true);
+  });
+  return view;
+}
+
+/**
+ * Lets buffer `name` be another one that is bound already, as a buffer cannot be bound twice in one dispatch; the other
+ * bindings keep their order.
+ */
+export function mergeBuffers(text: string, merged: ReadonlyMap<string, string>): string {
+  if (merged.size === 0) return text;
+  let next = 1;
+  const kept = text.replace(declaration, (_, _slot, name: string, type: string) =>
+    merged.has(name) ? '' : `@group(0) @binding(${next++}) var<storage, read_write> ${name}: ${type};`,
+  );
+  return [...merged].reduce((t, [from, to]) => t.replace(new RegExp(`\\b${from}\\b`, 'g'), to), kept);
+}
+
+/** Compiles pipelines once for each text and constants, in the background. */
+export class PipelineCache {
+  readonly #gpu: Gpu;
+  readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #layouts = new Map<number, { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
+
+  constructor(gpu: Gpu) {
+    this.#gpu = gpu;
+  }
+
+  /** The same for all shaders with this many buffers. */
+  layout(buffers: number): { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout } {
+    const known = this.#layouts.get(buffers);
+    if (known) return known;
+    const { device } = this.#gpu;
+    const group = device.createBindGroupLayout({
+      entries: Array.from({ length: buffers + 1 }, (_, binding) => ({
+        binding,
+        visibility: GPUShaderStage.COMPUTE,
+        buffer: { type: binding === 0 ? 'uniform' : 'storage' },
+      })),
+    });
+    const made = { group, pipeline: device.createPipelineLayout({ bindGroupLayouts: [group] }) };
+    this.#layouts.set(buffers, made);
+    return made;
+  }
+
+  get(source: PipelineSource): Promise<GPUComputePipeline> {
+    const known = this.#pipelines.get(source.text);
+    if (known) return known;
+    const made = this.#compile(source);
+    this.#pipelines.set(source.text, made);
+    made.catch(() => this.#pipelines.delete(source.text));
+    return made;
+  }
+
+  async #compile(source: PipelineSource): Promise<GPUComputePipeline> {
+    const { device } = this.#gpu;
+    const { text, label, buffers } = source;
+    // Errors are thrown here, with what the compiler says, and must not fail the next run as well.
+    device.pushErrorScope('validation');
+    const module = device.createShaderModule({ label, code: text });
+    const made = device.createComputePipelineAsync({
+      label,
+      layout: this.layout(buffers).pipeline,
+      compute: { module, entryPoint: 'main' },
+    });
+    const scope = device.popErrorScope();
+    try {
+      const [pipeline, error] = await Promise.all([made, scope]);
+      if (error) throw error;
+      return pipeline;
+    } catch (cause) {
+      await Promise.allSettled([made, scope]);
+      const info = await module.getCompilationInfo().catch(() => null);
+      const lines = text.split('\n');
+      const messages = info?.messages
+        .filter(({ type }) => type === 'error')
+        .map(({ lineNum, message }) => `${message} at line ${lineNum}: ${lines[lineNum - 1]?.trim()}`);
+      const problem = messages?.length ? messages.join('; ') : (cause as Error).message;
+      throw new DeviceError({
+        where: label,
+        problem: `its shader does not compile: ${problem}`,
+        hint: 'this is a bug in the library or the driver; use device "wasm" meanwhile',
+        values: { text },
+        cause,
+      });
+    }
+  }
+}
