@@ -4,6 +4,7 @@ import { MatmulArgs } from './gemm-args';
 import { dotRows } from './gemm-dot';
 import { TILE_COLS, TILE_ROWS, tileRow } from './gemm-micro';
 import { packStraight, packTransposed } from './gemm-pack';
+import { sumOfRows } from './gemm-vector';
 
 export { matmul_f64 } from './gemm-f64';
 
@@ -23,11 +24,6 @@ export { matmul_f64 } from './gemm-f64';
 // @ts-ignore: decorator
 @inline const STAGE: i32 = 192;
 
-/** Up to that many rows (or columns) C is thin enough for dot products, from that K on. */
-// @ts-ignore: decorator
-@inline const DOT_THIN: i32 = 16;
-// @ts-ignore: decorator
-@inline const DOT_K: i32 = 32;
 /** What the dot products may transpose: floats. */
 // @ts-ignore: decorator
 @inline const DOT_COPY: i32 = 65536;
@@ -36,18 +32,21 @@ export { matmul_f64 } from './gemm-f64';
 export function matmulScratchBytes(M: i32, N: i32, K: i32): i32 {
   const k = min(K, BLOCK_K), n = min((N + TILE_COLS - 1) & -TILE_COLS, BLOCK_N);
   const panels = STAGE + ((k * (n + TILE_ROWS)) << 2);
-  const thin = min(M, N);
-  if (K < DOT_K || thin > DOT_THIN || <i64>thin * K > DOT_COPY) return panels;
-  return max(panels, thin * K << 2);
+  return dotsWin(M, N, K) ? max(panels, min(min(M, N) * K, DOT_COPY) << 2) : panels;
+}
+
+/** Whether C is so thin, and k so long, that dot products win: fewer rows than columns, as B mostly needs no copy. */
+// @ts-ignore: decorator
+@inline function dotsWin(M: i32, N: i32, K: i32): bool {
+  return N > M ? M <= 6 && K >= 16 * M : N <= 12 && K >= 6 * N;
 }
 
 /** Whether C is computed by dot products. Only shapes decide, since the order of the sums depends on it. */
 // @ts-ignore: decorator
 @inline function usesDots(M: i32, N: i32, K: i32, transA: i32, transB: i32): bool {
-  if (K < DOT_K) return false;
-  const wide = N > M, thin = wide ? M : N;
   // The thick operand must have its k side by side; the thin one can be copied so.
-  if (thin > DOT_THIN || !(wide ? transB : !transA)) return false;
+  const wide = N > M, thin = wide ? M : N;
+  if (!dotsWin(M, N, K) || !(wide ? transB : !transA)) return false;
   return thin == 1 || (wide ? !transA : transB) || <i64>thin * K <= DOT_COPY;
 }
 
@@ -89,6 +88,8 @@ function block(g: MatmulArgs, item: i32, i0: i32, i1: i32, j0: i32, j1: i32, thr
     else dotRows(a + (<usize>i0 * K << 2), i1 - i0, rowsOverK(scratch, b, N, K, g.transB != 0), N, K, at, ldc, 4);
     return;
   }
+  if (M == 1 && !g.transB) return sumOfRows(c + <usize>(j0 << 2), a, b + <usize>(j0 << 2), ldc, j1 - j0, K);
+  if (N == 1 && g.transA) return sumOfRows(c + <usize>(i0 << 2), b, a + <usize>(i0 << 2), <usize>M << 2, i1 - i0, K);
   const panelA = scratch + STAGE;
   const panelsB = panelA + <usize>(min(K, BLOCK_K) * TILE_ROWS << 2);
   for (let j = j0; j < j1; j += BLOCK_N) {
