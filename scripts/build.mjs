@@ -54,7 +54,7 @@ export const bundleOptions = {
 
 async function buildBundles() {
   await rm('dist/chunks', { recursive: true, force: true });
-  const entryPoints = ['src/index.ts', 'src/worker.ts', 'src/thread.ts', 'src/cli.ts'];
+  const entryPoints = ['src/index.ts', 'src/worker.ts', 'src/worker-thread.ts', 'src/thread.ts', 'src/cli.ts'];
   await build({ ...bundleOptions, entryPoints: await present(entryPoints), outdir: 'dist' });
 }
 
@@ -72,7 +72,7 @@ async function buildTests() {
       ...suites,
       ...workers,
       'test/runtime/harness.ts',
-      ...(await present(['src/thread.ts', 'src/worker.ts'])),
+      ...(await present(['src/thread.ts', 'src/worker-thread.ts'])),
     ],
     entryNames: '[name]',
     outdir: 'build/test',

@@ -30,6 +30,9 @@ export type Source =
   /** Values in device memory that last and can be assigned: parameters, optimizer state, results. */
   | { readonly kind: 'variable'; readonly variable: Variable };
 
+// Runtimes without `using` lack the symbol; compiled `using` looks for this one.
+(Symbol as { dispose?: symbol }).dispose ??= Symbol.for('Symbol.dispose');
+
 let nextId = 0;
 
 /**

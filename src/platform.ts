@@ -1,6 +1,7 @@
 // The only file that knows which runtime it is in: its name, files, HTTP, the cache, checksums, gzip, workers, the GPU.
 import { FormatError, StateError, StorageError } from './errors.js';
 
+type NodeTransferable = import('node:worker_threads').Transferable;
 export type Bytes = Uint8Array<ArrayBuffer>;
 
 export interface Runtime {
@@ -360,7 +361,7 @@ export async function compileWasm(url: URL): Promise<WebAssembly.Module> {
 
 /** The other end of a worker. */
 export interface WorkerHandle {
-  post(message: unknown): void;
+  post(message: unknown, transfer?: readonly Transferable[]): void;
   terminate(): void;
 }
 
@@ -370,16 +371,23 @@ export interface WorkerEvents {
   onError(problem: string): void;
 }
 
-/** Starts a module worker that does not keep the process alive. */
-export async function startWorker(url: URL, { onMessage, onError }: WorkerEvents): Promise<WorkerHandle> {
+/** Starts a module worker; one that does not `keepAlive` lets the process end without it. */
+export async function startWorker(
+  url: URL,
+  { onMessage, onError }: WorkerEvents,
+  { keepAlive = false } = {},
+): Promise<WorkerHandle> {
   if (hasNodeWorkers) {
     const { Worker } = await import('node:worker_threads');
     const worker = new Worker(url);
     worker.on('message', onMessage);
     worker.on('error', (error) => onError(errorText(error)));
     worker.on('exit', (code) => onError(`exited with code ${code}`));
-    worker.unref();
-    return { post: (message) => worker.postMessage(message), terminate: () => void worker.terminate() };
+    if (!keepAlive) worker.unref();
+    return {
+      post: (message, transfer = []) => worker.postMessage(message, transfer as readonly NodeTransferable[]),
+      terminate: () => void worker.terminate(),
+    };
   }
   const worker = new Worker(url, { type: 'module' });
   worker.addEventListener('message', ({ data }) => onMessage(data));
@@ -388,19 +396,28 @@ export async function startWorker(url: URL, { onMessage, onError }: WorkerEvents
     event.preventDefault(); // Bun would end the process
     onError(event.message || 'it could not be loaded');
   });
-  (worker as { unref?(): void }).unref?.();
-  return { post: (message) => worker.postMessage(message), terminate: () => worker.terminate() };
+  if (!keepAlive) (worker as { unref?(): void }).unref?.();
+  return {
+    post: (message, transfer = []) => worker.postMessage(message, [...transfer]),
+    terminate: () => worker.terminate(),
+  };
 }
 
+/** Sends to the thread that started this worker. */
+export type Post = (answer: unknown, transfer?: readonly Transferable[]) => void;
+
 /** For the code inside a worker: takes messages from the thread that started it. */
-export function onHostMessage(handle: (message: unknown, post: (answer: unknown) => void) => void): void {
+export function onHostMessage(handle: (message: unknown, post: Post) => void): void {
   if (hasNodeWorkers) {
     import('node:worker_threads').then(({ parentPort }) => {
-      parentPort?.on('message', (message) => handle(message, (answer) => parentPort.postMessage(answer)));
+      const post: Post = (answer, transfer = []) =>
+        parentPort?.postMessage(answer, transfer as readonly NodeTransferable[]);
+      parentPort?.on('message', (message) => handle(message, post));
     });
   } else {
     const scope = globalThis as unknown as Worker;
-    scope.addEventListener('message', ({ data }) => handle(data, (answer) => scope.postMessage(answer)));
+    const post: Post = (answer, transfer = []) => scope.postMessage(answer, [...transfer]);
+    scope.addEventListener('message', ({ data }) => handle(data, post));
   }
 }
 

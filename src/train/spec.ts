@@ -1,0 +1,66 @@
+// Models, losses and optimizers as plain data, for what crosses a thread, a file or a command line.
+import { OptionError } from '../errors.js';
+import * as losses from '../loss/index.js';
+import * as layers from '../nn/layers.js';
+import type { Module } from '../nn/module.js';
+import * as optimizers from '../optim/index.js';
+
+const layerMakers = {
+  linear: layers.linear,
+  relu: layers.relu,
+  sigmoid: layers.sigmoid,
+  tanh: layers.tanh,
+  leakyRelu: layers.leakyRelu,
+  elu: layers.elu,
+  gelu: layers.gelu,
+  silu: layers.silu,
+  softplus: layers.softplus,
+  identity: layers.identity,
+  softmax: layers.softmax,
+  logSoftmax: layers.logSoftmax,
+  flatten: layers.flatten,
+  dropout: layers.dropout,
+};
+const lossMakers = {
+  crossEntropy: losses.crossEntropy,
+  binaryCrossEntropy: losses.binaryCrossEntropy,
+  quadratic: losses.quadratic,
+  meanSquaredError: losses.meanSquaredError,
+};
+const optimizerMakers = { sgd: optimizers.sgd, adam: optimizers.adam, adamW: optimizers.adamW };
+
+/** The name of a maker and the arguments that it is called with, as in `['linear', 784, 100]`. */
+type Spec<Makers> = {
+  [K in keyof Makers]: Makers[K] extends (...args: infer A) => unknown ? readonly [K, ...A] : never;
+}[keyof Makers];
+
+/** Layers in a row: `[['linear', 784, 100], ['sigmoid'], ['linear', 100, 10]]`. */
+export type ModelSpec = readonly Spec<typeof layerMakers>[];
+export type LossSpec = Spec<typeof lossMakers>;
+export type OptimizerSpec = Spec<typeof optimizerMakers>;
+
+export const layerNames = Object.keys(layerMakers);
+export const lossNames = Object.keys(lossMakers);
+export const optimizerNames = Object.keys(optimizerMakers);
+
+function make<R>(
+  kind: string,
+  makers: Readonly<Record<string, (...args: never[]) => R>>,
+  spec: readonly unknown[],
+): R {
+  const [name, ...args] = spec;
+  const maker = Object.hasOwn(makers, String(name)) ? makers[String(name)] : undefined;
+  if (maker) return maker(...(args as never[]));
+  throw new OptionError({
+    where: kind,
+    problem: `'${String(name)}' is not a known ${kind}`,
+    hint: `one of ${Object.keys(makers).join(', ')}`,
+    values: { name },
+  });
+}
+
+export const buildModel = (spec: ModelSpec): Module =>
+  layers.sequential(...spec.map((layer) => make<Module>('layer', layerMakers, layer)));
+export const buildLoss = (spec: LossSpec): losses.Loss => make<losses.Loss>('loss', lossMakers, spec);
+export const buildOptimizer = (spec: OptimizerSpec): optimizers.Optimizer =>
+  make<optimizers.Optimizer>('optimizer', optimizerMakers, spec);

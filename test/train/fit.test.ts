@@ -1,0 +1,229 @@
+// Training, evaluating, predicting, saving: what users do, on every device that this run is about.
+import * as assert from 'uvu/assert';
+import {
+  configure,
+  DataError,
+  data,
+  EverygradError,
+  evaluate,
+  FormatError,
+  fit,
+  loss,
+  memoryStats,
+  nn,
+  optim,
+  predict,
+  ShapeError,
+  tensor,
+  weightsFromBytes,
+  weightsSha256,
+  weightsToBytes,
+} from '../../src/index.js';
+import { environment } from '../helpers/environment.js';
+import { suite } from '../helpers/suite.js';
+
+const { devices } = environment;
+/** Software GPUs are slow: they get fewer examples. */
+const size = (device: string): number => (device === 'wasm' ? 2000 : 600);
+
+const mlp = () => nn.sequential(nn.linear(784, 32), nn.relu(), nn.dropout(0.1), nn.linear(32, 10));
+
+/** A fit of the usual kind; returns what it gave and the model. */
+async function trained(device: string, more: Partial<Parameters<typeof fit>[2]> = {}, train = size(device)) {
+  const digits = await data.digits({ train, test: 200 });
+  const model = mlp();
+  const optimizer = optim.adam({ lr: 0.003 });
+  const result = await fit(model, digits.train, {
+    loss: loss.crossEntropy(),
+    optimizer,
+    batchSize: 20,
+    epochs: 3,
+    validation: digits.test,
+    seed: 3,
+    ...more,
+  });
+  return { model, optimizer, result, digits };
+}
+
+for (const device of devices) {
+  const test = suite(`fit on ${device}`);
+
+  test.before(async () => {
+    await configure({ device });
+  });
+
+  test('learns digits, and reports what evaluate finds', async () => {
+    const seen: number[] = [];
+    const { model, result, digits } = await trained(device, { onEpoch: (r) => seen.push(r.epoch) });
+    assert.equal(seen, [1, 2, 3]);
+    assert.is(result.stopped, false);
+    const [first, , last] = result.epochs;
+    assert.ok(
+      last!.trainLoss < first!.trainLoss / 2,
+      `${last!.trainLoss} is not below half of ${first!.trainLoss}`,
+    );
+    assert.ok(last!.validationAccuracy > 0.7, `validation accuracy ${last!.validationAccuracy}`);
+    const again = await evaluate(model, digits.test);
+    assert.is(again.accuracy, last!.validationAccuracy);
+    assert.is(again.examples, 200);
+    assert.equal(Object.keys(result.ops), [device]);
+  });
+
+  test('the same seed gives the same weights, another seed others', async () => {
+    const [a, b, c] = [
+      await trained(device, { epochs: 1 }, 200),
+      await trained(device, { epochs: 1 }, 200),
+      await trained(device, { epochs: 1, seed: 4 }, 200),
+    ];
+    assert.is(await weightsSha256(a.model), await weightsSha256(b.model));
+    assert.is.not(await weightsSha256(a.model), await weightsSha256(c.model));
+  });
+
+  test('training on is the same as training longer', async () => {
+    const once = await trained(device, { epochs: 1, shuffle: false, batchSize: 200 }, 200);
+    await fit(once.model, once.digits.train, {
+      loss: loss.crossEntropy(),
+      optimizer: once.optimizer,
+      batchSize: 200,
+      shuffle: false,
+      seed: 3,
+    });
+    assert.ok((await evaluate(once.model, once.digits.train)).loss < once.result.epochs[0]!.trainLoss);
+  });
+
+  test('a last batch that is smaller counts by its size', async () => {
+    const digits = await data.digits({ train: 50, test: 7 });
+    const model = mlp();
+    await model.initialize(1);
+    const whole = await evaluate(model, digits.train, { batchSize: 50 });
+    const parts = await evaluate(model, digits.train, { batchSize: 16 });
+    assert.is(parts.examples, 50);
+    assert.is(parts.accuracy, whole.accuracy);
+    assert.ok(Math.abs(parts.loss - whole.loss) < 1e-5);
+  });
+
+  test('predict gives what evaluate counts', async () => {
+    const { model, digits } = await trained(device, { epochs: 1 });
+    const images = new Float32Array(digits.test.inputs).map((v) => v / 255);
+    const output = await predict(model, tensor(images, { shape: [200, 784] }));
+    assert.equal(output.shape, [200, 10]);
+    const labels = await output.argmax(1).data();
+    const hits = Array.from(labels).filter((label, i) => label === digits.test.targets[i]).length;
+    assert.is(hits / 200, (await evaluate(model, digits.test)).accuracy);
+  });
+
+  test('a signal stops it and keeps what was learned', async () => {
+    const stop = new AbortController();
+    const { model, result } = await trained(
+      device,
+      { epochs: 1000, signal: stop.signal, onEpoch: () => stop.abort() },
+      200,
+    );
+    assert.is(result.stopped, true);
+    assert.is(result.epochs.length, 1);
+    assert.is((await weightsSha256(model)).length, 64);
+    const { result: byReturn } = await trained(
+      device,
+      { epochs: 1000, onEpoch: ({ epoch }) => epoch < 2 },
+      200,
+    );
+    assert.is(byReturn.epochs.length, 2);
+  });
+
+  test('weights go to bytes and back', async () => {
+    const { model } = await trained(device, { epochs: 1 }, 200);
+    const bytes = await weightsToBytes(model);
+    const copy = mlp();
+    await weightsFromBytes(copy, bytes);
+    assert.is(await weightsSha256(copy), await weightsSha256(model));
+    const other = nn.sequential(nn.linear(784, 16), nn.relu(), nn.dropout(0.1), nn.linear(16, 10));
+    await rejects(
+      weightsFromBytes(other, bytes),
+      FormatError,
+      /0\.weight is float32 \(784,32\) in the file, float32 \(784,16\)/,
+    );
+    await rejects(weightsFromBytes(copy, bytes.slice(0, -1)), FormatError, /./);
+  });
+
+  test('steps after the first take no memory, and nothing is left behind', async () => {
+    const before = await memoryStats();
+    const taken: unknown[] = [];
+    const { model, optimizer } = await trained(
+      device,
+      {
+        epochs: 4,
+        onEpoch: async () => undefined,
+        onProgress: () => undefined,
+      },
+      200,
+    );
+    const steady = await memoryStats();
+    const digits = await data.digits({ train: 200, test: 20 });
+    await fit(model, digits.train, {
+      loss: loss.crossEntropy(),
+      optimizer,
+      batchSize: 20,
+      epochs: 4,
+      onEpoch: async () => taken.push(await memoryStats()),
+    });
+    // Within a fit: the same pieces and no request to the system from the end of the first epoch on.
+    for (const stats of taken.slice(1)) assert.equal(stats, taken[0]);
+    assert.equal(await memoryStats().then(pieces), pieces(steady));
+    model.dispose();
+    optimizer.dispose();
+    assert.equal(await memoryStats().then(pieces), pieces(before));
+  });
+
+  test('what does not fit is refused with op, values, rule and hint', async () => {
+    const digits = await data.digits({ train: 20, test: 5 });
+    const options = () => ({ loss: loss.crossEntropy(), optimizer: optim.sgd({ lr: 0.1 }) });
+    const wrong = nn.sequential(nn.linear(783, 10));
+    await rejects(
+      fit(wrong, digits.train, options()),
+      ShapeError,
+      /\[linear\] input is \(20,784\), the layer takes 783 values: 784 != 783/,
+    );
+    await rejects(
+      fit(nn.sequential(nn.relu()), digits.train, options()),
+      EverygradError,
+      /no parameter to train/,
+    );
+    await rejects(fit(mlp(), digits.train, { ...options(), epochs: 0 }), EverygradError, /epochs is 0/);
+    await rejects(
+      fit(mlp(), digits.train, { ...options(), epoch: 3 } as never),
+      EverygradError,
+      /unknown option epoch/,
+    );
+    assert.throws(() => optim.sgd({ lr: -1 }), /lr is -1/);
+    assert.throws(() => nn.dropout(1), /p is 1/);
+    assert.throws(() => nn.sequential(nn.relu as never), /call it/);
+  });
+
+  test('a loss that is no number ends training with a hint', async () => {
+    const { train } = await data.digits({ train: 100, test: 5 });
+    const model = nn.sequential(nn.linear(784, 10));
+    const options = { loss: loss.quadratic(), optimizer: optim.sgd({ lr: 1e30 }), batchSize: 10, epochs: 5 };
+    await rejects(fit(model, train, options), DataError, /the loss became/);
+  });
+
+  test.run();
+}
+
+/** Pieces of memory and their bytes on each backend, without the count of requests to the system. */
+const pieces = (stats: Awaited<ReturnType<typeof memoryStats>>) =>
+  Object.entries(stats).map(([name, s]) => [name, s!.pieces, s!.bytes]);
+
+async function rejects(
+  promise: Promise<unknown>,
+  kind: new (...args: never[]) => Error,
+  message: RegExp,
+): Promise<void> {
+  try {
+    await promise;
+  } catch (error) {
+    assert.instance(error, kind);
+    assert.match((error as Error).message, message);
+    return;
+  }
+  assert.unreachable('it did not fail');
+}
