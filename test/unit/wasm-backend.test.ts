@@ -7,8 +7,9 @@ import { Heap } from '../../src/backend/wasm/heap.js';
 import { createWasmBackend, detectFeatures, type WasmBackend } from '../../src/backend/wasm/index.js';
 import { broadcastStrides, type DType, dtypes, type HostArray, type Shape, sizeOf } from '../../src/dtype.js';
 import { DeviceError, OptionError, StateError } from '../../src/errors.js';
-import type { ElementwiseOp, KernelOp } from '../../src/ops/define.js';
+import type { ElementwiseOp, KernelOp, WasmArgument } from '../../src/ops/define.js';
 import { RandomStream } from '../../src/philox.js';
+import { assetUrl, compileWasm, setAssetsUrl } from '../../src/platform.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
 
@@ -49,6 +50,21 @@ function place(backend: WasmBackend, shape: Shape, dtype: DType, values?: ArrayL
 }
 
 const read = async (backend: WasmBackend, o: Operand) => [...(await backend.read(o.memory, o.offset, o))];
+
+/** What was thrown and warned of. */
+async function silently(action: () => Promise<unknown>): Promise<{ error: unknown; warnings: string[] }> {
+  const warnings: string[] = [];
+  const { warn } = console;
+  console.warn = (text: string) => void warnings.push(text);
+  try {
+    await action();
+    return { error: undefined, warnings };
+  } catch (error) {
+    return { error, warnings };
+  } finally {
+    console.warn = warn;
+  }
+}
 
 async function runOnce(backend: WasmBackend, steps: readonly Step[]): Promise<void> {
   const program = backend.compile(steps);
@@ -428,6 +444,84 @@ test('what is not supported is said before it runs', () => {
   assert.ok(backend.supports(sum, { ...site, inputs: [{ shape: [2, 2], dtype: 'float32' }] }));
   assert.not(backend.supports(missing, site));
   assert.not(backend.supports({ ...sum, wasm: { calls: () => null } }, site));
+});
+
+test('work that is not waited for happens in the order in which it was given', async () => {
+  for (const backend of backends.values()) {
+    const x = place(backend, [2, 100], 'float32', new Float32Array(200));
+    const y = place(backend, [2], 'float32');
+    const program = backend.compile([sumStep(x, y)]);
+    const got: unknown[] = [];
+    const last = new Float32Array(200);
+    for (let n = 0; n < 30; n++) {
+      last.fill(n);
+      backend.write(x.memory, 0, last, 'float32');
+      void backend.run(program);
+      got.push(backend.read(y.memory, 0, y));
+    }
+    backend.release(program);
+    backend.free(x.memory);
+    backend.free(y.memory);
+    const sums = (await Promise.all(got)) as HostArray[];
+    assert.equal(
+      sums.map((s) => [...s]),
+      Array.from({ length: 30 }, (_, n) => [100 * n, 100 * n]),
+    );
+  }
+});
+
+test('a kernel that fails on any thread is an error, then one thread goes on', async () => {
+  const columns = 4096;
+  // Half of the rows lie outside of the memory: the first ones, which are thread 0's, or the last ones.
+  const addresses: WasmArgument[] = [2 ** 32 - 200 * columns, { input: 0, offset: 200 * columns }];
+  for (const address of addresses) {
+    for (const threads of backends.keys()) {
+      const backend = await createWasmBackend({ threads, build: 'simd' });
+      await backend.ready();
+      backend.rates.overhead = 1;
+      const x = place(backend, [100, columns], 'float32', new Float32Array(100 * columns).fill(1));
+      const y = place(backend, [100], 'float32');
+      const args: WasmArgument[] = ['output', address, 100, columns, 1];
+      const broken: KernelOp = { ...sum, wasm: { calls: () => [{ kernel: 'sum_f32', args }] } };
+      const step = sumStep(x, y);
+      const program = backend.compile([{ ...step, kernel: { ...step.kernel!, op: broken } }]);
+      const { error } = await silently(async () => backend.run(program));
+      assert.instance(error, DeviceError);
+      assert.is(backend.activeThreads, 1);
+      await runOnce(backend, [step]);
+      assert.equal(await read(backend, y), new Array(100).fill(columns));
+      backend.dispose();
+    }
+  }
+});
+
+test('without a worker file there is one thread, and no waiting', async () => {
+  if (!backends.has(2)) return;
+  const module = await compileWasm(assetUrl('kernels/simd-threads.wasm'));
+  const folder = assetUrl('.');
+  const { error, warnings } = await silently(async () => {
+    setAssetsUrl(new URL('nowhere/', folder));
+    const backend = await createWasmBackend({ threads: 3, build: 'simd', module });
+    await backend.ready();
+    assert.is(backend.activeThreads, 1);
+    const x = place(backend, [2, 3], 'float32', new Float32Array(6).fill(1));
+    const y = place(backend, [2], 'float32');
+    await runOnce(backend, [sumStep(x, y)]);
+    assert.equal(await read(backend, y), [3, 3]);
+    backend.dispose();
+  });
+  setAssetsUrl(folder);
+  assert.is(error, undefined);
+  assert.is(warnings.length, 1);
+  assert.match(warnings[0] as string, /continuing on one thread/);
+});
+
+test('a module of the wrong kind is named', async () => {
+  if (!backends.has(2)) return;
+  const module = await compileWasm(assetUrl('kernels/simd.wasm'));
+  const { error } = await silently(() => createWasmBackend({ threads: 2, build: 'simd', module }));
+  assert.instance(error, DeviceError);
+  assert.match((error as Error).message, /pass a -threads build/);
 });
 
 test('a disposed backend refuses work', async () => {

@@ -24,12 +24,35 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Wasm
   const features = await detectFeatures();
   const threads = chooseThreads(options, features);
   const build = chooseBuild(options, features) + (threads > 1 ? '-threads' : '');
-  const module = options.module ?? (await compileWasm(assetUrl(`kernels/${build}.wasm`)));
+  const module = options.module ?? (await load(build));
   const heap = new Heap({ shared: threads > 1 });
-  const kernels = await instantiate(module, heap.memory);
+  const kernels = await instantiate(module, heap.memory).catch((cause) => {
+    throw new DeviceError({
+      where: 'wasm',
+      problem: `the kernels are not a ${build} build of this version: ${cause.message}`,
+      hint: `${threads} thread${threads > 1 ? 's need shared memory: pass a -threads build, or threads: 1' : ' takes a build without -threads'}`,
+      values: { build },
+      cause,
+    });
+  });
   heap.begin(kernels.runner.heapBase());
   const crew = threads > 1 ? new Crew({ threads, cores: features.cores, module, heap, kernels }) : null;
   return new WasmBackend(build, heap, kernels, crew);
+}
+
+async function load(build: string): Promise<WebAssembly.Module> {
+  const url = assetUrl(`kernels/${build}.wasm`);
+  try {
+    return await compileWasm(url);
+  } catch (cause) {
+    throw new DeviceError({
+      where: 'wasm',
+      problem: `the kernels cannot be loaded: ${cause instanceof Error ? cause.message : String(cause)}`,
+      hint: "copy everygrad's dist/kernels and dist/thread.js next to your bundle, or name their folder by setAssetsUrl",
+      values: { url: url.href },
+      cause,
+    });
+  }
 }
 
 function chooseThreads({ threads }: WasmOptions, { cores, threadsWhyNot }: Features): number {
