@@ -85,15 +85,13 @@ export class Engine {
     }
     const result = this.#queue ? this.#queue.then(f) : f();
     if (!(result instanceof Promise)) return result;
-    const settled = result.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#queue = settled;
-    settled.then(() => {
-      if (this.#queue === settled) this.#queue = null;
+    // Cleared before the caller goes on, so that its next call finds the way free and need not wait.
+    const done = result.finally(() => {
+      if (this.#queue === turn) this.#queue = null;
     });
-    return result;
+    const turn: Promise<unknown> = done.catch(() => undefined);
+    this.#queue = turn;
+    return done;
   }
 
   /** The values of tensors, computed together. */
