@@ -155,7 +155,7 @@ export const relu = unary({
   samples: one,
 });
 
-/** Error function; the reference is its Taylor series near 0 and the continued fraction of erfc beyond. */
+/** Error function; the reference is a series near 0 and the continued fraction of erfc beyond. */
 export const erf = unary({
   name: 'erf',
   scalar: referenceErf,
@@ -168,18 +168,18 @@ export const erf = unary({
 function referenceErf(x: number): number {
   const z = Math.abs(x);
   if (!(z < 6)) return Number.isNaN(x) ? x : Math.sign(x);
-  if (z < 2.5) {
+  if (z < 1) {
+    // With exp(-x²) taken out all terms have one sign, so that nothing cancels.
     let term = x;
     let total = x;
     for (let n = 1; Math.abs(term) > 1e-18 * Math.abs(total); n++) {
-      term *= -(x * x) / n;
-      total += term / (2 * n + 1);
-      if (n > 200) break;
+      term *= (2 * x * x) / (2 * n + 1);
+      total += term;
     }
-    return total * 1.1283791670955126;
+    return total * Math.exp(-x * x) * 1.1283791670955126;
   }
   let fraction = z;
-  for (let n = 60; n >= 1; n--) fraction = z + n / 2 / fraction;
+  for (let n = 200; n >= 1; n--) fraction = z + n / 2 / fraction;
   return Math.sign(x) * (1 - Math.exp(-z * z) / (fraction * 1.772453850905516));
 }
 
