@@ -1,0 +1,160 @@
+// Sizes that kernels get wrong first: nothing, one element, odd numbers, more than one block of 1024.
+import type { Attributes } from '../../src/graph.js';
+import type { OpDefinition, Sample } from '../../src/ops/define.js';
+
+const sample = (attributes: Attributes, ...shapes: number[][]): Sample => ({
+  inputs: shapes.map((shape) => ({ shape })),
+  attributes,
+});
+
+const one = [[0], [1], [], [2, 0, 3], [1, 1], [31], [1023], [2049], [3, 343]];
+const two = [
+  [[0], [0]],
+  [[0], [1]],
+  [[], []],
+  [[1], [1]],
+  [[2049], [1]],
+  [
+    [1, 1027],
+    [3, 1],
+  ],
+  [
+    [5, 1, 3],
+    [1, 7, 1],
+  ],
+  [
+    [3, 0],
+    [1, 1],
+  ],
+];
+const three = [
+  [[0], [0], [0]],
+  [[], [], []],
+  [
+    [1, 1027],
+    [3, 1],
+    [3, 1027],
+  ],
+];
+
+const reduced: [number[], number, number][] = [
+  [[1], 0, 1],
+  [[1, 1, 1], 1, 2],
+  [[0, 4], 1, 2],
+  [[4, 0], 1, 2],
+  [[1025], 0, 1],
+  [[2, 1031, 3], 1, 2],
+  [[2049, 2], 1, 2],
+  [[3, 1030], 0, 1],
+  [[5, 1, 7], 0, 3],
+];
+
+const products: [number[], number[], boolean, boolean][] = [
+  [[0, 3], [3, 4], false, false],
+  [[3, 0], [0, 4], false, false],
+  [[3, 4], [4, 0], false, false],
+  [[1, 1], [1, 1], true, true],
+  [[1, 130], [130, 67], false, false],
+  [[67, 130], [130, 1], false, false],
+  [[65, 129], [129, 67], false, false],
+  [[129, 65], [67, 129], true, true],
+  [[65, 1030], [1030, 5], false, false],
+  [[3, 65, 33], [3, 35, 33], false, true],
+  [[3, 1, 33], [1, 33, 1], false, false],
+];
+
+const index = (values: number[]) => ({ shape: [values.length], dtype: 'int32' as const, values });
+const step = { shape: [], dtype: 'int32' as const, values: [12] };
+
+/** By the op's name: what its samples do not have. */
+const byName: Record<string, Sample[]> = {
+  cast: (['float32', 'int32', 'bool', 'uint8'] as const).flatMap((from) =>
+    (['float32', 'int32', 'bool'] as const)
+      .filter((to) => to !== from)
+      .flatMap((dtype) =>
+        [[0], [], [1029]].map((shape) => ({ inputs: [{ shape, dtype: from }], attributes: { dtype } })),
+      ),
+  ),
+  broadcastTo: [
+    sample({ shape: [0] }, [1]),
+    sample({ shape: [1, 1] }, []),
+    sample({ shape: [3, 1027] }, [3, 1]),
+    sample({ shape: [3, 0, 2] }, [1, 1, 2]),
+    sample({ shape: [1027] }, [1027]),
+  ],
+  matmul: products.map(([a, b, transA, transB]) => sample({ transA, transB }, a, b)),
+  softmax: [[1], [3, 1], [0, 5], [3, 1027], [2049, 3]].map((shape) => sample({}, shape)),
+  reshape: [sample({ shape: [0, 7] }, [3, 0]), sample({ shape: [2049, 1] }, [2049])],
+  transpose: [
+    sample({ axes: [1, 0] }, [1, 1]),
+    sample({ axes: [1, 0] }, [0, 3]),
+    sample({ axes: [1, 0] }, [1027, 3]),
+    sample({ axes: [0, 2, 1] }, [3, 33, 35]),
+    sample({ axes: [3, 1, 2, 0] }, [2, 3, 5, 7]),
+  ],
+  slice: [
+    sample({ starts: [0], sizes: [0], steps: [1] }, [4]),
+    sample({ starts: [3], sizes: [1], steps: [1] }, [4]),
+    sample({ starts: [1], sizes: [683], steps: [3] }, [2049]),
+    sample({ starts: [1, 1, 0], sizes: [2, 9, 3], steps: [1, 3, 2] }, [3, 27, 5]),
+  ],
+  pad: [
+    sample({ low: [0], high: [3], interior: [0], value: 0.5 }, [0]),
+    sample({ low: [2], high: [1], interior: [4], value: 0 }, [1]),
+    sample({ low: [1, 0], high: [0, 3], interior: [2, 1], value: 7 }, [35, 31]),
+  ],
+  concat: [
+    sample({ axis: 0 }, [3]),
+    sample({ axis: 0 }, [0], [2], [0]),
+    sample({ axis: 1 }, [1, 1], [1, 0], [1, 3]),
+    sample({ axis: 0 }, [513, 2], [515, 2], [1, 2]),
+    sample({ axis: 2 }, [2, 3, 5], [2, 3, 1]),
+  ],
+  flip: [
+    sample({ axes: [0] }, [1]),
+    sample({ axes: [1] }, [2, 0]),
+    sample({ axes: [0] }, [1027]),
+    sample({ axes: [0, 2] }, [3, 5, 7]),
+  ],
+  gather: [
+    { inputs: [{ shape: [3, 5] }, index([])], attributes: { axis: 0 } },
+    { inputs: [{ shape: [1, 1] }, index([0])], attributes: { axis: 1 } },
+    { inputs: [{ shape: [33, 65] }, index([32, 0, 0, 7])], attributes: { axis: 0 } },
+    { inputs: [{ shape: [33, 65] }, index([64, 0, 0, 7, 63])], attributes: { axis: 1 } },
+  ],
+  scatterAdd: [
+    { inputs: [{ shape: [0, 3] }, index([])], attributes: { axis: 0, size: 2 } },
+    { inputs: [{ shape: [1, 1] }, index([0])], attributes: { axis: 1, size: 1 } },
+    { inputs: [{ shape: [4, 65] }, index([32, 0, 0, 7])], attributes: { axis: 0, size: 33 } },
+    { inputs: [{ shape: [33, 5] }, index([64, 0, 0, 7, 63])], attributes: { axis: 1, size: 65 } },
+  ],
+  arange: [0, 1, 1027].flatMap((size) => [
+    { inputs: [], attributes: { size, start: 5, step: -2, dtype: 'int32' } },
+    { inputs: [], attributes: { size, start: -3, step: 0.25, dtype: 'float32' } },
+  ]),
+  randomUniform: [[0], [], [1], [1027]].map((shape) => ({
+    inputs: [step],
+    attributes: { shape, seedLow: -1, seedHigh: 0, stream: -5, dtype: 'float32' },
+  })),
+};
+byName.logSoftmax = byName.softmax!;
+byName.randomNormal = byName.randomUniform!;
+
+/** For ops without attributes and reductions the sizes are made from what a first sample shows. */
+export function extraSamples(op: OpDefinition): Sample[] {
+  const first = op.samples[0];
+  const named = byName[op.name];
+  if (named || !first) return named ?? [];
+  if ('keepDims' in first.attributes) {
+    return reduced.map(([shape, start, end], i) => ({
+      inputs: [{ ...first.inputs[0]!, shape }],
+      attributes: { start, end, keepDims: i % 2 === 0 },
+    }));
+  }
+  if (op.kind !== 'elementwise') return [];
+  const lists = first.inputs.length === 1 ? one.map((s) => [s]) : first.inputs.length === 2 ? two : three;
+  return lists.map((shapes) => ({
+    ...first,
+    inputs: first.inputs.map((input, i) => ({ ...input, shape: shapes[i]! })),
+  }));
+}

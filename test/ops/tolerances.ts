@@ -1,0 +1,116 @@
+// How far each backend may be from the reference in double precision, and why. What is not named is exact.
+import type { BackendName } from '../../src/backend/backend.js';
+import { type DType, isFloat, sizeOf } from '../../src/dtype.js';
+import type { Site } from '../../src/ops/define.js';
+
+/** |actual - expected| <= relative * |expected| + absolute; 0 and 0 means the very same number. */
+export interface Tolerance {
+  readonly relative: number;
+  readonly absolute: number;
+}
+
+/** In units in the last place: of the result, and of 1 (for results that are differences of larger numbers). */
+type Ulps = readonly [relative: number, absolute: number];
+type Rule = Ulps | ((site: Site) => Ulps);
+
+/** Elements that go into one element of the result. */
+const terms = ({ inputs, output }: Site): number =>
+  Math.max(1, sizeOf(inputs[0]!.shape) / Math.max(1, sizeOf(output.shape)));
+const inner = ({ inputs: [a], attributes }: Site): number => a!.shape.at(attributes.transA ? -2 : -1)!;
+
+/**
+ * k terms of size 2 (4 for products): partial sums grow like sqrt(k), and so do the roundings of k such sums, together k.
+ * Some kernels add in several lanes and do better.
+ */
+const summing = (k: number): Ulps => [1 + Math.sqrt(k), k];
+const summed: Rule = (site) => summing(terms(site));
+const products: Rule = (site) => summing(Math.max(1, inner(site)));
+/** Each factor adds a rounding. */
+const multiplied: Rule = (site) => [0.5 + terms(site), 0];
+const added: Rule = [1, 4];
+
+/** The kernels' own polynomials, each within 2 ulp of its result; sin and cos of their argument's range. */
+const wasm: Record<string, Rule> = {
+  exp: [2, 0],
+  log: [2, 0],
+  sin: [2, 0.5],
+  cos: [2, 0.5],
+  tanh: [3, 0],
+  sigmoid: [3, 0],
+  // in double precision the reference itself is off by up to 4
+  erf: ({ output }) => (output.dtype === 'float32' ? [3, 0] : [7, 0]),
+  pow: [2, 0],
+  sum: summed,
+  prod: multiplied,
+  matmul: products,
+  scatterAdd: added,
+  // exp of a difference of size 4, which is rounded; then a sum over the row and a quotient
+  softmax: (site) => [8 + Math.sqrt(site.output.shape.at(-1)!), 0],
+  logSoftmax: [2, 4],
+  // a cosine of an angle of size 6, rounded, times a radius of up to 5; drawn in single precision for float64 too
+  randomNormal: ({ output }) => [0, 15 * (unitOf('float32') / unitOf(output.dtype))],
+};
+
+/** What WGSL asks of a GPU ("Accuracy of concrete floating point expressions"), with the steps of each expression. */
+const webgpu: Record<string, Rule> = {
+  div: [2.5, 0],
+  reciprocal: [2.5, 0],
+  sqrt: [5, 0], // 1 / inverseSqrt
+  exp: [7, 0], // 3 + 2|x|
+  log: [3, 4], // 2^-21 near 1
+  sin: [0, 4096], // 2^-11
+  cos: [0, 4096],
+  tanh: [0, 84], // 1e-5
+  sigmoid: [10, 0], // exp, sum, quotient
+  erf: [8, 8], // exp for the larger half
+  pow: [40, 0], // exp2(y log2(x)), the logarithm's 2^-21 times 3
+  sum: summed,
+  prod: multiplied,
+  matmul: products,
+  scatterAdd: added,
+  softmax: [20, 0], // exp of up to 4, sum, quotient
+  logSoftmax: [4, 16], // exp, log
+  randomNormal: [8, 5 * 4096], // cos times a radius of up to 5
+};
+
+/** In single precision it is the reference in double precision, rounded; where it adds in place, at each step. */
+const reference: Record<string, Rule> = { scatterAdd: added };
+
+const rules: Record<BackendName, Record<string, Rule>> = { reference, wasm, webgpu };
+
+/** Tolerance of an op's result; `site` with the dtypes at hand. */
+export function toleranceOf(name: string, site: Site, backend: BackendName): Tolerance {
+  if (!isFloat(site.output.dtype)) return { relative: 0, absolute: 0 };
+  const rule = rules[backend][name] ?? [0, 0];
+  const [relative, absolute] = typeof rule === 'function' ? rule(site) : rule;
+  const unit = unitOf(site.output.dtype);
+  return { relative: relative * unit, absolute: absolute * unit };
+}
+
+/** Distance from 1 to the next number. */
+export const unitOf = (dtype: DType): number => (dtype === 'float32' ? 2 ** -23 : 2 ** -52);
+
+/** The first element that is out of tolerance, in words; null if there is none. */
+export function difference(
+  actual: ArrayLike<number>,
+  wanted: ArrayLike<number>,
+  { relative, absolute }: Tolerance,
+  dtype: DType,
+): string | null {
+  if (actual.length !== wanted.length) return `${actual.length} elements instead of ${wanted.length}`;
+  let worst = { excess: 0, text: null as string | null };
+  for (let i = 0; i < wanted.length; i++) {
+    const a = actual[i]!;
+    // What is exact is exact after rounding to the dtype.
+    const e = absolute === 0 && relative === 0 && dtype === 'float32' ? Math.fround(wanted[i]!) : wanted[i]!;
+    if (a === e || (Number.isNaN(a) && Number.isNaN(e))) continue;
+    const allowed = relative * Math.abs(e) + absolute;
+    const error = Math.abs(a - e);
+    if (error <= allowed) continue;
+    const excess = Number.isFinite(error) ? error / (allowed || 1) : Number.POSITIVE_INFINITY;
+    if (worst.text === null || excess > worst.excess) {
+      worst = { excess, text: `element ${i} is ${a} instead of ${e}, off by ${error}, allowed ${allowed}` };
+    }
+  }
+  return worst.text;
+}
