@@ -10,12 +10,17 @@ export function highHalf(x: v128): v128 {
   return v128.shuffle<i64>(x, x, 1, 0);
 }
 
-export function exp64(x: v128): v128 {
+/** exp(x + rest), with a rest far below the last bit of x. */
+@inline
+function expOf(x: v128, rest: v128): v128 {
   x = f64x2.pmax(f64x2.pmin(x, f64x2.splat(710)), f64x2.splat(-746));
   const t = step<f64>(x, f64x2.splat(1.4426950408889634), SHIFTER);
   const n = f64x2.sub(t, f64x2.splat(SHIFTER));
   let r = f64x2.sub(x, f64x2.mul(n, f64x2.splat(LN2_HIGH)));
-  r = f64x2.sub(r, f64x2.mul(n, f64x2.splat(LN2_LOW)));
+  const low = f64x2.sub(rest, f64x2.mul(n, f64x2.splat(LN2_LOW)));
+  const high = r;
+  r = f64x2.add(high, low);
+  rest = f64x2.add(f64x2.sub(high, r), low);
   let p = step<f64>(f64x2.splat(2.0826694821032634e-9), r, 2.5112148932252864e-8);
   p = step<f64>(p, r, 2.755758223875806e-7);
   p = step<f64>(p, r, 2.7557234544386816e-6);
@@ -26,12 +31,19 @@ export function exp64(x: v128): v128 {
   p = step<f64>(p, r, 0.04166666666666609);
   p = step<f64>(p, r, 0.16666666666666682);
   p = step<f64>(p, r, 0.5);
-  p = f64x2.add(f64x2.add(f64x2.mul(p, f64x2.mul(r, r)), r), f64x2.splat(1));
+  // 1 + r + r² p, with what the first addition loses
+  const one = f64x2.splat(1);
+  const s = f64x2.add(one, r);
+  rest = f64x2.add(rest, f64x2.sub(r, f64x2.sub(s, one)));
+  p = f64x2.add(s, f64x2.add(f64x2.mul(p, f64x2.mul(r, r)), rest));
   const k = i64x2.sub(t, f64x2.splat(SHIFTER));
   const half = i64x2.shr_s(k, 1);
-  const one = f64x2.splat(1);
   p = f64x2.mul(p, i64x2.add(i64x2.shl(half, 52), one));
   return f64x2.mul(p, i64x2.add(i64x2.shl(i64x2.sub(k, half), 52), one));
+}
+
+export function exp64(x: v128): v128 {
+  return expOf(x, f64x2.splat(0));
 }
 
 // What a log leaves for pow: the rest below its last bit.
@@ -64,12 +76,13 @@ function logPositive(x: v128, exact: bool): v128 {
   const d = f64x2.add(f, f64x2.splat(2));
   const s = f64x2.div(f, d);
   const z = f64x2.mul(s, s);
-  let p = step<f64>(f64x2.splat(0.1479626997106786), z, 0.15314015489715688);
-  p = step<f64>(p, z, 0.18183565851129285);
-  p = step<f64>(p, z, 0.22222198539822824);
-  p = step<f64>(p, z, 0.28571428742768845);
-  p = step<f64>(p, z, 0.3999999999941257);
-  p = f64x2.mul(step<f64>(p, z, 0.6666666666666735), z);
+  let p = step<f64>(f64x2.splat(0.13251090332474771), z, 0.13250144575491912);
+  p = step<f64>(p, z, 0.15387089578069446);
+  p = step<f64>(p, z, 0.18181775692547653);
+  p = step<f64>(p, z, 0.2222222264646092);
+  p = step<f64>(p, z, 0.28571428569088053);
+  p = step<f64>(p, z, 0.4000000000000624);
+  p = f64x2.mul(step<f64>(p, z, 0.6666666666666666), z);
   const kHigh = f64x2.mul(k, f64x2.splat(LN2_HIGH));
   const kLow = f64x2.mul(k, f64x2.splat(LN2_LOW));
   if (exact) {
@@ -160,7 +173,10 @@ export function erf64(x: v128): v128 {
   return copySign<f64>(v128.bitselect(small, large, f64x2.lt(a, f64x2.splat(1))), x);
 }
 
-/** Integer and sign rules around exp(y log |x|), for f32 in f64. */
+/**
+ * Integer and sign rules around exp(y log |x|), for f32 in f64. f64 is exact to the last bit or so near 1, and to
+ * 20 times that at the ends of the range, where y is large.
+ */
 @inline
 export function pow64<T>(x: v128, y: v128): v128 {
   let r: v128;
@@ -198,8 +214,6 @@ function powExact(a: v128, y: v128): v128 {
   const l = logAny(a, true);
   const p = f64x2.mul(y, l);
   const rest = f64x2.add(productRest(y, l, p), f64x2.mul(y, logRest));
-  const r = exp64(p);
-  // exp(p + rest); the rest means nothing where the exponent, or the result, is not finite
-  const more = f64x2.mul(r, rest);
-  return v128.bitselect(f64x2.add(r, more), r, f64x2.lt(f64x2.abs(more), f64x2.splat(Infinity)));
+  // a rest that is not small, or no number, means nothing: the result is 0, infinite or NaN anyway
+  return expOf(p, v128.and(rest, f64x2.lt(f64x2.abs(rest), f64x2.splat(1e-9))));
 }
