@@ -10,9 +10,9 @@ export { matmul_f64 } from './gemm-f64';
 
 /** Block of B that stays in L2 while all rows of C pass: BLOCK_K x BLOCK_N floats. */
 // @ts-ignore: decorator
-@inline const BLOCK_K: i32 = 256;
+@inline const BLOCK_K: i32 = 384;
 // @ts-ignore: decorator
-@inline const BLOCK_N: i32 = 384;
+@inline const BLOCK_N: i32 = 256;
 /** Up to that many rows B is not packed, up to so many k or columns a transposed A is not. */
 // @ts-ignore: decorator
 @inline const DIRECT_ROWS: i32 = 20;
