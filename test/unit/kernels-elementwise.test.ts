@@ -1,30 +1,67 @@
 // The exact block kernels against scalar code: arithmetic, comparisons, selection, casts, in place and not.
 import * as assert from 'uvu/assert';
-import type { HostArray } from '../../src/dtype.js';
 import { kernelBuilds, loadKernels } from '../helpers/kernels.js';
 import { suite } from '../helpers/suite.js';
-import { random, same, SIZES, Zone } from '../helpers/zone.js';
-
-const arrays = { f32: Float32Array, f64: Float64Array, i32: Int32Array, u8: Uint8Array, bool: Uint8Array };
-type Suffix = keyof typeof arrays;
+import { arrays, random, SIZES, type Suffix, same, Zone } from '../helpers/zone.js';
 
 const special = {
-  f32: [0, -0, 1, -1, 0.5, -0.5, 2.5, -2.5, 1e-45, -1e-45, 3e38, -3e38, Infinity, -Infinity, NaN, 3e9, -3e9, 2 ** 31],
-  f64: [0, -0, 1, -1, 0.5, -0.5, 2.5, -2.5, 5e-324, 1e300, -1e300, Infinity, -Infinity, NaN, 3e9, -3e9, 2147483647.5],
+  f32: [
+    0,
+    -0,
+    1,
+    -1,
+    0.5,
+    -0.5,
+    2.5,
+    -2.5,
+    1e-45,
+    -1e-45,
+    3e38,
+    -3e38,
+    Infinity,
+    -Infinity,
+    NaN,
+    3e9,
+    -3e9,
+    2 ** 31,
+  ],
+  f64: [
+    0,
+    -0,
+    1,
+    -1,
+    0.5,
+    -0.5,
+    2.5,
+    -2.5,
+    5e-324,
+    1e300,
+    -1e300,
+    Infinity,
+    -Infinity,
+    NaN,
+    3e9,
+    -3e9,
+    2147483647.5,
+  ],
   i32: [0, 1, -1, 2147483647, -2147483648, 65536, -65537, 46341],
   u8: [0, 1, 2, 127, 128, 255],
   bool: [0, 1],
 };
 
 /** Random numbers with many special ones among them, so that all pairs of these come up. */
-function data(suffix: Suffix, n: number): HostArray {
+function data(suffix: Suffix, n: number): Float32Array {
   const list = special[suffix];
   const scale = suffix === 'i32' ? 100000 : suffix === 'u8' ? 255 : 20;
-  const any = () => (suffix === 'bool' ? Math.floor(random() * 2) : (random() - (suffix === 'u8' ? 0 : 0.5)) * scale);
-  return new arrays[suffix](Array.from({ length: n }, () => (random() < 0.5 ? list[Math.floor(random() * list.length)]! : any())));
+  const any = () =>
+    suffix === 'bool' ? Math.floor(random() * 2) : (random() - (suffix === 'u8' ? 0 : 0.5)) * scale;
+  return new arrays[suffix](
+    Array.from({ length: n }, () => (random() < 0.5 ? list[Math.floor(random() * list.length)]! : any())),
+  );
 }
 
-const wrap = (suffix: Suffix, f: (...x: number[]) => number) => (suffix === 'i32' ? (...x: number[]) => f(...x) | 0 : f);
+const wrap = (suffix: Suffix, f: (...x: number[]) => number) =>
+  suffix === 'i32' ? (...x: number[]) => f(...x) | 0 : f;
 const numeric = ['f32', 'f64', 'i32'] as const;
 const floats = ['f32', 'f64'] as const;
 
@@ -35,7 +72,12 @@ interface Case {
   scalar: (...x: number[]) => number;
 }
 const cases: Case[] = [];
-const add = (name: string, suffixes: readonly Suffix[], arity: number, scalar: (...x: number[]) => number) => {
+const add = (
+  name: string,
+  suffixes: readonly Suffix[],
+  arity: number,
+  scalar: (...x: number[]) => number,
+) => {
   for (const s of suffixes) {
     cases.push({ kernel: `${name}_${s}`, inputs: Array(arity).fill(s), output: s, scalar: wrap(s, scalar) });
   }
@@ -71,8 +113,10 @@ add('logicalNot', ['bool'], 1, (a) => a! ^ 1);
 for (const from of Object.keys(arrays) as Suffix[]) {
   for (const to of ['f32', 'f64', 'i32', 'bool'] as const) {
     if (from === to) continue;
-    const toInteger = (x: number) => (Number.isNaN(x) ? 0 : Math.min(Math.max(Math.trunc(x), -(2 ** 31)), 2 ** 31 - 1) | 0);
-    const scalar = to === 'bool' ? (x: number) => Number(x !== 0) : to === 'i32' ? toInteger : (x: number) => x;
+    const toInteger = (x: number) =>
+      Number.isNaN(x) ? 0 : Math.min(Math.max(Math.trunc(x), -(2 ** 31)), 2 ** 31 - 1) | 0;
+    const scalar =
+      to === 'bool' ? (x: number) => Number(x !== 0) : to === 'i32' ? toInteger : (x: number) => x;
     cases.push({ kernel: `cast_${from}_${to}`, inputs: [from], output: to, scalar: (x) => scalar(x!) });
   }
 }
@@ -109,16 +153,20 @@ for (const build of kernelBuilds()) {
   }
 
   test('splat and copy', () => {
-    for (const [bits, type] of [[8, Uint8Array], [32, Int32Array], [64, Float64Array]] as const) {
+    for (const [bits, type] of [
+      [8, arrays.u8],
+      [32, arrays.i32],
+      [64, arrays.f64],
+    ] as const) {
       for (const n of SIZES) {
         zone.reset();
         const source = type.from({ length: Math.max(n, 1) }, (_, i) => 7 + i);
         const at = zone.input(source);
         const dst = zone.output(n * type.BYTES_PER_ELEMENT);
         zone.call(`splat_${bits}`, dst, at, 0, 0, n);
-        same(`splat_${bits}`, zone.read<HostArray>(type, dst, n), new Array(n).fill(7));
+        same(`splat_${bits}`, zone.read(type, dst, n), new Array(n).fill(7));
         zone.call(`copy_${bits}`, dst, at, 0, 0, n);
-        same(`copy_${bits}`, zone.read<HostArray>(type, dst, n), source.slice(0, n));
+        same(`copy_${bits}`, zone.read(type, dst, n), source.slice(0, n));
         zone.verify(`splat and copy ${bits}, n = ${n}`);
       }
     }

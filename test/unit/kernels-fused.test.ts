@@ -2,7 +2,7 @@
 import { broadcastStrides } from '../../src/dtype.js';
 import { kernelBuilds, loadKernels } from '../helpers/kernels.js';
 import { suite } from '../helpers/suite.js';
-import { random, same, SIZES, Zone } from '../helpers/zone.js';
+import { arrays, random, SIZES, same, Zone } from '../helpers/zone.js';
 
 const STREAM = 1;
 const SCRATCH = 2;
@@ -40,7 +40,14 @@ for (const build of kernelBuilds()) {
           ...[index('mul_f32'), ...scratch(4 * block), ...stream(px, 4), ...scratch(0), ...none, 0],
           ...[index('less_f32'), ...scratch(8 * block), ...scratch(4 * block), ...stream(py, 4), ...none, 0],
           ...[index('add_f32'), ...scratch(4 * block), ...scratch(4 * block), ...stream(py, 4), ...none, 0],
-          ...[index('where_f32'), ...stream(dst, 4), ...scratch(8 * block), ...scratch(4 * block), ...stream(px, 4), 0],
+          ...[
+            index('where_f32'),
+            ...stream(dst, 4),
+            ...scratch(8 * block),
+            ...scratch(4 * block),
+            ...stream(px, 4),
+            0,
+          ],
         ];
         const got = zone.run('fusedLoop', args, Float32Array, dst, n);
         const expected = x.map((v, i) => {
@@ -65,25 +72,50 @@ for (const build of kernelBuilds()) {
       ...[index('cast_f64_f32'), ...scratch(0), ...stream(px, 8), ...none, ...none, 0],
       ...[index('cast_f32_bool'), ...stream(dst, 1), ...scratch(0), ...none, ...none, 0],
     ];
-    same('bool', zone.run('fusedLoop', args, Uint8Array, dst, n), new Uint8Array(n).fill(1));
+    same('bool', zone.run('fusedLoop', args, arrays.u8, dst, n), new Uint8Array(n).fill(1));
   });
 
   test('broadcasts of every kind', () => {
     const cases: [number[], number[]][] = [
       [[7, 5], [5]],
-      [[7, 5], [7, 1]],
+      [
+        [7, 5],
+        [7, 1],
+      ],
       [[100, 130], [130]],
-      [[100, 130], [100, 1]],
+      [
+        [100, 130],
+        [100, 1],
+      ],
       [[3, 700], [700]],
       [[1, 1], [1]],
-      [[4, 3, 5], [4, 1, 5]],
-      [[4, 3, 5], [1, 3, 1]],
-      [[4, 3, 5], [4, 3, 1]],
-      [[2, 3, 4, 5, 2, 3], [2, 1, 4, 1, 2, 1]],
-      [[2, 3, 4, 5, 2, 3], [3, 1, 5, 1, 3]],
+      [
+        [4, 3, 5],
+        [4, 1, 5],
+      ],
+      [
+        [4, 3, 5],
+        [1, 3, 1],
+      ],
+      [
+        [4, 3, 5],
+        [4, 3, 1],
+      ],
+      [
+        [2, 3, 4, 5, 2, 3],
+        [2, 1, 4, 1, 2, 1],
+      ],
+      [
+        [2, 3, 4, 5, 2, 3],
+        [3, 1, 5, 1, 3],
+      ],
       [[2, 0, 3], [3]],
     ];
-    for (const [bits, type] of [[8, Uint8Array], [32, Float32Array], [64, Float64Array]] as const) {
+    for (const [bits, type] of [
+      [8, arrays.u8],
+      [32, arrays.f32],
+      [64, arrays.f64],
+    ] as const) {
       const width = type.BYTES_PER_ELEMENT;
       for (const [shape, own] of cases) {
         for (const block of [16, 96]) {
@@ -100,7 +132,7 @@ for (const build of kernelBuilds()) {
             ...[-1, ...scratch(0).slice(0, 2), width, 0, src, 0, 0, descriptor, 0, ...none, 0],
             ...[index(`copy_${bits}`), ...stream(dst, width), ...scratch(0), ...none, ...none, 0],
           ];
-          const got = zone.run('fusedLoop', args, type as unknown as typeof Float32Array, dst, n);
+          const got = zone.run('fusedLoop', args, type, dst, n);
           const expected = new type(n).map((_, i) => {
             let at = 0;
             for (let axis = shape.length - 1, rest = i; axis >= 0; axis--) {
