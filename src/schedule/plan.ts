@@ -61,6 +61,6 @@ export const explain = (plan: Plan): PlanRow[] =>
       shape: showShape(members.at(-1)!.shape),
       backend: group.backend,
       why: known[0]?.why ?? 'copies a new value into its variable',
-      estimatedMicroseconds: known.reduce((n, p) => n + p.seconds * 1e6, 0),
+      estimatedMicroseconds: Math.round(known.reduce((n, p) => n + p.seconds * 1e8, 0)) / 100,
     };
   });
