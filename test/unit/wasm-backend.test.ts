@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import type { Chain, ChainInput, Instruction, Operand, Step } from '../../src/backend/backend.js';
 import { Allocator, alignment } from '../../src/backend/wasm/allocator.js';
 import { mergedAxes } from '../../src/backend/wasm/chain.js';
+import { Choice } from '../../src/backend/wasm/choice.js';
 import { Heap } from '../../src/backend/wasm/heap.js';
 import { createWasmBackend, detectFeatures, type WasmBackend } from '../../src/backend/wasm/index.js';
 import { broadcastStrides, type DType, dtypes, type HostArray, type Shape, sizeOf } from '../../src/dtype.js';
@@ -522,6 +523,25 @@ test('a module of the wrong kind is named', async () => {
   const { error } = await silently(() => createWasmBackend({ threads: 2, build: 'simd', module }));
   assert.instance(error, DeviceError);
   assert.match((error as Error).message, /pass a -threads build/);
+});
+
+test('what is faster on one thread runs on one', () => {
+  const wait = (milliseconds: number) => {
+    const end = performance.now() + milliseconds;
+    while (performance.now() < end);
+  };
+  const slowTogether = (together: boolean) => wait(together ? 12 : 4);
+  const wrong = new Choice(1e-3);
+  assert.ok(wrong.together);
+  const right = new Choice(20e-6);
+  assert.not(right.together);
+  for (const choice of [wrong, right]) {
+    for (let n = 0; n < 10; n++) choice.compare(slowTogether);
+    assert.not(choice.together);
+    assert.ok(choice.rest > 0);
+  }
+  assert.is(new Choice(1).rest, Number.POSITIVE_INFINITY);
+  assert.is(new Choice(1e-6).rest, Number.POSITIVE_INFINITY);
 });
 
 test('a disposed backend refuses work', async () => {

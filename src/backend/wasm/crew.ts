@@ -20,6 +20,12 @@ export interface CrewOptions {
   kernels: Kernels;
 }
 
+/** A list of calls in WASM memory. */
+export interface CallList {
+  readonly address: number;
+  readonly count: number;
+}
+
 /**
  * All threads together. Where this thread may sleep it is thread 0 of them. In a page's main thread, which may not,
  * all threads are workers, and the end of a run is told by a message.
@@ -30,7 +36,8 @@ export class Crew {
   readonly #kernels: Kernels;
   readonly #control: number;
   readonly #words: Int32Array;
-  readonly #leads = canBlock();
+  /** Whether this thread may sleep, and so take part. */
+  readonly leads = canBlock();
   #workers: WorkerHandle[] = [];
   readonly #workerCount: number;
   #state: 'starting' | 'ready' | 'ended' = 'starting';
@@ -50,10 +57,10 @@ export class Crew {
       resolve = done;
     });
     this.#ready = { promise, resolve };
-    this.#workerCount = this.#leads ? threads - 1 : threads;
+    this.#workerCount = this.leads ? threads - 1 : threads;
     const setup = { module, memory: heap.memory, control: this.#control, threads };
-    for (let thread = this.#leads ? 1 : 0; thread < threads; thread++) {
-      void this.#start({ ...setup, thread, reports: !this.#leads && thread === 0 });
+    for (let thread = this.leads ? 1 : 0; thread < threads; thread++) {
+      void this.#start({ ...setup, thread, reports: !this.leads && thread === 0 });
     }
   }
 
@@ -72,21 +79,21 @@ export class Crew {
     clearTimeout(timer);
   }
 
-  /** Runs a list of calls on all threads. */
-  run(address: number, count: number): void | Promise<void> {
-    const { runner } = this.#kernels;
-    if (this.#leads) {
-      try {
-        runner.lead(this.#control, address, count, this.threads);
-      } catch (error) {
-        this.end();
-        throw kernelFailed(error);
-      }
-      return;
+  /** Runs a list of calls on all threads, this one included. */
+  lead({ address, count }: CallList): void {
+    try {
+      this.#kernels.runner.lead(this.#control, address, count, this.threads);
+    } catch (error) {
+      this.end();
+      throw kernelFailed(error);
     }
+  }
+
+  /** Runs a list of calls on the workers, where this thread may not sleep until they are done. */
+  runAll({ address, count }: CallList): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#finished = { resolve, reject };
-      runner.start(this.#control, address, count);
+      this.#kernels.runner.start(this.#control, address, count);
     });
   }
 

@@ -5,13 +5,11 @@ import type { Attributes, Spec } from '../../graph.js';
 import { hostBytes, type OpDefinition, type Site } from '../../ops/define.js';
 import type { Backend, Memory, MemoryStats, Program, Rates, Step } from '../backend.js';
 import { alignment } from './allocator.js';
+import { Choice } from './choice.js';
 import { type Crew, kernelFailed } from './crew.js';
 import { emit } from './emit.js';
 import type { Heap } from './heap.js';
 import type { Kernels } from './kernels.js';
-
-/** Programs that take less than this (seconds, estimated) do not wake the workers, which takes about 23 us. */
-const worthWaking = 60e-6;
 
 class WasmMemory implements Memory {
   readonly address: number;
@@ -31,22 +29,12 @@ interface Scratch {
   users: number;
 }
 
-class WasmProgram implements Program {
-  readonly steps: number;
+interface WasmProgram extends Program {
   readonly address: number;
   readonly count: number;
-  /** Whether all threads together are faster than one. */
-  readonly shared: boolean;
+  readonly choice: Choice;
   readonly scratch: Scratch | null;
-  released = false;
-
-  constructor(parts: Pick<WasmProgram, 'steps' | 'address' | 'count' | 'shared' | 'scratch'>) {
-    this.steps = parts.steps;
-    this.address = parts.address;
-    this.count = parts.count;
-    this.shared = parts.shared;
-    this.scratch = parts.scratch;
-  }
+  released: boolean;
 }
 
 /** Made by {@link createWasmBackend}. */
@@ -161,7 +149,9 @@ export class WasmBackend implements Backend {
     const { address, count } = builder.finish(this.#heap);
     const scratch = usesScratch ? this.#scratch : null;
     if (scratch) scratch.users++;
-    return new WasmProgram({ steps: steps.length, address, count, shared: seconds > worthWaking, scratch });
+    const choice = new Choice(this.#crew ? seconds : 0);
+    const program: WasmProgram = { steps: steps.length, address, count, choice, scratch, released: false };
+    return program;
   }
 
   run(program: Program): void | Promise<void> {
@@ -198,17 +188,25 @@ export class WasmBackend implements Backend {
   }
 
   #start(program: WasmProgram): void | Promise<void> {
+    const { choice } = program;
     const crew = this.#crew;
-    if (!program.shared || !crew?.isReady) {
-      try {
-        this.#kernels.runner.runAlone(program.address, program.count);
-      } catch (error) {
-        throw kernelFailed(error);
-      }
-      return;
+    if (!crew?.isReady) return this.#alone(program);
+    if (!crew.leads) return choice.together ? this.#track(crew.runAll(program)) : this.#alone(program);
+    if (--choice.rest < 0) choice.compare((together) => this.#now(program, together));
+    else this.#now(program, choice.together);
+  }
+
+  #now(program: WasmProgram, together: boolean): void {
+    if (together) (this.#crew as Crew).lead(program);
+    else this.#alone(program);
+  }
+
+  #alone({ address, count }: WasmProgram): void {
+    try {
+      this.#kernels.runner.runAlone(address, count);
+    } catch (error) {
+      throw kernelFailed(error);
     }
-    const run = crew.run(program.address, program.count);
-    return run && this.#track(run);
   }
 
   /** Runs `action` when all that was started before is over, which is at once unless a run is going on. */
