@@ -76,15 +76,21 @@ function draw({ shape, range, values }: SampleInput, dtype: DType, random: Rando
   return out;
 }
 
+/** Whether an op takes such inputs; what it does not take must be one of the library's own errors. */
+export function takes(op: OpDefinition, specs: readonly Spec[], attributes: Attributes): boolean {
+  try {
+    op.infer(specs, attributes);
+    return true;
+  } catch (error) {
+    if (error instanceof EverygradError) return false;
+    throw error;
+  }
+}
+
 /** The case of a sample with open dtypes taken as `dtype`; null where the op does not take it. */
 function caseOf(op: OpDefinition, sample: Sample, dtype: DType, random: RandomStream): Case | null {
   const specs = sample.inputs.map((input) => ({ shape: input.shape, dtype: input.dtype ?? dtype }));
-  try {
-    op.infer(specs, sample.attributes);
-  } catch (error) {
-    if (error instanceof EverygradError) return null;
-    throw error;
-  }
+  if (!takes(op, specs, sample.attributes)) return null;
   const values = sample.inputs.map((input, i) => draw(input, specs[i]!.dtype, random));
   const c = { op, specs, values, attributes: sample.attributes };
   return { ...c, name: show(c) };

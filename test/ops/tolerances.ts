@@ -114,3 +114,12 @@ export function difference(
   }
   return worst.text;
 }
+
+/**
+ * How far gradients in single precision may be from those in double precision, as a part of the largest. They are made of
+ * several ops, so that all their roundings come together; WGSL's own functions are worse than that.
+ */
+export function gradientTolerance(name: string, backend: 'wasm' | 'webgpu'): number {
+  const functions: Record<string, number> = { sin: 2e-3, cos: 2e-3, tanh: 1e-4, pow: 3e-5 };
+  return (backend === 'webgpu' ? functions[name] : undefined) ?? 5e-6;
+}
