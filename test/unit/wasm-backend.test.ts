@@ -526,19 +526,24 @@ test('a module of the wrong kind is named', async () => {
 });
 
 test('what is faster on one thread runs on one', () => {
-  const wait = (milliseconds: number) => {
-    const end = performance.now() + milliseconds;
-    while (performance.now() < end);
-  };
-  const slowTogether = (together: boolean) => wait(together ? 12 : 4);
-  const wrong = new Choice(1e-3);
+  let time = 0;
+  const clock = () => time;
+  const wrong = new Choice(1e-3, clock);
   assert.ok(wrong.together);
-  const right = new Choice(20e-6);
+  const right = new Choice(20e-6, clock);
   assert.not(right.together);
   for (const choice of [wrong, right]) {
-    for (let n = 0; n < 10; n++) choice.compare(slowTogether);
-    assert.not(choice.together);
-    assert.ok(choice.rest > 0);
+    const rests: number[] = [];
+    for (let trial = 0; trial < 12; trial++) {
+      for (let n = 0; n < 10; n++) {
+        choice.compare((together) => {
+          time += (together ? 3 : 1) + (n % 5 ? 0 : 100);
+        });
+      }
+      assert.not(choice.together);
+      rests.push(choice.rest);
+    }
+    assert.equal(rests, [64, 128, 256, 512, 1024, ...new Array(7).fill(2000)].slice(0, 12));
   }
   assert.is(new Choice(1).rest, Number.POSITIVE_INFINITY);
   assert.is(new Choice(1e-6).rest, Number.POSITIVE_INFINITY);

@@ -25,11 +25,14 @@ export class Choice {
   together: boolean;
   /** Runs that are left before the next comparison. */
   rest: number;
+  readonly #clock: () => number;
   #nextRest = shortestRest;
   #runs = 0;
   readonly #times: { present: number[]; other: number[] } = { present: [], other: [] };
 
-  constructor(seconds: number) {
+  /** @param seconds what the program takes on one thread, estimated */
+  constructor(seconds: number, clock: () => number = () => performance.now()) {
+    this.#clock = clock;
     this.together = seconds > worthWaking;
     const doubtful = seconds > worthTrying && seconds < beyondDoubt;
     this.rest = doubtful ? warmUp : Number.POSITIVE_INFINITY;
@@ -39,9 +42,9 @@ export class Choice {
   compare(run: (together: boolean) => void): void {
     const present = this.#runs < trialRuns;
     const counts = this.#runs % trialRuns > 0;
-    const start = performance.now();
+    const start = this.#clock();
     run(present === this.together);
-    if (counts) this.#times[present ? 'present' : 'other'].push(performance.now() - start);
+    if (counts) this.#times[present ? 'present' : 'other'].push(this.#clock() - start);
     if (++this.#runs === 2 * trialRuns) this.#decide();
   }
 
