@@ -1,7 +1,7 @@
 // What is compiled for training and for evaluating: batches in, parameters and running sums updated, nothing returned.
 import { type Prepared, prepare } from '../compile.js';
 import type { Batch, DataSpec } from '../data/index.js';
-import { type Shape, showShape, sizeOf } from '../dtype.js';
+import { type Shape, showShape } from '../dtype.js';
 import { ShapeError } from '../errors.js';
 import { gradients } from '../grad.js';
 import { type Spec, type Tensor, Variable } from '../graph.js';
@@ -120,7 +120,7 @@ export class TrainingPass extends Pass {
     const parameters = trainableParameters('fit', this.model);
     const context: Context = { training: true, random: new RandomSource(this.seed, this.step) };
     const prediction = this.model.forward(modelInput(x, this.data.scale), context);
-    checkPrediction('fit', prediction, y);
+    checkPrediction('fit', prediction, y, this.data);
     const value = checkLoss('fit', this.loss(prediction, y));
     this.optimizer.update(parameters, gradients(value, parameters));
     this.step.assign(add(this.step, 1));
@@ -137,18 +137,33 @@ export class TrainingPass extends Pass {
 export class EvaluationPass extends Pass {
   protected record(x: Tensor, y: Tensor): void {
     const prediction = this.model.forward(modelInput(x, this.data.scale), inference());
-    checkPrediction('evaluate', prediction, y);
+    checkPrediction('evaluate', prediction, y, this.data);
     this.count(prediction, y, checkLoss('evaluate', this.loss(prediction, y)));
   }
 }
 
-/** Labels beyond the outputs would count as no class at all. */
-function checkPrediction(where: string, prediction: Tensor, y: Tensor): void {
-  if (prediction.shape[0] === y.shape[0]) return;
-  throw new ShapeError({
-    where,
-    problem: `the model gives ${showShape(prediction.shape)} for a batch of ${y.shape[0]} examples (${sizeOf(y.shape)} target values)`,
-    hint: 'the first axis is the batch and must stay',
-    values: { prediction: prediction.shape, target: y.shape },
-  });
+/** The batch axis must stay, and every label needs an output of its own. */
+function checkPrediction(
+  where: string,
+  prediction: Tensor,
+  y: Tensor,
+  { classes, name }: Required<DataSpec>,
+): void {
+  if (prediction.shape[0] !== y.shape[0]) {
+    throw new ShapeError({
+      where,
+      problem: `the model gives ${showShape(prediction.shape)} for a batch of ${y.shape[0]} examples`,
+      hint: 'the first axis is the batch and must stay',
+      values: { prediction: prediction.shape, target: y.shape },
+    });
+  }
+  const outputs = prediction.shape.at(-1)!;
+  if (classes !== undefined && y.rank === 1 && classes > outputs) {
+    throw new ShapeError({
+      where,
+      problem: `${name} has ${classes} classes, the model has ${outputs} outputs`,
+      hint: 'give the last layer an output for each class',
+      values: { classes, outputs },
+    });
+  }
 }

@@ -184,6 +184,11 @@ for (const device of devices) {
       /\[linear\] input is \(20,784\), the layer takes 783 values: 784 != 783/,
     );
     await rejects(
+      fit(nn.sequential(nn.linear(784, 9)), digits.train, options()),
+      ShapeError,
+      /digits\.train has 10 classes, the model has 9 outputs/,
+    );
+    await rejects(
       fit(nn.sequential(nn.relu()), digits.train, options()),
       EverygradError,
       /no parameter to train/,
