@@ -35,7 +35,7 @@ const THREADS = ROWS * COLUMNS;
 var<workgroup> tile_a: array<vec4f, BM * BK / 4u>; // (BK, BM / 4): four rows of A in a vector
 var<workgroup> tile_b: array<vec4f, BN * BK / 4u>; // (BK, BN / 4): four columns of B in a vector
 
-// Zero outside of the matrix; an index that is out of bounds reads something else of the buffer.
+// Zero beyond the end of k. Rows and columns beyond the edge may hold anything, as they are not stored.
 fn lhs_at(index: u32, inside: bool) -> Value {
   return select(Value(), bitcast<Value>(lhs[index]), inside);
 }
@@ -51,7 +51,7 @@ fn load_a(base: u32, m0: u32, k0: u32, thread: u32) {
   for (var t = thread; t < BM * BK / 4u; t += THREADS) {
     let m = m0 + t % (BM / 4u) * 4u;
     let k = k0 + t / (BM / 4u);
-    tile_a[t] = lhs_at((base + k * sizes.M + m) / 4u, m < sizes.M && k < sizes.K);
+    tile_a[t] = lhs_at((base + k * sizes.M + m) / 4u, k < sizes.K);
   }
 //#else
   // Blocks of four rows by four k, turned on the way.
@@ -62,7 +62,7 @@ fn load_a(base: u32, m0: u32, k0: u32, thread: u32) {
     let k = k0 + k4 * 4u;
     let block = transpose(mat4x4f(
 //#for j 4
-      lhs_at((base + (m + {{j}}u) * sizes.K + k) / 4u, m + {{j}}u < sizes.M && k < sizes.K),
+      lhs_at((base + (m + {{j}}u) * sizes.K + k) / 4u, k < sizes.K),
 //#end
     ));
 //#for j 4
@@ -84,9 +84,9 @@ fn load_a(base: u32, m0: u32, k0: u32, thread: u32) {
     tile_a[k * (BM / 4u) + m4] = vec4f(
 //#for j 4
 //#if TRANS_A
-      lhs_at(base + (k0 + k) * sizes.M + m + {{j}}u, inside && m + {{j}}u < sizes.M),
+      lhs_at(base + (k0 + k) * sizes.M + m + {{j}}u, inside),
 //#else
-      lhs_at(base + (m + {{j}}u) * sizes.K + k0 + k, inside && m + {{j}}u < sizes.M),
+      lhs_at(base + (m + {{j}}u) * sizes.K + k0 + k, inside),
 //#end
 //#end
     );
@@ -105,7 +105,7 @@ fn load_b(base: u32, n0: u32, k0: u32, thread: u32) {
     let k = k0 + k4 * 4u;
     let block = transpose(mat4x4f(
 //#for j 4
-      rhs_at((base + (n + {{j}}u) * sizes.K + k) / 4u, n + {{j}}u < sizes.N && k < sizes.K),
+      rhs_at((base + (n + {{j}}u) * sizes.K + k) / 4u, k < sizes.K),
 //#end
     ));
 //#for j 4
@@ -116,7 +116,7 @@ fn load_b(base: u32, n0: u32, k0: u32, thread: u32) {
   for (var t = thread; t < BN * BK / 4u; t += THREADS) {
     let n = n0 + t % (BN / 4u) * 4u;
     let k = k0 + t / (BN / 4u);
-    tile_b[t] = rhs_at((base + k * sizes.N + n) / 4u, n < sizes.N && k < sizes.K);
+    tile_b[t] = rhs_at((base + k * sizes.N + n) / 4u, k < sizes.K);
   }
 //#end
 //#else
@@ -133,9 +133,9 @@ fn load_b(base: u32, n0: u32, k0: u32, thread: u32) {
     tile_b[k * (BN / 4u) + n4] = vec4f(
 //#for j 4
 //#if TRANS_B
-      rhs_at(base + (n + {{j}}u) * sizes.K + k0 + k, inside && n + {{j}}u < sizes.N),
+      rhs_at(base + (n + {{j}}u) * sizes.K + k0 + k, inside),
 //#else
-      rhs_at(base + (k0 + k) * sizes.N + n + {{j}}u, inside && n + {{j}}u < sizes.N),
+      rhs_at(base + (k0 + k) * sizes.N + n + {{j}}u, inside),
 //#end
 //#end
     );

@@ -87,6 +87,19 @@ export function matmulShader(sizes: MatmulSizes): ShaderCall[] {
   ];
 }
 
+/** The same product for adapters that run on the CPU. */
+export function matmulDirectShader({ constants, bindings }: ShaderCall): ShaderCall {
+  const { M, N, BATCH, LANES, TRANS_A, TRANS_B } = constants as Record<string, number>;
+  const KSTEP = LANES === 4 && (!TRANS_A || TRANS_B) ? 4 : 1;
+  const invocations = ceilDiv(M!, 4) * ceilDiv(N!, 8) * BATCH!;
+  return {
+    shader: 'matmul_direct',
+    constants: { ...constants, KSTEP },
+    bindings,
+    workgroups: spread(ceilDiv(invocations, 64)),
+  };
+}
+
 /** How the 256 invocations of a workgroup share outputs (TX) and the elements that go into each (TY). */
 function reduceSplit({ outer, reduce, inner }: ReduceView): { TX: number; TY: number } {
   const outputs = outer * inner;

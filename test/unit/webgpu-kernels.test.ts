@@ -111,11 +111,44 @@ test('matmul: every transpose on awkward sizes', async () => {
   }
 });
 
-test('matmul: the tiles of 64 and 128, also with edges', async () => {
-  await checkMatmul({ m: 512, n: 512, k: 20 });
-  await checkMatmul({ m: 513, n: 511, k: 19, transA: true });
-  await checkMatmul({ m: 1400, n: 1412, k: 36, transB: true });
+/** Runs with the kernels for real GPUs, which software adapters take seconds to compile. */
+async function onHardwareVariants(f: () => Promise<void>): Promise<void> {
+  const { variants } = backend!;
+  backend!.variants = 'hardware';
+  try {
+    await f();
+  } finally {
+    backend!.variants = variants;
+  }
+}
+
+test('matmul: tiles in workgroup memory', () =>
+  onHardwareVariants(async () => {
+    for (const [m, n, k] of [
+      [12, 16, 40],
+      [11, 13, 33],
+    ] as const) {
+      for (const trans of [false, true]) await checkMatmul({ m, n, k, transA: trans, transB: trans });
+    }
+    await checkMatmul({ batch: 3, m: 12, n: 12, k: 40, strideB: 0 });
+  }));
+
+test('matmul: every tile, with edges', async () => {
+  if (/swiftshader/i.test(backend!.description))
+    return skip('matmul: every tile, with edges', 'this adapter compiles too slowly');
+  await onHardwareVariants(async () => {
+    for (const transA of [false, true]) {
+      for (const transB of [false, true]) {
+        for (const [m, n, k] of awkward) await checkMatmul({ m, n, k, transA, transB });
+        await checkMatmul({ m: 513, n: 511, k: 19, transA, transB });
+        await checkMatmul({ m: 512, n: 516, k: 20, transA, transB });
+      }
+    }
+    await checkMatmul({ m: 1400, n: 1412, k: 36, transB: true });
+  });
 });
+
+test('matmul: a large one', () => checkMatmul({ m: 513, n: 511, k: 19, transA: true }));
 
 test('matmul: batches, one side shared or not', async () => {
   for (const [m, n, k] of [

@@ -93,13 +93,15 @@ export async function describeGpu(options: WebgpuOptions = {}): Promise<GpuDescr
 /** First guesses; the scheduler measures. */
 const rates = {
   gpu: { overhead: 8e-6, flopsPerSecond: 2e12, bytesPerSecond: 2e11, transferOverhead: 1e-4 },
-  software: { overhead: 30e-6, flopsPerSecond: 5e9, bytesPerSecond: 4e9, transferOverhead: 2e-4 },
+  software: { overhead: 30e-6, flopsPerSecond: 1e9, bytesPerSecond: 1e9, transferOverhead: 2e-4 },
 };
 
 /** A device and what went wrong on it since the last look. */
 export class Gpu {
   readonly device: GPUDevice;
   readonly description: string;
+  /** The adapter is a CPU in disguise. */
+  readonly software: boolean;
   readonly rates: Rates;
   readonly features: readonly string[];
   /** Resolves when the device is gone, with the reason. */
@@ -110,6 +112,7 @@ export class Gpu {
   private constructor(device: GPUDevice, info: GPUAdapterInfo) {
     this.device = device;
     const software = isSoftware(info);
+    this.software = software;
     this.description = `WebGPU on ${describe(info)}${software ? ' (software)' : ''}`;
     this.rates = { ...(software ? rates.software : rates.gpu), transferBytesPerSecond: 5e9 };
     this.features = wantedFeatures.filter((name) => device.features.has(name));

@@ -49,6 +49,8 @@ export class WebgpuBackend implements Backend {
   readonly features: readonly string[];
   /** Resolves when the device is gone, with the reason. */
   readonly lost: Promise<DeviceError>;
+  /** Which variants of kernels are compiled: those for this adapter, unless a test says otherwise. */
+  variants: 'software' | 'hardware';
   readonly #gpu: Gpu;
   readonly #memories: GpuMemories;
   readonly #pipelines: PipelineCache;
@@ -65,6 +67,7 @@ export class WebgpuBackend implements Backend {
     this.#pipelines = new PipelineCache(gpu);
     this.description = gpu.description;
     this.rates = gpu.rates;
+    this.variants = gpu.software ? 'software' : 'hardware';
     this.features = gpu.features;
     this.lost = gpu.lost;
     this.alignment = Math.max(256, limits.minStorageBufferOffsetAlignment);
@@ -126,6 +129,7 @@ export class WebgpuBackend implements Backend {
     this.#gpu.check();
     const scratch: GpuMemory[] = [];
     const options = {
+      software: this.variants === 'software',
       maxBuffers: this.device.limits.maxStorageBuffersPerShaderStage,
       scratch: (bytes: number): GpuMemory => {
         const memory = this.#memories.allocate(bytes, 'everygrad scratch');

@@ -2,7 +2,7 @@
 import { type Shape, sizeOf } from '../../dtype.js';
 import { DeviceError } from '../../errors.js';
 import type { ShaderCall } from '../../ops/define.js';
-import { spread } from '../../ops/shader-calls.js';
+import { matmulDirectShader, spread } from '../../ops/shader-calls.js';
 import type { Chain, KernelCall, Memory, Operand, Step } from '../backend.js';
 import { chainSource, isStreamed, loadsOf, type Slot, takesFour } from './chain.js';
 import { elementBytes } from './memory.js';
@@ -25,6 +25,8 @@ export interface Dispatch extends PipelineSource {
 }
 
 export interface LowerOptions {
+  /** The adapter is a CPU; some kernels have variants for it. */
+  readonly software: boolean;
   /** How many buffers a shader may have. */
   readonly maxBuffers: number;
   /** Memory for a kernel's result that only its chain reads, where the two do not fit into one shader. */
@@ -163,20 +165,24 @@ function lowerPlain(call: KernelCall, shaderCall: ShaderCall): Dispatch {
 
 const noChain = (shape: Shape): Chain => ({ shape, instructions: [], stores: [] });
 
+const softwareVariants: Record<string, (call: ShaderCall) => ShaderCall> = { matmul: matmulDirectShader };
+
 /** A shader that ends in a chain, if only in one that stores its result. Null if they have too many buffers. */
 function lowerWithEpilogue(
   call: KernelCall,
-  shaderCall: ShaderCall,
+  general: ShaderCall,
   chain: Chain,
-  maxBuffers: number,
+  { maxBuffers, software }: LowerOptions,
 ): Dispatch | null {
   const label = [call.op.name, ...chain.instructions.map(({ op }) => op.name)].join('+');
   checkStores(label, chain, call.output);
-  const inputs = shaderCall.bindings.flatMap((binding) =>
+  const inputs = general.bindings.flatMap((binding) =>
     binding === 'output' ? [] : [call.inputs[binding.input]!],
   );
-  const lanes = shaderCall.constants.LANES === 4 && takesFour(chain, inputs) ? 4 : 1;
-  const constants = { ...shaderCall.constants, LANES: lanes };
+  const lanes = general.constants.LANES === 4 && takesFour(chain, inputs) ? 4 : 1;
+  const sized = { ...general, constants: { ...general.constants, LANES: lanes } };
+  const shaderCall = (software && softwareVariants[general.shader]?.(sized)) || sized;
+  const { constants } = shaderCall;
   const scope = { ...constants, ...shaderCall.types };
   const template = shaderOf(label, shaderCall);
   const names = bufferNames(template);
@@ -245,7 +251,7 @@ function lowerKernel(call: KernelCall, chain: Chain | null, options: LowerOption
   }
   const [first] = calls;
   if (op.webgpu.epilogue && first && calls.length === 1) {
-    const fused = lowerWithEpilogue(call, first, chain ?? noChain(site.output.shape), options.maxBuffers);
+    const fused = lowerWithEpilogue(call, first, chain ?? noChain(site.output.shape), options);
     if (fused) return [fused];
   }
   if (!chain && call.output) return lowerCalls(call, calls);

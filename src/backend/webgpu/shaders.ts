@@ -6,6 +6,7 @@ import fill from '../../../gpu/fill.wgsl';
 import gather from '../../../gpu/gather.wgsl';
 import iota from '../../../gpu/iota.wgsl';
 import matmul from '../../../gpu/matmul.wgsl';
+import matmulDirect from '../../../gpu/matmul_direct.wgsl';
 import random from '../../../gpu/random.wgsl';
 import reduce from '../../../gpu/reduce.wgsl';
 import scatterAdd from '../../../gpu/scatter_add.wgsl';
@@ -21,6 +22,7 @@ export const shaders: Readonly<Record<string, string>> = {
   gather,
   iota,
   matmul,
+  matmul_direct: matmulDirect,
   random,
   reduce,
   scatter_add: scatterAdd,
