@@ -28,7 +28,8 @@ export function sumOfRows(c: usize, x: usize, rows: usize, ld: usize, n: i32, K:
 
 /** c[0..n] += x[0] * row 0, then x[1] * row 1, ..., to x[3]. */
 function addFour(c: usize, x: usize, r0: usize, ld: usize, n: i32): void {
-  const x0 = v128.load32_splat(x), x1 = v128.load32_splat(x, 4), x2 = v128.load32_splat(x, 8), x3 = v128.load32_splat(x, 12);
+  const x0 = v128.load32_splat(x), x1 = v128.load32_splat(x, 4);
+  const x2 = v128.load32_splat(x, 8), x3 = v128.load32_splat(x, 12);
   let r1 = r0 + ld, r2 = r1 + ld, r3 = r2 + ld;
   for (; n >= 4; n -= 4) {
     let sum = madd(x0, v128.load(r0), v128.load(c));

@@ -13,13 +13,18 @@ export { matmul_f64 } from './gemm-f64';
 @inline const BLOCK_K: i32 = 384;
 // @ts-ignore: decorator
 @inline const BLOCK_N: i32 = 256;
-/** Up to that many rows B is not packed, up to so many k or columns a transposed A is not. */
+/**
+ * B is read where it lies, unpacked, when at most so many rows pass; a transposed A when at most so many columns
+ * pass or so few k are read. Less where the stride is a multiple of 1 KB: its lines meet in a few sets of L1.
+ */
 // @ts-ignore: decorator
-@inline const DIRECT_ROWS: i32 = 20;
+@inline function readsB(rows: i32, N: i32): bool {
+  return rows <= (N & 255 ? 48 : 12);
+}
 // @ts-ignore: decorator
-@inline const DIRECT_DEPTH: i32 = 32;
-// @ts-ignore: decorator
-@inline const DIRECT_COLS: i32 = 16;
+@inline function readsA(cols: i32, depth: i32, M: i32): bool {
+  return cols <= 16 || depth <= 8 || ((M & 255) != 0 && (cols <= 32 || depth <= 64));
+}
 /** Bytes for a partial tile of C. */
 // @ts-ignore: decorator
 @inline const STAGE: i32 = 192;
@@ -54,18 +59,17 @@ export function matmul_f32(args: usize, thread: i32, threads: i32): void {
   const g = changetype<MatmulArgs>(args);
   const M = g.M, N = g.N;
   if (M <= 0 || N <= 0) return;
-  // Threads share the tile rows of all batch items, or, of wide C, the tile columns: then none packs B twice.
-  const byColumns = N > M;
-  const size = byColumns ? N : M, unit = byColumns ? TILE_COLS : TILE_ROWS;
+  // Threads share the rows of all batch items, or else, of wide C, the column tiles: then none packs B twice.
+  const byColumns = N > M && (N >= 32 * threads || M < 4 * threads);
+  const size = byColumns ? N : M, unit = byColumns ? TILE_COLS : 1;
   const units = (size + unit - 1) / unit;
   const all = <i64>units * g.batch;
   let at = <i32>(all * thread / threads);
   const end = <i32>(all * (thread + 1) / threads);
   while (at < end) {
-    const item = at / units, from = at - item * units;
-    const to = min(units, from + end - at);
+    const item = at / units, from = at - item * units, to = min(units, from + end - at);
     if (byColumns) block(g, item, 0, M, from * unit, min(N, to * unit), thread);
-    else block(g, item, from * unit, min(M, to * unit), 0, N, thread);
+    else block(g, item, from, to, 0, N, thread);
     at += to - from;
   }
 }
@@ -83,9 +87,11 @@ function block(g: MatmulArgs, item: i32, i0: i32, i1: i32, j0: i32, j1: i32, thr
   }
   const scratch = g.scratch + <usize>thread * g.scratchBytes;
   if (usesDots(M, N, K, g.transA, g.transB)) {
-    const at = c + <usize>i0 * ldc + <usize>(j0 << 2);
-    if (N > M) dotRows(b + (<usize>j0 * K << 2), j1 - j0, rowsOverK(scratch, a, M, K, !g.transA), M, K, at, 4, ldc);
-    else dotRows(a + (<usize>i0 * K << 2), i1 - i0, rowsOverK(scratch, b, N, K, g.transB != 0), N, K, at, ldc, 4);
+    const at = c + <usize>i0 * ldc + <usize>(j0 << 2), ld = <usize>K << 2;
+    const rowsA = rowsOverK(scratch, a, M, K, !g.transA) + <usize>i0 * ld;
+    const rowsB = rowsOverK(scratch, b, N, K, g.transB != 0) + <usize>j0 * ld;
+    if (N > M) dotRows(rowsB, j1 - j0, rowsA, i1 - i0, K, at, 4, ldc);
+    else dotRows(rowsA, i1 - i0, rowsB, j1 - j0, K, at, ldc, 4);
     return;
   }
   if (M == 1 && !g.transB) return sumOfRows(c + <usize>(j0 << 2), a, b + <usize>(j0 << 2), ldc, j1 - j0, K);
@@ -96,9 +102,8 @@ function block(g: MatmulArgs, item: i32, i0: i32, i1: i32, j0: i32, j1: i32, thr
     const cols = min(BLOCK_N, j1 - j), full = cols & -TILE_COLS, tail = cols - full;
     for (let k = 0; k < K; k += BLOCK_K) {
       const depth = min(BLOCK_K, K - k);
-      // B is read where it lies if too few rows pass for a copy to pay.
-      const directB = !g.transB && i1 - i0 <= DIRECT_ROWS;
-      const directA = g.transA && (depth <= DIRECT_DEPTH || cols <= DIRECT_COLS);
+      const directB = !g.transB && readsB(i1 - i0, N);
+      const directA = g.transA && readsA(cols, depth, M);
       let first = b + (<usize>k * N + j << 2), bStep = ldc, bTile: usize = 32;
       let bTail = first + <usize>(full << 2), bTailStep = bStep;
       if (!directB) {

@@ -1,7 +1,20 @@
 // Laboratory of the matmul kernels: GFLOPS of kernel builds side by side, shapes of real training.
 //   node test/bench/gemm-lab.mjs [--shape 10x100x784[:tA][:tB]] [--seconds 0.3] [build.wasm ...]
-// Builds take turns within one run, and the best of many runs counts: other processes share the machine.
+// Builds take turns in a run, and the best of many runs counts: other processes share the machine.
 // The last column is this moment's limit: multiply-adds on registers alone, in the instructions of the best build.
+//
+// Micro-kernels, GFLOPS at a limit of 51.8, panels in cache (Node 20 plain / Node 24 plain / Node 24 relaxed):
+//   5x8 40/40/51   4x8 38/40/50   3x12 37/39/50   2x16 33/37/49   6x8 26/26/50   4x12 25/25/31   3x16 25/25/24
+//   What did not win:
+//   - do-while without the `if` around it, or code between the loop and the stores: 5x8 21 in Node 20 (a sum spills,
+//     12 cycles of store and load on its chain); the same loop nested in the loop over tiles: unrolled by V8, 25.
+//   - unrolling k by 2 or 4 in one block: 27 to 33 everywhere; with a break between the copies: 21 in Node 20.
+//   - four rows of A in one load, then shuffles: 31/33/43; pairs by load64_splat: 30/31/42.
+//   - columns outer, rows inner, reloading A: 5x8 21/28/26.
+//   - dot products of 3x3 rows: 31 alone, but 19 in place in Node 20 (9 sums + 6 loads); 2x4: 30/30/43; 5x2: 29/29/41.
+//   - BLOCK_K x BLOCK_N 256x384, 128x1024, 512x192, 192x512: 0 to 5 % slower than 384x256.
+//   - strips of 8 columns over all k when C is one row: 15, against 20 to 23 for four rows at a time.
+//   - packing B for up to 40 rows: 5 rows 24, 20 rows 34, against 36 and 37 where it lies (unless 1 KB strides).
 import { readFileSync } from 'node:fs';
 import asc from 'assemblyscript/dist/asc.js';
 
@@ -121,9 +134,9 @@ for (const shape of shapes) {
     const ps = align(pc + 4 * M * N) + 64;
     const missing = ps + scratch - b.memory.buffer.byteLength;
     if (missing > 0) b.memory.grow(Math.ceil(missing / 65536));
-    new Float32Array(b.memory.buffer, pa, (pc - pa) / 4).forEach(
-      (_, i, all) => (all[i] = (i % 17) / 17 - 0.5),
-    );
+    new Float32Array(b.memory.buffer, pa, (pc - pa) / 4).forEach((_, i, all) => {
+      all[i] = (i % 17) / 17 - 0.5;
+    });
     new Int32Array(b.memory.buffer, args, 14).set([
       pc,
       pa,

@@ -61,12 +61,12 @@ const label = (c: Case) =>
   `${c.M}x${c.N}x${c.K}${c.transA ? ' tA' : ''}${c.transB ? ' tB' : ''} batch ${c.batch ?? 1}` +
   `${c.sharedA ? ' sharedA' : ''}${c.sharedB ? ' sharedB' : ''}`;
 
-/** Runs one case with 1, 2, 3 threads; checks values, equal bits and guard zones. */
+/** Runs one case with 1, 2, 3, 8 threads; checks values, equal bits and guard zones. */
 function check(
   kernels: Kernels,
   kernel: 'matmul_f32' | 'matmul_f64',
   c: Case,
-  threadCounts = [1, 2, 3],
+  threadCounts = [1, 2, 3, 8],
 ): void {
   const { M, N, K, batch = 1 } = c;
   const double = kernel === 'matmul_f64';
@@ -87,7 +87,7 @@ function check(
     at += size + GUARD;
   }
   const [pa, pb, pc, ps] = starts as [number, number, number, number];
-  const data = (n: number) => Floats.from({ length: n }, random);
+  const data = (n: number) => new Floats(n).map(random);
   const a = data(counts.a);
   const b = data(counts.b);
   const { out, bound } = reference(c, a, b);
