@@ -1,10 +1,6 @@
-// The WASM backend: allocator, memory, programs, chains against a plain interpretation, threads.
+// The WASM backend: memory, programs, chains against a plain interpretation, threads, what goes wrong.
 import * as assert from 'uvu/assert';
 import type { Chain, ChainInput, Instruction, Operand, Step } from '../../src/backend/backend.js';
-import { Allocator, alignment } from '../../src/backend/wasm/allocator.js';
-import { mergedAxes } from '../../src/backend/wasm/chain.js';
-import { Choice } from '../../src/backend/wasm/choice.js';
-import { Heap } from '../../src/backend/wasm/heap.js';
 import { createWasmBackend, detectFeatures, type WasmBackend } from '../../src/backend/wasm/index.js';
 import { broadcastStrides, type DType, dtypes, type HostArray, type Shape, sizeOf } from '../../src/dtype.js';
 import { DeviceError, OptionError, StateError } from '../../src/errors.js';
@@ -273,19 +269,6 @@ test('chains agree with a plain interpretation, with any number of threads', asy
   }
 });
 
-test('axes of a broadcast operand are joined where one stride can walk them', () => {
-  assert.equal(mergedAxes([5], [2, 3, 5]), [
-    { size: 6, stride: 0 },
-    { size: 5, stride: 1 },
-  ]);
-  assert.equal(mergedAxes([3, 1, 4, 5], [3, 2, 4, 5]), [
-    { size: 3, stride: 20 },
-    { size: 2, stride: 0 },
-    { size: 20, stride: 1 },
-  ]);
-  assert.equal(mergedAxes([2, 1], [2, 1, 1, 7].slice(2)), [{ size: 7, stride: 0 }]);
-});
-
 test('programs of kernels and chains, again and again', async () => {
   for (const backend of backends.values()) {
     const before = backend.bytesTaken;
@@ -375,50 +358,6 @@ test('too large requests end in an error, and the backend goes on', async () => 
   assert.throws(() => backend.allocate(2 ** 32), /out of memory: 4294967296 bytes.*4 GiB/);
   assert.throws(() => backend.allocate(2 ** 40), is(DeviceError));
   assert.equal(backend.stats(), before);
-  const heap = new Heap({ shared: false, maximumPages: 64 });
-  heap.begin(1024);
-  const piece = heap.allocate(3_000_000);
-  assert.throws(() => heap.allocate(2_000_000), /2000000 bytes asked for, 3000000 bytes in use/);
-  heap.free(piece);
-  assert.is(heap.allocate(3_500_000), 1024);
-});
-
-test('the allocator never hands out a byte twice, and joins what is freed', () => {
-  const random = new RandomStream(2, 7);
-  let end = 10_000;
-  const allocator = new Allocator(100, end, (bytes) => {
-    if (end + bytes > 200_000) return null;
-    end += bytes + random.integer(3) * 500;
-    return end;
-  });
-  const taken: { address: number; size: number }[] = [];
-  let refused = 0;
-  for (let n = 0; n < 20_000; n++) {
-    if (random.integer(100) < 52) {
-      const size = random.integer(8) ? random.integer(2000) : random.integer(20_000);
-      const address = allocator.allocate(size);
-      if (address === null) {
-        refused++;
-        continue;
-      }
-      assert.is(address % alignment, 0);
-      assert.ok(address >= 100 && address + size <= end);
-      for (const other of taken) {
-        assert.ok(address + size <= other.address || address >= other.address + Math.max(other.size, 1));
-      }
-      taken.push({ address, size });
-    } else if (taken.length) {
-      const [gone] = taken.splice(random.integer(taken.length), 1);
-      assert.ok(allocator.free(gone!.address));
-      assert.not(allocator.free(gone!.address));
-    }
-    assert.is(allocator.pieces, taken.length);
-  }
-  assert.ok(refused > 10, 'the limit was reached');
-  for (const { address } of taken) allocator.free(address);
-  assert.is(allocator.bytes, 0);
-  const all = Math.floor((end - 128) / alignment) * alignment;
-  assert.is(allocator.allocate(all), 128, 'one range again');
 });
 
 test('options are checked', async () => {
@@ -523,30 +462,6 @@ test('a module of the wrong kind is named', async () => {
   const { error } = await silently(() => createWasmBackend({ threads: 2, build: 'simd', module }));
   assert.instance(error, DeviceError);
   assert.match((error as Error).message, /pass a -threads build/);
-});
-
-test('what is faster on one thread runs on one', () => {
-  let time = 0;
-  const clock = () => time;
-  const wrong = new Choice(1e-3, clock);
-  assert.ok(wrong.together);
-  const right = new Choice(20e-6, clock);
-  assert.not(right.together);
-  for (const choice of [wrong, right]) {
-    const rests: number[] = [];
-    for (let trial = 0; trial < 12; trial++) {
-      for (let n = 0; n < 10; n++) {
-        choice.compare((together) => {
-          time += (together ? 3 : 1) + (n % 5 ? 0 : 100);
-        });
-      }
-      assert.not(choice.together);
-      rests.push(choice.rest);
-    }
-    assert.equal(rests, [64, 128, 256, 512, 1024, ...new Array(7).fill(2000)].slice(0, 12));
-  }
-  assert.is(new Choice(1).rest, Number.POSITIVE_INFINITY);
-  assert.is(new Choice(1e-6).rest, Number.POSITIVE_INFINITY);
 });
 
 test('a disposed backend refuses work', async () => {
