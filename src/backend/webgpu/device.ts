@@ -116,7 +116,10 @@ export class Gpu {
     this.description = `WebGPU on ${describe(info)}${software ? ' (software)' : ''}`;
     this.rates = { ...(software ? rates.software : rates.gpu), transferBytesPerSecond: 5e9 };
     this.features = wantedFeatures.filter((name) => device.features.has(name));
-    device.onuncapturederror = ({ error }) => this.fail('a command was refused', error.message);
+    device.onuncapturederror = (event) => {
+      event.preventDefault(); // it is thrown, not printed
+      this.fail('a command was refused', event.error.message);
+    };
     this.lost = device.lost.then(({ reason, message }) => {
       const how = reason === 'destroyed' ? 'the device was destroyed' : 'the device was lost';
       this.#gone = new DeviceError({

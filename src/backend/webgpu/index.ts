@@ -54,7 +54,9 @@ export class WebgpuBackend implements Backend {
   readonly #gpu: Gpu;
   readonly #memories: GpuMemories;
   readonly #pipelines: PipelineCache;
+  /** Memory of its own: for tensors without elements, and for copies within one buffer. */
   #nothing: GpuMemory | null = null;
+  #detour: GpuMemory | null = null;
   #encoder: GPUCommandEncoder | null = null;
   #submits = 0;
   #reached: Promise<undefined> | null = null;
@@ -114,15 +116,26 @@ export class WebgpuBackend implements Backend {
   /** Copies wait for the next run, read or write and go to the GPU together with it. */
   copy(from: Memory, fromOffset: number, to: Memory, toOffset: number, bytes: number): void {
     if (bytes === 0) return;
-    this.#encoder ??= this.device.createCommandEncoder();
     const size = Math.ceil(bytes / 4) * 4;
-    this.#encoder.copyBufferToBuffer(
-      (from as GpuMemory).buffer,
-      fromOffset,
-      (to as GpuMemory).buffer,
-      toOffset,
-      size,
-    );
+    const source = (from as GpuMemory).buffer;
+    const target = (to as GpuMemory).buffer;
+    if (source !== target) {
+      this.#commands().copyBufferToBuffer(source, fromOffset, target, toOffset, size);
+      return;
+    }
+    // A buffer is not copied to itself; the values take a detour.
+    if (!this.#detour || this.#detour.bytes < size) {
+      if (this.#detour) this.free(this.#detour);
+      this.#detour = this.#memories.allocate(size, 'everygrad detour');
+    }
+    const { buffer } = this.#detour;
+    this.#commands().copyBufferToBuffer(source, fromOffset, buffer, 0, size);
+    this.#commands().copyBufferToBuffer(buffer, 0, target, toOffset, size);
+  }
+
+  #commands(): GPUCommandEncoder {
+    this.#encoder ??= this.device.createCommandEncoder();
+    return this.#encoder;
   }
 
   async compile(steps: readonly Step[]): Promise<WebgpuProgram> {
@@ -199,8 +212,7 @@ export class WebgpuBackend implements Backend {
   run(program: Program): void | Promise<void> {
     this.#gpu.check();
     const { commands } = program as WebgpuProgram;
-    this.#encoder ??= this.device.createCommandEncoder();
-    const pass = this.#encoder.beginComputePass();
+    const pass = this.#commands().beginComputePass();
     let current: GPUComputePipeline | null = null;
     for (const { pipeline, group, workgroups } of commands) {
       if (pipeline !== current) pass.setPipeline(pipeline);
@@ -234,8 +246,9 @@ export class WebgpuBackend implements Backend {
 
   stats(): MemoryStats {
     const { pieces, bytes, systemAllocations } = this.#memories.stats();
-    const own = this.#nothing;
-    return { pieces: pieces - (own ? 1 : 0), bytes: bytes - (own?.bytes ?? 0), systemAllocations };
+    const own = [this.#nothing, this.#detour].filter((memory) => memory !== null);
+    const ownBytes = own.reduce((n, memory) => n + memory.bytes, 0);
+    return { pieces: pieces - own.length, bytes: bytes - ownBytes, systemAllocations };
   }
 
   dispose(): void {
