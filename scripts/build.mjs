@@ -54,8 +54,8 @@ export const bundleOptions = {
 
 async function buildBundles() {
   await rm('dist/chunks', { recursive: true, force: true });
-  const entryPoints = ['src/index.ts', 'src/worker.ts', 'src/worker-thread.ts', 'src/thread.ts', 'src/cli.ts'];
-  await build({ ...bundleOptions, entryPoints: await present(entryPoints), outdir: 'dist' });
+  const entryPoints = ['index', 'worker', 'worker-thread', 'thread', 'bench'].map((name) => `src/${name}.ts`);
+  await build({ ...bundleOptions, entryPoints, outdir: 'dist' });
 }
 
 /**

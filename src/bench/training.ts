@@ -1,0 +1,118 @@
+// train/...: samples per second of `fit` itself, copying and shuffling of batches included.
+import { ArrayDataset } from '../data/dataset.js';
+import { digits } from '../data/digits.js';
+import { configure, type EngineOptions } from '../engine.js';
+import { crossEntropy } from '../loss/index.js';
+import { linear, relu, sequential, sigmoid } from '../nn/layers.js';
+import type { Module } from '../nn/module.js';
+import { adam, type Optimizer, sgd } from '../optim/index.js';
+import { fit } from '../train/fit.js';
+import {
+  type Bench,
+  backendNames,
+  checkError,
+  describeEngine,
+  freshEngine,
+  type Measurement,
+  summary,
+} from './rounds.js';
+
+interface Case {
+  readonly name: string;
+  readonly batchSize: number;
+  /** Batches in an epoch; an epoch is a round. */
+  readonly batches: number;
+  /** Different examples in the batch that is checked: the reference trains on these, the engine on copies of them. */
+  readonly distinct: number;
+  model(): Module;
+  optimizer(): Optimizer;
+}
+
+const cases: readonly Case[] = [
+  {
+    name: 'train/mlp100_b10',
+    batchSize: 10,
+    batches: 500,
+    distinct: 10,
+    model: () => sequential(linear(784, 100), sigmoid(), linear(100, 10)),
+    optimizer: () => sgd({ lr: 0.5 }),
+  },
+  {
+    name: 'train/mlp800_b128',
+    batchSize: 128,
+    batches: 10,
+    distinct: 16,
+    model: () => sequential(linear(784, 800), relu(), linear(800, 800), relu(), linear(800, 10)),
+    optimizer: () => adam(),
+  },
+];
+
+const checkedSteps = 3;
+const tolerance = 1e-4;
+
+/** The losses of the first steps on one batch. */
+async function firstLosses({ model: make, optimizer: choose }: Case, batch: ArrayDataset): Promise<number[]> {
+  const [model, optimizer] = [make(), choose()];
+  const { epochs } = await fit(model, batch, {
+    loss: crossEntropy(),
+    optimizer,
+    batchSize: batch.length,
+    epochs: checkedSteps,
+    seed: 1,
+  });
+  model.dispose();
+  optimizer.dispose();
+  return epochs.map(({ trainLoss }) => trainLoss);
+}
+
+/** The same examples again and again; the mean over them, and so loss and gradients, stays the same. */
+function repeated(data: ArrayDataset, times: number): ArrayDataset {
+  const order = Int32Array.from({ length: data.length * times }, (_, i) => i % data.length);
+  const { inputs, targets } = data.allocate(order.length);
+  data.fillBatch(order, 0, order.length, inputs, targets);
+  return new ArrayDataset({ ...data, inputs, targets });
+}
+
+async function run(bench: Case, options: EngineOptions, seconds: number): Promise<Measurement> {
+  const { batchSize, distinct } = bench;
+  const { train } = await digits({ train: batchSize * bench.batches, test: 1 });
+  const few = train.take(distinct);
+  await configure({ device: 'reference' });
+  const expected = await firstLosses(bench, few);
+  const engine = describeEngine(await freshEngine(options));
+  const found = await firstLosses(bench, repeated(few, batchSize / distinct));
+  for (const [i, loss] of expected.entries())
+    checkError(bench.name, `the loss of step ${i + 1}`, Math.abs(found[i]! - loss) / loss, tolerance);
+  return { ...(await timed(bench, train, seconds)), engine };
+}
+
+async function timed(
+  bench: Case,
+  train: ArrayDataset,
+  seconds: number,
+): Promise<Omit<Measurement, 'engine'>> {
+  const [model, optimizer] = [bench.model(), bench.optimizer()];
+  const rates: number[] = [];
+  let total = 0;
+  const { ops } = await fit(model, train, {
+    loss: crossEntropy(),
+    optimizer,
+    batchSize: bench.batchSize,
+    epochs: Number.MAX_SAFE_INTEGER,
+    seed: 1,
+    onEpoch: ({ epoch, samplesPerSecond, seconds: took }) => {
+      if (epoch === 1) return true; // plans, pipelines and the engine's compiler warm up
+      rates.push(samplesPerSecond);
+      total += took;
+      return total < seconds || rates.length < 3;
+    },
+  });
+  model.dispose();
+  optimizer.dispose();
+  return { backend: backendNames(ops), ...summary(rates, 'samples/s') };
+}
+
+export const trainingBenches: readonly Bench[] = cases.map((bench) => ({
+  name: bench.name,
+  run: (options, seconds) => run(bench, options, seconds),
+}));
