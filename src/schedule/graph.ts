@@ -52,7 +52,12 @@ export function needed({ outputs, assignments }: Request): NeededGraph {
     taken.add(own);
     fresh.set(variable, own);
   }
-  const results = outputs.map((t) => (rootOf(t).source.kind === 'constant' ? copyOf(t) : t));
+  // Outputs are read when all is done: a view of a variable's old value must not show the new one.
+  const needsCopy = (t: Tensor): boolean => {
+    const root = rootOf(t);
+    return root.source.kind === 'constant' || (root !== t && root instanceof Variable && fresh.has(root));
+  };
+  const results = outputs.map((t) => (needsCopy(t) ? copyOf(t) : t));
   const seen = new Set<Tensor>();
   const stack: Tensor[] = [...results, ...fresh.values()].map(rootOf);
   while (stack.length > 0) {
