@@ -43,8 +43,9 @@ export function printFailures(rows) {
 }
 
 /** `N passed, N failed`, and `, N skipped` if any were: always the last line. */
-export function closingLine(rows) {
-  const [passed, failed, skipped] = ['passed', 'failed', 'skipped'].map((key) => sum(rows, key));
+export function closingLine(rows, otherFailures) {
+  const [passed, skipped] = [sum(rows, 'passed'), sum(rows, 'skipped')];
+  const failed = sum(rows, 'failed') + otherFailures;
   const text = `${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}`;
   return { text, ok: failed === 0 && passed > 0 };
 }

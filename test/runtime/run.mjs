@@ -1,6 +1,6 @@
 // Builds the suites and runs them in every runtime that this machine has, on WASM and on WebGPU.
 // `npm test -- --help` lists the options.
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Outcome } from './outcome.mjs';
@@ -40,13 +40,14 @@ function readOptions() {
   return { ...values, names, devices, require: values['require-all'] };
 }
 
+/** True if it succeeded; it prints its own errors. */
 function build({ suite }, suites) {
   // Suites for Node may start the command line from dist/.
   const bundles = suites.some((s) => s.name.endsWith('.node')) ? ['--bundles'] : [];
   const script = fileURLToPath(new URL('../../scripts/build.mjs', import.meta.url));
   const cwd = fileURLToPath(new URL('../../', import.meta.url));
   const args = [script, '--kernels', ...bundles, '--tests', `--suite=${suite}`];
-  execFileSync(process.execPath, args, { cwd, stdio: 'inherit' });
+  return spawnSync(process.execPath, args, { cwd, stdio: 'inherit' }).status === 0;
 }
 
 /** Runs one job with its time limit; after a hang or a crash the runtime is started anew. */
@@ -137,14 +138,19 @@ async function main() {
   if (options.help) return console.log(usage);
   const suites = findSuites(options.suite);
   if (suites.length === 0) throw new Error(`no suite's path contains ${options.suite}`);
-  if (!options['no-build']) build(options, suites);
+  if (!options['no-build'] && !build(options, suites)) return finish([], 'the build failed');
   const results = await inLanes(options.names, Number(options.jobs), (name) =>
     runRuntime(name, suites, options),
   );
-  const rows = results.flat();
-  printTable(rows);
+  finish(results.flat());
+}
+
+/** Prints what came out, the closing line last, and sets the exit code. */
+function finish(rows, problem) {
+  if (rows.length > 0) printTable(rows);
   printFailures(rows);
-  const { text, ok } = closingLine(rows);
+  if (problem) console.log(problem);
+  const { text, ok } = closingLine(rows, problem ? 1 : 0);
   console.log(text);
   process.exitCode = ok ? 0 : 1;
 }
