@@ -268,7 +268,8 @@ Object.assign(Variable.prototype, {
     }
     const trace = activeTrace();
     if (!trace) return engine().then((e) => e.assign(new Map([[this, value]])));
-    trace.assignments.set(this, value);
+    // A variable that was assigned before in this trace stands for its new value.
+    trace.assignments.set(this, trace.assignments.get(value as Variable) ?? value);
     return Promise.resolve();
   },
 });
