@@ -35,14 +35,16 @@ export type WasmArgument =
   | { readonly input: number; readonly offset?: number }
   | { readonly output: true; readonly offset: number }
   | 'output'
-  | 'scratch';
+  /** Address of the scratch memory, and bytes of it for each thread. */
+  | 'scratch'
+  | 'scratchBytes';
 
 /** A call of a kernel of `assembly/` with signature `(args, thread, threads)`. */
 export interface WasmCall {
   readonly kernel: string;
   readonly args: readonly WasmArgument[];
-  /** Bytes of scratch memory for each thread; its address is the argument `'scratch'`. */
-  readonly scratchBytes?: number;
+  /** The function of the kernels that says how many bytes of scratch memory a thread needs, and its arguments. */
+  readonly scratch?: { readonly bytesFrom: string; readonly args: readonly number[] };
 }
 
 /** A dispatch of a shader of `gpu/`. */

@@ -38,10 +38,6 @@ function plan(inputs: readonly Spec[], attributes: MatmulAttributes) {
   };
 }
 
-/** Room for the packed panels of one thread: at least what `matmulScratchBytes` in assembly/gemm.ts asks for. */
-const scratchBytesFor = (n: number, k: number): number =>
-  4 * Math.min(k, 512) * (Math.min(n, 1024) + 32) + 1024;
-
 const cases: [number[], number[], boolean, boolean][] = [
   [[3, 4], [4, 5], false, false],
   [[4, 3], [4, 5], true, false],
@@ -117,10 +113,10 @@ const definition: KernelOp<MatmulAttributes> = {
     calls({ inputs, output, attributes }) {
       const { m, n, k, batch, strideA, strideB, strideC } = plan(inputs, attributes);
       const flags = [Number(attributes.transA), Number(attributes.transB)];
-      const scratchBytes = scratchBytesFor(n, k);
       const args: WasmArgument[] = ['output', { input: 0 }, { input: 1 }, m, n, k, ...flags];
-      args.push(batch, strideA, strideB, strideC, 'scratch', scratchBytes);
-      return [{ kernel: `matmul_${suffix(output.dtype)}`, args, scratchBytes }];
+      args.push(batch, strideA, strideB, strideC, 'scratch', 'scratchBytes');
+      if (output.dtype === 'float64') return [{ kernel: 'matmul_f64', args }];
+      return [{ kernel: 'matmul_f32', args, scratch: { bytesFrom: 'matmulScratchBytes', args: [m, n, k] } }];
     },
   },
   webgpu: {

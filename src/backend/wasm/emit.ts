@@ -4,10 +4,12 @@ import { hostBytes, type WasmArgument, type WasmCall } from '../../ops/define.js
 import type { KernelCall, Memory, Operand, Rates, Step } from '../backend.js';
 import { floatWord, ProgramBuilder } from './builder.js';
 import { planChain } from './chain.js';
+import type { Kernels } from './kernels.js';
 import { emitLoop, loopScratchBytes } from './loop.js';
 
 export interface Target {
   readonly indices: ReadonlyMap<string, number>;
+  readonly functions: Kernels['functions'];
   readonly rates: Rates;
   readonly threads: number;
   /** Address of a part of a piece of memory; throws when it is not inside. */
@@ -33,7 +35,7 @@ export function emit(steps: readonly Step[], target: Target): Emitted {
     loop: chain && planChain(chain, kernel?.output ?? null, address),
   }));
   const scratchBytes = planned.flatMap(({ calls, loop }) => [
-    ...calls.map((call) => call.scratchBytes ?? 0),
+    ...calls.map((call) => scratchBytesOf(call, target)),
     loop ? loopScratchBytes(loop) : 0,
   ]);
   const most = Math.max(0, ...scratchBytes) * target.threads;
@@ -42,13 +44,19 @@ export function emit(steps: readonly Step[], target: Target): Emitted {
     for (const call of calls) {
       builder.call(
         call.kernel,
-        call.args.map((argument) => word(argument, kernel as KernelCall, address, scratch)),
+        call.args.map((argument) =>
+          word(argument, kernel as KernelCall, address, scratch, scratchBytesOf(call, target)),
+        ),
       );
     }
     if (loop) emitLoop(builder, loop, scratch);
   }
   return { builder, seconds: estimate(steps, target), usesScratch: most > 0 };
 }
+
+/** For each thread. */
+const scratchBytesOf = ({ scratch }: WasmCall, { functions }: Target): number =>
+  scratch ? functions.get(scratch.bytesFrom)!(...scratch.args) : 0;
 
 function callsOf({ op, site }: KernelCall): readonly WasmCall[] {
   const calls = op.wasm.calls(site);
@@ -66,9 +74,11 @@ function word(
   { op, inputs, output }: KernelCall,
   address: (operand: Operand) => number,
   scratch: number,
+  scratchBytes: number,
 ): number {
   if (typeof argument === 'number') return argument;
   if (argument === 'scratch') return scratch;
+  if (argument === 'scratchBytes') return scratchBytes;
   if (argument !== 'output' && 'float32' in argument) return floatWord(argument.float32);
   const isOutput = argument === 'output' || 'output' in argument;
   const operand = isOutput ? output : inputs[argument.input];

@@ -141,6 +141,7 @@ export class WasmBackend implements Backend {
     this.#check('compile');
     const { builder, seconds, usesScratch } = emit(steps, {
       indices: this.#kernels.indices,
+      functions: this.#kernels.functions,
       rates: this.rates,
       threads: this.threads,
       locate: (memory, offset, bytes) => this.#locate('compile', memory, offset, bytes),
