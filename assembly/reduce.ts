@@ -116,6 +116,7 @@ export function min_f64(args: usize, thread: i32, threads: i32): void { reduce<f
 export function min_i32(args: usize, thread: i32, threads: i32): void { reduce<i32>(Fold.min, args, thread, threads); }
 export function prod_f32(args: usize, thread: i32, threads: i32): void { reduce<f32>(Fold.prod, args, thread, threads); }
 export function prod_f64(args: usize, thread: i32, threads: i32): void { reduce<f64>(Fold.prod, args, thread, threads); }
+export function prod_i32(args: usize, thread: i32, threads: i32): void { reduce<i32>(Fold.prod, args, thread, threads); }
 export function argmax_f32(args: usize, thread: i32, threads: i32): void { argument<f32>(Fold.max, args, thread, threads); }
 export function argmax_f64(args: usize, thread: i32, threads: i32): void { argument<f64>(Fold.max, args, thread, threads); }
 export function argmax_i32(args: usize, thread: i32, threads: i32): void { argument<i32>(Fold.max, args, thread, threads); }

@@ -45,7 +45,7 @@ interface Entry {
   indices?: boolean;
   gradient: KernelOp<ReduceAttributes>['gradient'];
   /** Result of reducing one row of values. */
-  row(values: number[]): number;
+  row(values: number[], dtype: DType): number;
   samples?: Sample<ReduceAttributes>[];
 }
 
@@ -71,7 +71,10 @@ function reduction(entry: Entry): KernelOp<ReduceAttributes> {
       const { reduce, inner } = threeAxes(inputs[0]!.shape, attributes);
       for (let i = 0; i < out.length; i++) {
         const first = Math.trunc(i / inner) * reduce * inner + (i % inner);
-        out[i] = entry.row(Array.from({ length: reduce }, (_, r) => x![first + r * inner] as number));
+        out[i] = entry.row(
+          Array.from({ length: reduce }, (_, r) => x![first + r * inner] as number),
+          inputs[0]!.dtype,
+        );
       }
     },
     cost: (site) =>
@@ -109,7 +112,7 @@ const sumDefinition = reduction({
 const prodDefinition = reduction({
   name: 'prod',
   dtypes: numbers,
-  row: (values) => values.reduce((a, b) => a * b, 1),
+  row: (values, dtype) => values.reduce((a, b) => (dtype === 'int32' ? Math.imul(a, b) : a * b), 1),
   // Holds where no factor is 0, like the logarithmic derivative that it is.
   gradient: ({ inputs: [x], output, dy, attributes }) => [
     div(broadcastTo(restored(mul(dy, output), x!.shape, attributes), x!.shape), x!),
