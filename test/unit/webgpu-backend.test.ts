@@ -1,5 +1,6 @@
 // The WebGPU backend: memory, generated chains, errors, losing the device.
-import { suite } from 'uvu';
+// @suite devices=webgpu timeout=400
+
 import * as assert from 'uvu/assert';
 import type { ChainInput, Instruction, Operand } from '../../src/backend/backend.js';
 import { literal } from '../../src/backend/webgpu/chain.js';
@@ -10,6 +11,7 @@ import { DeviceError, DTypeError } from '../../src/errors.js';
 import { iotaShader } from '../../src/ops/shader-calls.js';
 import { RandomStream } from '../../src/philox.js';
 import { skip } from '../helpers/skip.js';
+import { suite } from '../helpers/suite.js';
 import {
   Arena,
   chainOf,

@@ -1,5 +1,6 @@
 // The WGSL kernels against plain JavaScript, on random and awkward sizes.
-import { suite } from 'uvu';
+// @suite devices=webgpu timeout=400
+
 import * as assert from 'uvu/assert';
 import type { Operand } from '../../src/backend/backend.js';
 import { createWebgpuBackend, type WebgpuBackend } from '../../src/backend/webgpu/index.js';
@@ -24,6 +25,7 @@ import {
 } from '../../src/ops/shader-calls.js';
 import { RandomStream, uniformInto } from '../../src/philox.js';
 import { skip } from '../helpers/skip.js';
+import { suite } from '../helpers/suite.js';
 import {
   Arena,
   chainOf,

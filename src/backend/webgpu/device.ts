@@ -161,7 +161,7 @@ export class Gpu {
       return await work;
     } catch (error) {
       // The loss is announced after the rejections that it causes.
-      await Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, 50))]);
+      await Promise.race([this.lost, new Promise((resolve) => setTimeout(resolve, 500))]);
       this.check();
       if (error instanceof DeviceError) throw error;
       throw new DeviceError({ where: 'webgpu', problem: `${what} failed: ${String(error)}`, cause: error });
