@@ -134,3 +134,12 @@ export function spread(op: OpDefinition, sample: Sample): Case {
   const c = { op, specs, values, attributes: sample.attributes };
   return { ...c, name: show(c) };
 }
+
+/** Fixed numbers in [-1, 1) to contract with, each a float32. */
+export function weights(n: number, stream: number): Float64Array {
+  const random = new RandomStream(13, stream);
+  return Float64Array.from({ length: n }, () => Math.fround(2 * random.uniform() - 1));
+}
+
+export const dataTensor = (values: ArrayLike<number>, { shape, dtype }: Spec): Tensor =>
+  new Tensor({ kind: 'data', data: new dtypes[dtype].array(values) }, shape, dtype);

@@ -2,16 +2,26 @@
 // WASM; then those in single precision, on every backend, against the ones in double precision.
 // @suite devices=wasm,webgpu timeout=300
 import * as assert from 'uvu/assert';
-import { dtypes, type HostArray, isFloat, sizeOf } from '../../src/dtype.js';
+import { type HostArray, isFloat, sizeOf } from '../../src/dtype.js';
 import { Engine } from '../../src/engine.js';
 import { vjp } from '../../src/grad.js';
-import { constant, type Spec, Tensor } from '../../src/graph.js';
+import { constant, type Spec, type Tensor } from '../../src/graph.js';
 import type { OpDefinition } from '../../src/ops/define.js';
 import { add, cast, mul, opTable, sum, zeros } from '../../src/ops/index.js';
 import { RandomStream } from '../../src/philox.js';
 import { environment } from '../helpers/environment.js';
 import { suite } from '../helpers/suite.js';
-import { type Case, type Float, inputsOf, recordCase, specsOf, spread, takes } from './cases.js';
+import {
+  type Case,
+  dataTensor as data,
+  type Float,
+  inputsOf,
+  recordCase,
+  specsOf,
+  spread,
+  takes,
+  weights,
+} from './cases.js';
 import { evaluateAll, largest, report } from './evaluate.js';
 import { plan } from './function.js';
 import { extraSamples } from './sizes.js';
@@ -27,15 +37,6 @@ function casesOf(op: OpDefinition, samples = op.samples): Case[] {
     .map((sample) => spread(op, sample))
     .filter((c) => c.specs.some((s) => isFloat(s.dtype)) && takes(op, c.specs, c.attributes))
     .filter((c) => isFloat(c.op.infer(specsOf(c, 'float64'), c.attributes).dtype));
-}
-
-const data = (values: ArrayLike<number>, { shape, dtype }: Spec): Tensor =>
-  new Tensor({ kind: 'data', data: new dtypes[dtype].array(values) }, shape, dtype);
-
-/** Fixed numbers in [-1, 1) to contract with, each a float32. */
-function weights(n: number, stream: number): Float64Array {
-  const random = new RandomStream(13, stream);
-  return Float64Array.from({ length: n }, () => Math.fround(2 * random.uniform() - 1));
 }
 
 /** Indices of the inputs that are floats. */

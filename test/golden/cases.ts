@@ -1,0 +1,167 @@
+// What is compared with PyTorch: every sample of the op table, functions made of ops, losses; inputs with fixed values.
+import { dtypes, type HostArray, isFloat, sizeOf } from '../../src/dtype.js';
+import type { Spec, Tensor } from '../../src/graph.js';
+import * as loss from '../../src/loss/index.js';
+import * as ops from '../../src/ops/index.js';
+import { RandomStream } from '../../src/philox.js';
+import { type Case, type Float, recordCase, specsOf, spread, takes } from '../ops/cases.js';
+
+export interface GoldenCase {
+  /** Finds the numbers: name, shapes, attributes. */
+  readonly key: string;
+  readonly op: string;
+  readonly attributes: unknown;
+  /** Inputs as they are with float32. */
+  readonly specs: readonly Spec[];
+  readonly values: readonly HostArray[];
+  record(inputs: readonly Tensor[], float: Float): Tensor;
+}
+
+const fromTable: GoldenCase[] = ops.opTable.flatMap((op) =>
+  op.samples
+    .map((sample): Case => spread(op, sample))
+    .filter((c) => takes(op, c.specs, c.attributes))
+    .map((c) => ({
+      key: c.name,
+      op: op.name,
+      attributes: c.attributes,
+      specs: c.specs,
+      values: c.values,
+      record: (inputs, float) => recordCase(c, float, inputs),
+    })),
+);
+
+interface Made {
+  readonly name: string;
+  readonly inputs: readonly (readonly number[])[];
+  /** Labels below this instead of a last float input. */
+  readonly labels?: number;
+  readonly range?: readonly [number, number];
+  f(this: void, ...xs: Tensor[]): Tensor;
+}
+
+const shape = [3, 4, 5];
+const on = (name: string, f: Made['f'], range?: readonly [number, number]): Made =>
+  range ? { name, inputs: [shape], f, range } : { name, inputs: [shape], f };
+
+/** Names are what make.py knows. */
+const made: readonly Made[] = [
+  on('mean', (x) => ops.mean(x)),
+  on('mean 1', (x) => ops.mean(x, 1, { keepDims: true })),
+  on('sum 0,2', (x) => ops.sum(x, [0, 2])),
+  on('max 0,2', (x) => ops.max(x, [0, 2])),
+  on('variance', (x) => ops.variance(x)),
+  on('variance 0,2 population', (x) => ops.variance(x, [0, 2], { correction: 0, keepDims: true })),
+  on('logSumExp', (x) => ops.logSumExp(x)),
+  on('logSumExp 0', (x) => ops.logSumExp(x, 0, { keepDims: true })),
+  on('softplus', ops.softplus, [-8, 8]),
+  on('leakyRelu', (x) => ops.leakyRelu(x, 0.1)),
+  on('elu', (x) => ops.elu(x, 1.5)),
+  on('gelu', ops.gelu, [-4, 4]),
+  on('silu', ops.silu, [-6, 6]),
+  on('hardTanh', ops.hardTanh),
+  on('mish', ops.mish, [-6, 6]),
+  on('clamp', (x) => ops.clamp(x, -0.7, 1.2)),
+  on('pow 2', (x) => ops.pow(x, 2)),
+  on('pow 3', (x) => ops.pow(x, 3)),
+  on('pow 0.5', (x) => ops.pow(x, 0.5), [0.2, 3]),
+  on('pow -1', (x) => ops.pow(x, -1), [0.2, 3]),
+  on('pow 2.5', (x) => ops.pow(x, 2.5), [0.2, 3]),
+  on('pow -2', (x) => ops.pow(x, -2), [0.5, 3]),
+  on('pow 4 of negatives', (x) => ops.pow(x, 4)),
+  on('softmax 0', (x) => ops.softmax(x, 0)),
+  on('softmax 1', (x) => ops.softmax(x, 1)),
+  on('logSoftmax 0', (x) => ops.logSoftmax(x, 0)),
+  on('stack', (x) => ops.stack([x, ops.neg(x)], 1)),
+  on('slice by 2 from the end', (x) => ops.slice(x, [0, -3, null], [null, null, -1], [1, 2, 1])),
+  { name: 'matmul vector', inputs: [[5], [5, 3]], f: (a, b) => ops.matmul(a, b) },
+  { name: 'matmul dot', inputs: [[5], [5]], f: (a, b) => ops.matmul(a, b) },
+  {
+    name: 'matmul batches',
+    inputs: [
+      [2, 1, 3, 4],
+      [3, 4, 2],
+    ],
+    f: (a, b) => ops.matmul(a, b),
+  },
+  { name: 'linear', inputs: [[4, 3], [3, 5], [5]], f: (x, w, b) => ops.add(ops.matmul(x!, w!), b!) },
+  { name: 'oneHot', inputs: [[6, 4]], labels: 4, f: (x, y) => ops.mul(x!, ops.oneHot(y!, 4, x!.dtype)) },
+  { name: 'gather rows', inputs: [[4, 3]], labels: 4, f: (x, y) => ops.gather(x!, y!) },
+  { name: 'crossEntropy', inputs: [[6, 4]], labels: 4, f: loss.crossEntropy() },
+  { name: 'crossEntropy smooth', inputs: [[6, 4]], labels: 4, f: loss.crossEntropy({ labelSmoothing: 0.1 }) },
+  {
+    name: 'crossEntropy of distributions',
+    inputs: [
+      [6, 4],
+      [6, 4],
+    ],
+    range: [0, 1],
+    f: loss.crossEntropy(),
+  },
+  {
+    name: 'binaryCrossEntropy',
+    inputs: [
+      [6, 4],
+      [6, 4],
+    ],
+    range: [0, 1],
+    f: loss.binaryCrossEntropy(),
+  },
+  {
+    name: 'quadratic',
+    inputs: [
+      [6, 4],
+      [6, 4],
+    ],
+    f: loss.quadratic(),
+  },
+  {
+    name: 'meanSquaredError',
+    inputs: [
+      [6, 4],
+      [6, 4],
+    ],
+    f: loss.meanSquaredError(),
+  },
+];
+
+function fromFunction({ name, inputs, labels, range = [-2, 2], f }: Made): GoldenCase {
+  const specs: Spec[] = inputs.map((own) => ({ shape: own, dtype: 'float32' }));
+  if (labels !== undefined) specs.push({ shape: inputs[0]!.slice(0, 1), dtype: 'int32' });
+  const random = new RandomStream(15, 0);
+  const values = specs.map(({ shape: own, dtype }): HostArray => {
+    const n = sizeOf(own);
+    const at = random.permutation(n);
+    if (dtype === 'int32') return Int32Array.from({ length: n }, () => random.integer(labels!));
+    return Float64Array.from(at, (k) => Math.fround(range[0] + ((range[1] - range[0]) * (k + 0.3)) / n));
+  });
+  return { key: name, op: name, attributes: {}, specs, values, record: (xs) => f(...xs) };
+}
+
+export const goldenCases: readonly GoldenCase[] = [...fromTable, ...made.map(fromFunction)];
+
+export const specsAs = ({ specs }: GoldenCase, float: Float): Spec[] =>
+  specsOf({ specs } as unknown as Case, float);
+
+/** A number that changes with the inputs, so that old golden numbers are noticed. */
+export function fingerprint({ specs, values, attributes }: GoldenCase): number {
+  let hash = 17;
+  const mix = (word: number): void => {
+    hash = (Math.imul(hash ^ word, 0x01000193) ^ (hash >>> 15)) | 0;
+  };
+  for (const text of [JSON.stringify(attributes), JSON.stringify(specs)]) {
+    for (let i = 0; i < text.length; i++) mix(text.charCodeAt(i));
+  }
+  for (const [i, list] of values.entries()) {
+    const floats = isFloat(specs[i]!.dtype);
+    const words = floats ? new Int32Array(Float32Array.from(list).buffer) : new dtypes.int32.array(list);
+    for (let k = 0; k < words.length; k++) mix(words[k]!);
+  }
+  return hash;
+}
+
+/** Of a long result not all elements are kept: these, and the sum. */
+export const keptElements = (n: number): number[] => {
+  const step = Math.max(1, Math.ceil(n / 40));
+  return Array.from({ length: Math.ceil(n / step) }, (_, i) => i * step);
+};
