@@ -30,7 +30,7 @@ const named = (lossName: string, f: (prediction: Tensor, target: Tensor) => Tens
 function targetRows(where: string, prediction: Tensor, target: Tensor): Tensor {
   const rows = prediction.shape;
   if (target.dtype === 'int32' && sameShape(target.shape, rows.slice(0, -1)))
-    return oneHot(target, rows.at(-1)!);
+    return oneHot(target, rows.at(-1)!, prediction.dtype);
   if (sameShape(target.shape, rows)) return cast(target, prediction.dtype);
   throw new ShapeError({
     where,
