@@ -2,7 +2,7 @@
 import { isFloat, sameShape, showShape } from './dtype.js';
 import { DTypeError, ShapeError, StateError } from './errors.js';
 import { constant, type Tensor } from './graph.js';
-import { add, broadcastTo, mul, reshape, sum } from './ops/index.js';
+import { add, broadcastTo, mul, reshape, sum, zeros } from './ops/index.js';
 
 /** Sums `dy` down to `shape`, which was broadcast to dy's. */
 function unbroadcast(dy: Tensor, shape: readonly number[]): Tensor {
@@ -114,9 +114,7 @@ export function hessianVectorProduct(
   vs: readonly Tensor[],
 ): Tensor[] {
   const first = gradients(f(...xs), xs);
-  const dots = first.map((g, i) => sum(mul(g, vs[i]!)));
-  return gradients(
-    dots.reduce((a, b) => add(a, b)),
-    xs,
-  );
+  const product = first.map((g, i) => sum(mul(g, vs[i]!))).reduce((a, b) => add(a, b));
+  // A function that is linear in x has no second derivative by it.
+  return vjp(product, xs, constant(1, product.dtype)).map((g, i) => g ?? zeros(xs[i]!.shape, xs[i]!.dtype));
 }

@@ -4,6 +4,7 @@ import {
   type DType,
   dtypes,
   type HostArray,
+  isFloat,
   type Shape,
   sameShape,
   showShape,
@@ -56,7 +57,13 @@ function flatten(values: Nested, shape: Shape, path: number[], into: number[]): 
 function dtypeOf(data: HostArray): DType {
   if (data instanceof Float32Array) return 'float32';
   if (data instanceof Float64Array) return 'float64';
-  return data instanceof Int32Array ? 'int32' : 'uint8';
+  if (data instanceof Int32Array) return 'int32';
+  if (data instanceof Uint8Array || (data as unknown) instanceof Uint8ClampedArray) return 'uint8';
+  throw new DTypeError({
+    where: 'tensor',
+    problem: `a ${(data as object).constructor.name} has no dtype of its own`,
+    hint: 'say which one it shall become: { dtype }',
+  });
 }
 
 const firstOf = (values: Nested): Nested | undefined =>
@@ -64,20 +71,22 @@ const firstOf = (values: Nested): Nested | undefined =>
 
 /** Numbers on the host as an array of a dtype; typed arrays of the right type are taken as they are. */
 function hostArray(values: Nested | HostArray, shape: Shape, dtype: DType): HostArray {
-  if (ArrayBuffer.isView(values)) {
-    return values instanceof dtypes[dtype].array ? values : new dtypes[dtype].array(values as HostArray);
+  const typed = ArrayBuffer.isView(values);
+  if (typed && values instanceof dtypes[dtype].array && (dtype !== 'bool' || values.every((v) => v <= 1))) {
+    return values;
   }
   const flat: number[] = [];
-  flatten(values, shape, [], flat);
-  const wrong = dtype === 'int32' || dtype === 'uint8' ? flat.findIndex((v) => !Number.isInteger(v)) : -1;
-  if (wrong >= 0) {
-    throw new DataError({
-      where: 'tensor',
-      problem: `element ${wrong} is ${flat[wrong]}, dtype ${dtype} holds whole numbers`,
-      hint: "use dtype: 'float32'",
-    });
-  }
-  return new dtypes[dtype].array(dtype === 'bool' ? flat.map((v) => Number(v !== 0)) : flat);
+  if (!typed) flatten(values, shape, [], flat);
+  const list: ArrayLike<number> = typed ? values : flat;
+  if (dtype === 'bool') return Uint8Array.from(list, (v) => Number(v !== 0));
+  const made = new dtypes[dtype].array(list);
+  const wrong = isFloat(dtype) ? -1 : made.findIndex((v, i) => v !== list[i]);
+  if (wrong < 0) return made;
+  throw new DataError({
+    where: 'tensor',
+    problem: `element ${wrong} is ${list[wrong]}, dtype ${dtype} holds whole numbers from ${dtype === 'int32' ? '-2^31 to 2^31 - 1' : '0 to 255'}`,
+    hint: "use dtype: 'float32'",
+  });
 }
 
 /**
