@@ -30,6 +30,11 @@ export class Prepared<R extends Results = Results> {
     return this.engine.run(this.executable, this.positions, values);
   }
 
+  /** Runs once and copies the outputs into variables of their shapes. */
+  runInto(results: readonly Variable[], values: readonly Feed[]): void | Promise<void> {
+    return this.engine.run(this.executable, this.positions, values, results);
+  }
+
   dispose(): void {
     this.executable.dispose();
   }
@@ -92,17 +97,22 @@ export function compile<A extends readonly Tensor[], R extends Results>(
   f: (...args: A) => R,
 ): Compiled<A, R> {
   const known = new Map<string, Promise<Prepared<R>>>();
+  let owner: Engine | null = null;
   const preparedFor = async (args: A): Promise<Prepared<R>> => {
     const e = await engine();
+    // The plans of an engine that was replaced are gone with it.
+    if (owner !== e) known.clear();
+    owner = e;
+    // No waiting from here to `set`: calls at the same time share one plan.
     const key = args.map((t) => `${t.dtype}${t.shape}`).join(';');
-    const before = await known.get(key);
-    if (before && before.engine === e) return before;
+    const before = known.get(key);
+    if (before) return before;
     const made = prepare(f as unknown as (...args: Tensor[]) => R, args);
     known.set(key, made);
-    return made.catch((error: unknown) => {
-      known.delete(key);
-      throw error;
+    made.catch(() => {
+      if (known.get(key) === made) known.delete(key);
     });
+    return made;
   };
   const call = async (...args: A): Promise<R> => {
     const prepared = await preparedFor(args);
@@ -112,8 +122,7 @@ export function compile<A extends readonly Tensor[], R extends Results>(
       prepared.engine.adopt(variable, null);
       return variable;
     });
-    await prepared.run(...feeds);
-    for (const [i, variable] of results.entries()) await prepared.executable.keep(i, variable);
+    await prepared.runInto(results, feeds);
     return likeResult(prepared.results, results);
   };
   return Object.assign(call, {

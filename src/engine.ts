@@ -162,16 +162,26 @@ export class Engine {
     });
   }
 
-  /** Runs with the given values for the feeds at the given positions; waits only if it must. */
-  run(executable: Executable, positions: readonly number[], values: readonly Feed[]): void | Promise<void> {
+  /**
+   * Runs with the given values for the feeds at the given positions and copies the outputs into `results`, before any
+   * other run can change them; waits only if it must.
+   */
+  run(
+    executable: Executable,
+    positions: readonly number[],
+    values: readonly Feed[],
+    results: readonly Variable[] = [],
+  ): void | Promise<void> {
     return this.exclusively(() => {
       for (let i = 0; i < positions.length; i++) {
         const at = positions[i]!;
         if (at < 0) continue;
         const waiting = executable.feed(at, values[i]!);
-        if (waiting) return this.#runSlowly(executable, positions, values, i, waiting);
+        if (waiting) return this.#runSlowly(executable, positions, values, results, i, waiting);
       }
-      return executable.run();
+      const running = executable.run();
+      if (results.length === 0) return running;
+      return running ? running.then(() => keepAll(executable, results)) : keepAll(executable, results);
     });
   }
 
@@ -179,6 +189,7 @@ export class Engine {
     executable: Executable,
     positions: readonly number[],
     values: readonly Feed[],
+    results: readonly Variable[],
     first: number,
     waiting: Promise<void>,
   ): Promise<void> {
@@ -187,6 +198,7 @@ export class Engine {
       if (positions[i]! >= 0) await executable.feed(positions[i]!, values[i]!);
     }
     await executable.run();
+    await keepAll(executable, results);
   }
 
   /** Gives variables their first values, all computed together on the host's side so that bits agree everywhere. */
@@ -256,6 +268,10 @@ export class Engine {
     this.disposed = true;
     for (const b of this.order) b.dispose();
   }
+}
+
+async function keepAll(executable: Executable, results: readonly Variable[]): Promise<void> {
+  for (const [i, variable] of results.entries()) await executable.keep(i, variable);
 }
 
 let current: Promise<Engine> | null = null;

@@ -9,7 +9,7 @@ import type {
   Program,
   Step,
 } from './backend/backend.js';
-import type { HostArray } from './dtype.js';
+import { type HostArray, showShape } from './dtype.js';
 import { EverygradError, StateError } from './errors.js';
 import { type Spec, type Storage, type Tensor, Variable } from './graph.js';
 import type { ElementwiseOp, KernelOp } from './ops/define.js';
@@ -111,6 +111,13 @@ export function storageOf(variable: Variable): DeviceStorage {
   return variable.storage as DeviceStorage;
 }
 
+/** A variable's values as a plan reads or writes them on a backend. */
+interface VariableUse {
+  readonly storage: DeviceStorage;
+  readonly backend: BackendName;
+  readonly name: string;
+}
+
 interface CompiledSegment {
   readonly backend: Backend;
   readonly program: Program;
@@ -126,8 +133,8 @@ export class Executable {
   readonly #segments: CompiledSegment[] = [];
   /** Where each feed has to be written, in the order of `plan.graph.feeds`. */
   readonly #feedPlaces: Operand[][] = [];
-  #needs: { storage: DeviceStorage; backend: BackendName }[] = [];
-  #writes: { storage: DeviceStorage; backend: BackendName }[] = [];
+  #needs: VariableUse[] = [];
+  #writes: VariableUse[] = [];
   disposed = false;
 
   private constructor(
@@ -169,18 +176,22 @@ export class Executable {
         .map(([name]) => this.#slotOperand(feed, name));
       this.#feedPlaces.push(places);
     }
-    const needs = new Map<string, { storage: DeviceStorage; backend: BackendName }>();
+    const use = (v: Variable, backend: BackendName): VariableUse => ({
+      storage: storageOf(v),
+      backend,
+      name: v.name,
+    });
+    const needs = new Map<string, VariableUse>();
     for (const group of plan.groups) {
       for (const root of membersOf(group).flatMap((t) => t.source.inputs.map(rootOf))) {
-        if (root instanceof Variable)
-          needs.set(`${root.id} ${group.backend}`, { storage: storageOf(root), backend: group.backend });
+        if (root instanceof Variable) needs.set(`${root.id} ${group.backend}`, use(root, group.backend));
       }
     }
     this.#needs = [...needs.values()];
     this.#writes = plan.groups.flatMap((group) =>
       membersOf(group)
         .filter((t) => plan.inPlace.has(t))
-        .map((t) => ({ storage: storageOf(plan.inPlace.get(t)!), backend: group.backend })),
+        .map((t) => use(plan.inPlace.get(t)!, group.backend)),
     );
   }
 
@@ -266,11 +277,34 @@ export class Executable {
 
   /** Runs all segments; returns a promise only if it has to wait. */
   run(): void | Promise<void> {
+    this.#checkAlive();
     for (let i = 0; i < this.#needs.length; i++) {
       const { storage, backend } = this.#needs[i]!;
       if (!storage.isCurrent(backend)) return this.#runAfterMoving();
     }
     return this.#runSegments(0);
+  }
+
+  /** Programs hold addresses: what was freed must not be touched. */
+  #checkAlive(): void {
+    if (this.disposed) {
+      throw new StateError({
+        where: 'run',
+        problem: 'the function was disposed',
+        hint: 'dispose it when its last call is done',
+      });
+    }
+    for (const uses of [this.#needs, this.#writes]) {
+      for (let i = 0; i < uses.length; i++) {
+        const { storage, name } = uses[i]!;
+        if (!storage.disposed) continue;
+        throw new StateError({
+          where: name,
+          problem: `${name} ${showShape(storage.owner.shape)} was disposed`,
+          hint: 'variables must live as long as the functions that use them',
+        });
+      }
+    }
   }
 
   async #runAfterMoving(): Promise<void> {
