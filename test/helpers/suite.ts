@@ -43,6 +43,11 @@ function watched(
       await handler(context);
     } catch (error) {
       onError?.(error);
+      // uvu prints the message, then the stack from its second line on: a message of many lines came twice.
+      if (error instanceof Error) {
+        const firstLine = error.message.split('\n', 1).join();
+        error.stack = error.stack?.replace(error.message, () => firstLine) ?? '';
+      }
       throw error;
     }
   };
