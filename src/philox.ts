@@ -8,7 +8,12 @@ export type Words4 = [number, number, number, number];
 export type Key = readonly [number, number];
 
 /** Streams that the library itself draws from. Initial weights count theirs up from 0, forward passes from `forward`. */
-export const streams = { forward: 0x40000000, shuffle: 0xffff0001, shuffleBuffer: 0xffff0002, digits: 0xffff0003 } as const;
+export const streams = {
+  forward: 0x40000000,
+  shuffle: 0xffff0001,
+  shuffleBuffer: 0xffff0002,
+  digits: 0xffff0003,
+} as const;
 
 /** Upper 32 bits of the product of two unsigned 32-bit words, by 16-bit halves. */
 function multiplyHigh(a: number, b: number): number {

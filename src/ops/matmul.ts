@@ -3,7 +3,7 @@ import { broadcastShapes, requireDType, type Shape, sameShape, showShape, sizeOf
 import { DTypeError, ShapeError } from '../errors.js';
 import { type Attributes, record, type Spec, type Tensor } from '../graph.js';
 import { broadcastTo } from './cast.js';
-import { hostBytes, type KernelOp, type Sample, suffix, type WasmArgument } from './define.js';
+import { hostBytes, type KernelOp, type Sample, type WasmArgument } from './define.js';
 import { reshape } from './movement.js';
 import { matmulShader } from './shader-calls.js';
 

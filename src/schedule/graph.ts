@@ -94,8 +94,7 @@ export function needed({ outputs, assignments }: Request): NeededGraph {
  */
 export function structureKey({ ops, feeds, outputs, assignments }: NeededGraph): string {
   const numbers = new Map<Tensor, number>();
-  feeds.forEach((t, i) => numbers.set(t, i));
-  ops.forEach((t, i) => numbers.set(t, feeds.length + i));
+  for (const [i, t] of [...feeds, ...ops].entries()) numbers.set(t, i);
   const name = (t: Tensor): string => {
     const { source } = t;
     if (source.kind === 'variable') return `v${t.id}`;

@@ -161,7 +161,12 @@ function largestLiveSet(lifetimes: readonly Lifetime[], end: number): number {
     change[last + 1]! -= bytes;
   }
   let live = 0;
-  return change.reduce((most, c) => Math.max(most, (live += c)), 0);
+  let most = 0;
+  for (const c of change) {
+    live += c;
+    most = Math.max(most, live);
+  }
+  return most;
 }
 
 function cutSegments(
