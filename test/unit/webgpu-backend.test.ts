@@ -185,6 +185,20 @@ test('chains: long ones, more elements than a line of workgroups holds', async (
   backend.free(y);
 });
 
+test('a shader of single elements after one of fours: what each needs is not mixed up', async () => {
+  const [four, one, all] = [arena.put([1, 2, 3, 4]), arena.put([5]), arena.poisoned([4])];
+  const [single, more] = [arena.poisoned([1]), arena.put([6])];
+  const wide = chainOf([4], [instruction(add, [4], operand(four), operand(four))], [0, all]);
+  const narrow = chainOf([1], [instruction(add, [1], operand(one), operand(more))], [0, single]);
+  const two = chainOf([4], [instruction(add, [4], operand(four), operand(all))], [0, arena.poisoned([4])]);
+  await arena.run(
+    { kernel: null, chain: wide },
+    { kernel: null, chain: two },
+    { kernel: null, chain: narrow },
+  );
+  assert.equal([...(await arena.read(single))], [11]);
+});
+
 test('constants keep their bits: NaN, infinities, -0, the smallest and the largest', async () => {
   const values = [
     Number.NaN,
@@ -335,7 +349,7 @@ test('a lost device: read, run and compile say so, and so does the promise', asy
   const other = await createWebgpuBackend();
   const memory = other.allocate(16);
   const program = await other.compile([]);
-  other.run(program);
+  await other.run(program);
   other.device.destroy();
   const spec = { shape: [4], dtype: 'float32' } as const;
   await rejects(() => other.read(memory, 0, spec), /destroyed/);

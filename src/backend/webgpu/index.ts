@@ -8,7 +8,7 @@ import type { Backend, Memory, MemoryStats, Program, Rates, Step } from '../back
 import { Gpu, type WebgpuOptions } from './device.js';
 import { type Binding, type Dispatch, lowerStep } from './lower.js';
 import { elementBytes, GpuMemories, type GpuMemory } from './memory.js';
-import { PipelineCache, shaders } from './shaders.js';
+import { PipelineCache, shaders, sizesStride } from './shaders.js';
 
 export { describeGpu, type GpuDescription, type WebgpuOptions } from './device.js';
 
@@ -24,6 +24,8 @@ class WebgpuProgram implements Program {
   readonly commands: readonly Command[];
   /** Memory that the program itself needed. */
   readonly scratch: readonly GpuMemory[];
+  /** Whether a run has shown that the device takes the commands. */
+  accepted = false;
 
   constructor(steps: number, commands: readonly Command[], scratch: readonly GpuMemory[]) {
     this.steps = steps;
@@ -31,9 +33,6 @@ class WebgpuProgram implements Program {
     this.scratch = scratch;
   }
 }
-
-/** Bytes from the uniforms of one dispatch to those of the next: no adapter asks for a larger alignment. */
-const sizesStride = 256;
 
 /** Submits after which `run` waits for the GPU, so that a loop that reads nothing cannot run away from it. */
 const submitsAhead = 64;
@@ -182,7 +181,7 @@ export class WebgpuBackend implements Backend {
     return this.#memories.uniform(bytes);
   }
 
-  #group({ buffers, bindings, label }: Dispatch, sizes: GPUBufferBinding): GPUBindGroup {
+  #group({ text, bindings, label }: Dispatch, sizes: GPUBufferBinding): GPUBindGroup {
     const limit = this.device.limits.maxStorageBufferBindingSize;
     const entries = bindings.map((binding, slot) => {
       if (binding.bytes > limit) {
@@ -197,7 +196,7 @@ export class WebgpuBackend implements Backend {
     });
     return this.device.createBindGroup({
       label,
-      layout: this.#pipelines.layout(buffers).group,
+      layout: this.#pipelines.layout(text).group,
       entries: [{ binding: 0, resource: sizes }, ...entries],
     });
   }
@@ -206,12 +205,31 @@ export class WebgpuBackend implements Backend {
   #resource({ memory, offset, bytes }: Binding, slot: number): GPUBufferBinding {
     if (bytes > 0) return { buffer: (memory as GpuMemory).buffer, offset, size: bytes };
     this.#nothing ??= this.#memories.allocate(this.maxOperands * this.alignment, 'everygrad nothing');
-    return { buffer: this.#nothing.buffer, offset: slot * this.alignment, size: 4 };
+    return { buffer: this.#nothing.buffer, offset: slot * this.alignment, size: 16 };
   }
 
   run(program: Program): void | Promise<void> {
     this.#gpu.check();
-    const { commands } = program as WebgpuProgram;
+    const known = program as WebgpuProgram;
+    if (known.accepted) {
+      this.#encode(known);
+      if (++this.#submits % submitsAhead === 0) return this.#keepUp();
+    } else {
+      known.accepted = true;
+      return this.#firstRun(known);
+    }
+  }
+
+  /** What is wrong with a program shows at once; the errors of later runs may come after a read. */
+  async #firstRun(program: WebgpuProgram): Promise<void> {
+    this.device.pushErrorScope('validation');
+    this.#encode(program);
+    const error = await this.#gpu.settle(this.device.popErrorScope(), 'the first run');
+    if (error) this.#gpu.fail('a command was refused', error.message);
+    this.#gpu.check();
+  }
+
+  #encode({ commands }: WebgpuProgram): void {
     const pass = this.#commands().beginComputePass();
     let current: GPUComputePipeline | null = null;
     for (const { pipeline, group, workgroups } of commands) {
@@ -222,7 +240,6 @@ export class WebgpuBackend implements Backend {
     }
     pass.end();
     this.#flush();
-    if (++this.#submits % submitsAhead === 0) return this.#keepUp();
   }
 
   /** Waits until the GPU has done what was submitted at the last such wait. */

@@ -116,7 +116,6 @@ function lowerChain(chain: Chain): Dispatch {
   return {
     text,
     sizes: packSizes(text, { COUNT: count }),
-    buffers: bindings.list.length,
     bindings: bindings.list,
     label,
     workgroups: spread(Math.ceil(count / THREADS)),
@@ -156,7 +155,6 @@ function lowerPlain(call: KernelCall, shaderCall: ShaderCall): Dispatch {
   return {
     text: mergeBuffers(text, merged),
     sizes: packSizes(text, shaderCall.constants),
-    buffers: bindings.list.length,
     bindings: bindings.list,
     label,
     workgroups: shaderCall.workgroups,
@@ -224,7 +222,6 @@ function lowerWithEpilogue(
   return {
     text,
     sizes: packSizes(text, { ...constants, ...extra }),
-    buffers: bindings.list.length,
     bindings: bindings.list,
     label,
     workgroups: shaderCall.workgroups,

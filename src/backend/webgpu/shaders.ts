@@ -31,8 +31,6 @@ export const shaders: Readonly<Record<string, string>> = {
 
 export interface PipelineSource {
   readonly text: string;
-  /** How many buffers are bound. */
-  readonly buffers: number;
   /** Ops in it, for error messages. */
   readonly label: string;
 }
@@ -45,6 +43,16 @@ export function bufferNames(text: string): string[] {
   for (const [, binding, name] of text.matchAll(declaration)) names[Number(binding) - 1] = name!;
   return names;
 }
+
+/** Bytes that a shader needs at least in each buffer: those of one element of the array. */
+function elementSizes(text: string): number[] {
+  const alias = /^alias Word = (\w+);$/m.exec(text)?.[1] ?? '';
+  const types = [...text.matchAll(declaration)].map(([, , , type]) => type!.replace('Word', alias));
+  return types.map((type) => (type.includes('vec4') ? 16 : 4));
+}
+
+/** Bytes from the sizes of one dispatch to those of the next: no adapter asks for a larger alignment. */
+export const sizesStride = 256;
 
 /** The members of a shader's `struct Sizes`, filled with values of these names. */
 export function packSizes(text: string, values: Readonly<Record<string, number>>): DataView {
@@ -71,30 +79,35 @@ export function mergeBuffers(text: string, merged: ReadonlyMap<string, string>):
   return [...merged].reduce((t, [from, to]) => t.replace(new RegExp(`\\b${from}\\b`, 'g'), to), kept);
 }
 
-/** Compiles pipelines once for each text and constants, in the background. */
+/** Compiles pipelines, once for each text, in the background. */
 export class PipelineCache {
   readonly #gpu: Gpu;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
-  readonly #layouts = new Map<number, { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
+  readonly #layouts = new Map<string, { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
 
   constructor(gpu: Gpu) {
     this.#gpu = gpu;
   }
 
-  /** The same for all shaders with this many buffers. */
-  layout(buffers: number): { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout } {
-    const known = this.#layouts.get(buffers);
+  /**
+   * The same for all shaders with as many buffers of the same element sizes. The sizes are given, as wgpu (Deno, Firefox)
+   * otherwise goes on to demand those of the pipeline before when the next one has the same layout.
+   */
+  layout(text: string): { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout } {
+    const sizes = elementSizes(text);
+    const key = sizes.join();
+    const known = this.#layouts.get(key);
     if (known) return known;
     const { device } = this.#gpu;
-    const group = device.createBindGroupLayout({
-      entries: Array.from({ length: buffers + 1 }, (_, binding) => ({
-        binding,
-        visibility: GPUShaderStage.COMPUTE,
-        buffer: { type: binding === 0 ? 'uniform' : 'storage' },
-      })),
+    const entry = (binding: number, type: GPUBufferBindingType, minBindingSize: number) => ({
+      binding,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: { type, minBindingSize },
     });
+    const buffers = sizes.map((size, i) => entry(i + 1, 'storage', size));
+    const group = device.createBindGroupLayout({ entries: [entry(0, 'uniform', sizesStride), ...buffers] });
     const made = { group, pipeline: device.createPipelineLayout({ bindGroupLayouts: [group] }) };
-    this.#layouts.set(buffers, made);
+    this.#layouts.set(key, made);
     return made;
   }
 
@@ -109,13 +122,13 @@ export class PipelineCache {
 
   async #compile(source: PipelineSource): Promise<GPUComputePipeline> {
     const { device } = this.#gpu;
-    const { text, label, buffers } = source;
+    const { text, label } = source;
     // Errors are thrown here, with what the compiler says, and must not fail the next run as well.
     device.pushErrorScope('validation');
     const module = device.createShaderModule({ label, code: text });
     const made = device.createComputePipelineAsync({
       label,
-      layout: this.layout(buffers).pipeline,
+      layout: this.layout(text).pipeline,
       compute: { module, entryPoint: 'main' },
     });
     const scope = device.popErrorScope();
