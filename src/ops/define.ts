@@ -51,9 +51,9 @@ export interface WasmCall {
 export interface ShaderCall {
   /** Base name of the .wgsl file. */
   readonly shader: string;
-  /** Values for the shader's `override` constants. */
+  /** Values for the shader's sizes and template names. */
   readonly constants: Readonly<Record<string, number>>;
-  /** Replacements for the shader's `alias` lines, e.g. `{ T: 'i32' }`. */
+  /** WGSL types for the shader's template names, e.g. `{ Value: 'i32' }`. */
   readonly types?: Readonly<Record<string, string>>;
   /** What is bound, in the order of the shader's binding numbers. */
   readonly bindings: readonly ({ readonly input: number } | 'output')[];
