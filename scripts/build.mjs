@@ -2,7 +2,7 @@
 //   node scripts/build.mjs [--kernels] [--bundles] [--types] [--tests [--suite=PART-OF-PATH]]
 // With no flag: kernels, bundles and types.
 import { execFile } from 'node:child_process';
-import { cp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { chmod, cp, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 
@@ -54,8 +54,34 @@ export const bundleOptions = {
 
 async function buildBundles() {
   await rm('dist/chunks', { recursive: true, force: true });
-  const entryPoints = ['index', 'worker', 'worker-thread', 'thread', 'bench'].map((name) => `src/${name}.ts`);
-  await build({ ...bundleOptions, entryPoints, outdir: 'dist' });
+  const names = ['index', 'worker', 'worker-thread', 'thread', 'bench', 'bench/first-step'];
+  await build({ ...bundleOptions, entryPoints: names.map((name) => `src/${name}.ts`), outdir: 'dist' });
+  await buildCommandLine();
+}
+
+/** The command line uses the built library as any program does; the packages that it needs are bundled into it. */
+async function buildCommandLine() {
+  const library = {
+    name: 'library',
+    setup: ({ onResolve }) =>
+      onResolve({ filter: /^\.\.\/(index|bench)\.js$/ }, ({ path }) => ({
+        path: path.slice(1),
+        external: true,
+      })),
+  };
+  await build({
+    ...bundleOptions,
+    entryPoints: ['src/cli.ts'],
+    outdir: 'dist',
+    platform: 'node',
+    splitting: false,
+    plugins: [library],
+    // Packages in CommonJS ask for Node's own modules by require.
+    banner: {
+      js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);",
+    },
+  });
+  await chmod('dist/cli.js', 0o755);
 }
 
 /**

@@ -6,7 +6,8 @@ import type { EngineOptions } from './engine.js';
 import { OptionError } from './errors.js';
 import { runtime } from './platform.js';
 
-export type { BenchResult } from './bench/rounds.js';
+export { describeMachine, type Machine } from './bench/machine.js';
+export type { BenchResult, Measurement } from './bench/rounds.js';
 
 export interface BenchOptions extends EngineOptions {
   /** Runs only what has this in its name, as `gemm/64` or `train`. */

@@ -3,7 +3,7 @@ import type { Backend, BackendName, MemoryStats } from './backend/backend.js';
 import { ReferenceBackend } from './backend/reference.js';
 import { createWasmBackend, type WasmOptions } from './backend/wasm/index.js';
 import { type HostArray, showShape } from './dtype.js';
-import { OptionError, StateError } from './errors.js';
+import { EverygradError, OptionError, StateError } from './errors.js';
 import { type Backends, DeviceStorage, Executable, type Feed } from './execute.js';
 import type { Tensor, Variable } from './graph.js';
 import { hostData, type NeededGraph, needed, type Request, structureKey } from './schedule/graph.js';
@@ -61,6 +61,7 @@ export class Engine {
     if (device === 'reference') return new Engine([new ReferenceBackend()], false, null);
     const host = createWasmBackend(wasm);
     if (device === 'wasm') return new Engine([await host], false, null);
+    host.catch(() => {}); // it is awaited below, but may fail before that
     try {
       const { createWebgpuBackend } = await import('./backend/webgpu/index.js');
       const [gpu, cpu] = await Promise.all([createWebgpuBackend(), host]);
@@ -70,7 +71,7 @@ export class Engine {
         (await host).dispose();
         throw error;
       }
-      return new Engine([await host], false, error instanceof Error ? error.message : String(error));
+      return new Engine([await host], false, error instanceof EverygradError ? error.problem : String(error));
     }
   }
 

@@ -216,7 +216,8 @@ interface Store {
 }
 
 async function openStore(): Promise<Store | undefined> {
-  if (hasFiles) return folderStore();
+  const folder = await cacheFolder();
+  if (folder) return folderStore(folder);
   if (!globalThis.caches || !globalThis.crypto?.subtle) return undefined;
   const opened = await caches.open('everygrad').catch(() => undefined); // denied in some private windows
   const address = (key: string) => `https://everygrad.invalid/${encodeURIComponent(key)}`;
@@ -232,14 +233,16 @@ async function openStore(): Promise<Store | undefined> {
   );
 }
 
-async function folderStore(): Promise<Store> {
-  const [{ mkdir, rm }, { join }, { homedir }] = await Promise.all([
-    import('node:fs/promises'),
-    import('node:path'),
-    import('node:os'),
-  ]);
+/** Where Node, Deno and Bun keep what was fetched or measured; null in browsers, which have a cache of their own. */
+export async function cacheFolder(): Promise<string | null> {
+  if (!hasFiles) return null;
+  const [{ join }, { homedir }] = await Promise.all([import('node:path'), import('node:os')]);
   const env = globals.process?.env ?? {};
-  const folder = env.EVERYGRAD_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'everygrad');
+  return env.EVERYGRAD_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'everygrad');
+}
+
+async function folderStore(folder: string): Promise<Store> {
+  const [{ mkdir, rm }, { join }] = await Promise.all([import('node:fs/promises'), import('node:path')]);
   const file = async (key: string) => join(folder, await sha256(new TextEncoder().encode(key)));
   return {
     read: async (key) => readBytes(await file(key)),

@@ -1,0 +1,144 @@
+#!/usr/bin/env node
+// The command line: commands, their options and help, and how errors end it.
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { bench } from './cli/bench.js';
+import { doctor } from './cli/doctor.js';
+import { failed } from './cli/errors.js';
+import { activationNames, dataHelp, initNames, lossNames, optimizerNames } from './cli/model.js';
+import { layerSizes, number, option, wholeNumber } from './cli/options.js';
+import { train } from './cli/train.js';
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+const examples = (...lines: string[]): string => `\nExamples:\n${lines.map((l) => `  $ ${l}`).join('\n')}\n`;
+
+/** What all commands that compute have in common. */
+const withEngine = (command: Command): Command =>
+  command
+    .addOption(
+      option('--device <name>', 'where to compute')
+        .choices(['auto', 'wasm', 'webgpu', 'reference'])
+        .default('auto'),
+    )
+    .addOption(
+      option('--build <name>', 'WASM kernels: relaxed is faster, simd gives the same bits everywhere')
+        .choices(['auto', 'simd', 'relaxed'])
+        .default('auto'),
+    )
+    .addOption(option('--threads <number>', 'of WASM (default: one per core, at most 8)', wholeNumber(1)));
+
+const program = new Command('everygrad')
+  .description('Trains neural networks on WebAssembly SIMD and WebGPU, in any JavaScript runtime.')
+  .version(version)
+  .showHelpAfterError('(everygrad --help lists commands and options)')
+  .addHelpText(
+    'after',
+    examples(
+      'everygrad train',
+      'everygrad train --data ./mnist --hidden 100 --epochs 30 --out digits.safetensors',
+      'everygrad doctor',
+      'everygrad bench --filter gemm',
+    ),
+  );
+
+withEngine(
+  program
+    .command('train')
+    .description('train a classifier of images and test it')
+    .addOption(option('--data <source>', dataHelp).default('digits'))
+    .addOption(option('--model <name>', 'kind of network').choices(['mlp', 'lenet']).default('mlp'))
+    .addOption(
+      option('--hidden <sizes>', 'units of the hidden layers, as in 100,100; 0 for none', layerSizes).default(
+        [100],
+        '100',
+      ),
+    )
+    .addOption(
+      option('--activation <name>', 'of the hidden layers').choices(activationNames).default('sigmoid'),
+    )
+    .addOption(option('--loss <name>', 'what is made small').choices(lossNames).default('crossEntropy'))
+    .addOption(option('--optimizer <name>', 'how').choices(optimizerNames).default('sgd'))
+    .addOption(
+      option(
+        '--lr <number>',
+        'learning rate (default: 0.5 for sgd, 0.001 for the others)',
+        number({ above: 0 }),
+      ),
+    )
+    .addOption(option('--momentum <number>', 'of sgd (default: 0)', number({ from: 0, below: 1 })))
+    .addOption(
+      option(
+        '--lambda <number>',
+        'L2: adds lambda/2n times the sum of all squared weights to the loss, n the number of training examples (default: 0)',
+        number({ from: 0 }),
+      ),
+    )
+    .addOption(
+      option(
+        '--dropout <number>',
+        'part of the hidden units that is left out in each step',
+        number({ from: 0, below: 1 }),
+      ).default(0),
+    )
+    .addOption(option('--init <name>', 'first weights').choices(initNames).default('default'))
+    .addOption(option('--batch <number>', 'examples in a batch', wholeNumber(1)).default(10))
+    .addOption(option('--epochs <number>', 'times through the training data', wholeNumber(1)).default(10))
+    .addOption(option('--train-size <number>', 'train on that many examples only', wholeNumber(1)))
+    .addOption(
+      option('--seed <number>', 'decides first weights, order and dropout', wholeNumber(0)).default(1),
+    )
+    .addOption(option('--out <file>', 'save the weights there, as safetensors'))
+    .addOption(option('--json', 'print one JSON object a line')),
+)
+  .addHelpText(
+    'after',
+    examples(
+      'everygrad train --hidden 100,100 --activation relu --optimizer adam',
+      'everygrad train --loss quadratic --lr 3 --epochs 5',
+      'everygrad train --data https://example.org/mnist/ --lambda 5 --out mnist.safetensors',
+      'everygrad train --device webgpu --batch 128 --json',
+    ),
+  )
+  .action(train);
+
+program
+  .command('doctor')
+  .description('what this machine and runtime can do, and what everygrad makes of it')
+  .option('--json', 'print JSON')
+  .addHelpText('after', examples('everygrad doctor', 'everygrad doctor --json | jq .wasm.build'))
+  .action((options: { json?: boolean }) => doctor(version, options));
+
+withEngine(
+  program
+    .command('bench')
+    .description('measure speed; every result is checked against a reference before it is timed')
+    .option('--filter <name>', 'only benchmarks with this in their name', '')
+    .addOption(
+      option('--seconds <number>', 'how long each one is timed, at least', number({ above: 0 })).default(1.5),
+    )
+    .option('--json', 'print one JSON object a line'),
+)
+  .addHelpText(
+    'after',
+    examples(
+      'everygrad bench',
+      'everygrad bench --filter gemm/1024 --threads 1 --build simd',
+      'everygrad bench --device webgpu --filter train --json',
+    ),
+  )
+  .action(bench);
+
+// A reader that went away, as `head` does, is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  failed(error);
+}

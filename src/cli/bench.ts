@@ -1,0 +1,88 @@
+// `everygrad bench`: the benchmarks of the library, and how fast a process starts.
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import {
+  type BenchOptions,
+  type BenchResult,
+  benchNames,
+  describeMachine,
+  type Measurement,
+  runBench,
+} from '../bench.js';
+import { OptionError } from '../index.js';
+import { writeJson } from './reporter.js';
+import { bold, dim, grouped } from './style.js';
+
+interface Options {
+  filter: string;
+  seconds: number;
+  device: NonNullable<BenchOptions['device']>;
+  build: NonNullable<BenchOptions['build']>;
+  threads?: number;
+  json?: boolean;
+}
+
+const startupName = 'startup/first_step';
+/** Processes that are started one after the other. */
+const starts = 5;
+
+export async function bench({ filter, seconds, json, ...engine }: Options): Promise<void> {
+  const onResult = json ? (result: BenchResult) => writeJson(rounded(result)) : printer();
+  const measuresStartup = startupName.includes(filter);
+  if (benchNames.some((name) => name.includes(filter))) {
+    await runBench({ filter, seconds, onResult, ...engine });
+  } else if (!measuresStartup) {
+    throw new OptionError({
+      where: '--filter',
+      problem: `no benchmark has '${filter}' in its name`,
+      hint: `there are ${[...benchNames, startupName].join(', ')}`,
+      values: { filter },
+    });
+  }
+  if (measuresStartup) onResult(await startup(engine));
+}
+
+/** Five digits: more would be noise. */
+const fiveDigits = (value: number): number => Number(value.toPrecision(5));
+const rounded = (result: BenchResult): BenchResult => ({
+  ...result,
+  value: fiveDigits(result.value),
+  best: fiveDigits(result.best),
+});
+
+function printer(): (result: BenchResult) => void {
+  let engine = '';
+  return ({ name, backend, runtime, value, best, unit, ...result }) => {
+    if (result.engine !== engine) {
+      engine = result.engine;
+      console.log(`${dim(`${runtime}, ${engine}; median and best round`)}`);
+    }
+    const text = (n: number): string => (unit === 'samples/s' ? grouped(n) : n.toPrecision(4));
+    console.log(
+      `${name.padEnd(20)}${backend.padEnd(13)}${bold(text(value).padStart(9))} ${unit.padEnd(10)}${dim(`best ${text(best)}`)}`,
+    );
+  };
+}
+
+/** How this runtime is told to run a program. */
+function runtimeArguments(): string[] {
+  if (process.versions.deno) return ['run', '--allow-all', '--no-config', '--no-lock', '--unstable-webgpu'];
+  return process.versions.bun ? ['run'] : process.execArgv;
+}
+
+/** Fresh processes, from their start to the end of their first training step. */
+async function startup(engine: Omit<Options, 'filter' | 'seconds' | 'json'>): Promise<BenchResult> {
+  const { runtime } = await describeMachine();
+  const program = fileURLToPath(new URL('./bench/first-step.js', import.meta.url));
+  const made: Measurement[] = [];
+  for (let i = 0; i < starts; i++) {
+    const command = [...runtimeArguments(), program, JSON.stringify(engine)];
+    const { stdout } = await promisify(execFile)(process.execPath, command);
+    made.push(JSON.parse(stdout) as Measurement);
+  }
+  made.sort((a, b) => a.value - b.value);
+  const { backend, unit, engine: description } = made[0]!;
+  const times = { value: made[made.length >> 1]!.value, unit, best: made[0]!.value, rounds: starts };
+  return { name: startupName, backend, runtime, ...times, engine: description };
+}
