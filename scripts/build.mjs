@@ -2,7 +2,7 @@
 //   node scripts/build.mjs [--kernels] [--bundles] [--types] [--tests [--suite=PART-OF-PATH]]
 // With no flag: kernels, bundles and types.
 import { execFile } from 'node:child_process';
-import { chmod, cp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { chmod, cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 
@@ -69,19 +69,33 @@ async function buildCommandLine() {
         external: true,
       })),
   };
-  await build({
+  const { metafile } = await build({
     ...bundleOptions,
     entryPoints: ['src/cli.ts'],
     outdir: 'dist',
     platform: 'node',
     splitting: false,
     plugins: [library],
+    metafile: true,
     // Packages in CommonJS ask for Node's own modules by require.
     banner: {
       js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);",
     },
   });
   await chmod('dist/cli.js', 0o755);
+  await writeFile('dist/cli.js.LEGAL.txt', await licencesOf(metafile));
+}
+
+/** The licences of all packages in a bundle; what they say in comments is not all of it. */
+async function licencesOf({ inputs }) {
+  const found = Object.keys(inputs).map((path) => /^.*node_modules\/(@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0]);
+  const packages = [...new Set(found.filter(Boolean))].sort();
+  const texts = packages.map(async (folder) => {
+    const file = (await readdir(folder)).find((name) => /^licen[cs]e/i.test(name));
+    if (!file) throw new Error(`${folder} has no licence`);
+    return `${folder.replace(/^.*node_modules\//, '')}\n\n${(await readFile(`${folder}/${file}`, 'utf8')).trim()}\n`;
+  });
+  return (await Promise.all(texts)).join(`\n${'-'.repeat(80)}\n\n`);
 }
 
 /**

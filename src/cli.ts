@@ -85,7 +85,7 @@ withEngine(
     )
     .addOption(option('--init <name>', 'first weights').choices(initNames).default('default'))
     .addOption(option('--batch <number>', 'examples in a batch', wholeNumber(1)).default(10))
-    .addOption(option('--epochs <number>', 'times through the training data', wholeNumber(1)).default(10))
+    .addOption(option('--epochs <number>', 'times through the training data', wholeNumber(1)).default(30))
     .addOption(option('--train-size <number>', 'train on that many examples only', wholeNumber(1)))
     .addOption(
       option('--seed <number>', 'decides first weights, order and dropout', wholeNumber(0)).default(1),
