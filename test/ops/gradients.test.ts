@@ -7,7 +7,7 @@ import { Engine } from '../../src/engine.js';
 import { vjp } from '../../src/grad.js';
 import { constant, type Spec, type Tensor } from '../../src/graph.js';
 import type { OpDefinition } from '../../src/ops/define.js';
-import { add, cast, mul, opTable, sum, zeros } from '../../src/ops/index.js';
+import { add, cast, mul, opTable, stopGradient, sum, tanh, zeros } from '../../src/ops/index.js';
 import { RandomStream } from '../../src/philox.js';
 import { environment } from '../helpers/environment.js';
 import { suite } from '../helpers/suite.js';
@@ -154,6 +154,25 @@ if (environment.devices.includes('wasm')) {
 }
 
 if (environment.devices.includes('wasm')) {
+  test('a wrong gradient is found', async () => {
+    const engine = await Engine.create({ device: 'reference' });
+    const { definition } = tanh;
+    const wrongFirst: OpDefinition = { ...definition, gradient: ({ dy }) => [mul(dy, 0.5)] };
+    // Right, but with a part that differentiation does not see.
+    const wrongSecond: OpDefinition = {
+      ...definition,
+      gradient: (c) => definition.gradient!(c).map((g) => g && stopGradient(g)),
+    };
+    for (const [op, order] of [
+      [wrongFirst, 'first'],
+      [wrongSecond, 'second'],
+    ] as const) {
+      const found = await compareWithDifferences(casesOf(op)[0]!, engine, 8);
+      assert.ok(found.length > 0 && found.every((text) => text.includes(`${order} gradient`)), order);
+    }
+    engine.dispose();
+  });
+
   test('cast between floats', async () => {
     for (const device of ['reference', 'wasm'] as const) {
       const engine = await Engine.create({ device });
