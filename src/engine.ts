@@ -4,8 +4,8 @@ import { ReferenceBackend } from './backend/reference.js';
 import { createWasmBackend, type WasmOptions } from './backend/wasm/index.js';
 import { type HostArray, showShape } from './dtype.js';
 import { EverygradError, OptionError, StateError } from './errors.js';
-import { type Backends, DeviceStorage, Executable, type Feed } from './execute.js';
-import type { Tensor, Variable } from './graph.js';
+import { type Backends, DeviceStorage, Executable, type Feed, storageOf } from './execute.js';
+import { type Tensor, Variable } from './graph.js';
 import { hostData, type NeededGraph, needed, type Request, structureKey } from './schedule/graph.js';
 import { planGraph } from './schedule/plan.js';
 
@@ -97,27 +97,40 @@ export class Engine {
 
   /** The values of tensors, computed together. */
   async evaluate(tensors: readonly Tensor[]): Promise<HostArray[]> {
-    const graph = needed({ outputs: tensors, assignments: new Map() });
+    const variables = tensors.filter((t) => t instanceof Variable);
+    const computed = tensors.filter((t) => !(t instanceof Variable));
+    const graph = needed({ outputs: computed, assignments: new Map() });
     return this.exclusively(async () => {
-      const executable = await this.#evaluation(graph);
-      await this.#fill(executable, graph);
-      await executable.run();
-      return Promise.all(tensors.map((_, i) => executable.read(i)));
+      await this.#initialize(variables);
+      const values = new Map<Tensor, HostArray>();
+      for (const v of variables) values.set(v, await storageOf(v).read());
+      if (computed.length > 0) {
+        const executable = await this.#evaluate(graph);
+        for (const [i, t] of computed.entries()) values.set(t, await executable.read(i));
+      }
+      return tensors.map((t) => values.get(t)!);
     });
   }
 
   /** Gives variables new values. */
   async assign(assignments: ReadonlyMap<Variable, Tensor>): Promise<void> {
-    const graph = needed({ outputs: [], assignments });
+    const given = [...assignments].filter(([, value]) => value.source.kind === 'data');
+    const computed = new Map([...assignments].filter(([, value]) => value.source.kind !== 'data'));
+    const graph = needed({ outputs: [], assignments: computed });
     await this.exclusively(async () => {
-      const executable = await this.#evaluation(graph);
-      await this.#fill(executable, graph);
-      await executable.run();
+      if (computed.size > 0) await this.#evaluate(graph);
+      for (const [variable, value] of given) {
+        if (this.#owns(variable)) storageOf(variable).writeHost(this.#valuesOf(value));
+        else this.adopt(variable, this.#valuesOf(value).slice());
+      }
     });
   }
 
-  async #fill(executable: Executable, { feeds }: NeededGraph): Promise<void> {
-    for (const [i, feed] of feeds.entries()) await executable.feed(i, this.#valuesOf(feed));
+  async #evaluate(graph: NeededGraph): Promise<Executable> {
+    const executable = await this.#evaluation(graph);
+    for (const [i, feed] of graph.feeds.entries()) await executable.feed(i, this.#valuesOf(feed));
+    await executable.run();
+    return executable;
   }
 
   #valuesOf(feed: Tensor): HostArray {
@@ -132,23 +145,28 @@ export class Engine {
 
   async #evaluation(graph: NeededGraph): Promise<Executable> {
     await this.#initialize(graph.variables);
+    this.#dropPlans(({ variables }) => variables.some((v) => v.disposed));
     const key = structureKey(graph);
     const known = this.#evaluations.get(key);
     this.#evaluations.delete(key);
-    if (known?.variables.every((v) => !v.disposed)) {
+    if (known) {
       this.#evaluations.set(key, known);
       return known.executable;
     }
-    known?.executable.dispose();
     const plan = planGraph(graph, { backends: this.order, share: this.share, keepFeeds: false });
     const executable = await Executable.compile(plan, this.backends);
     this.#evaluations.set(key, { executable, variables: graph.variables });
-    for (const [oldest, { executable: old }] of this.#evaluations) {
-      if (this.#evaluations.size <= keptPlans) break;
-      this.#evaluations.delete(oldest);
-      old.dispose();
-    }
+    this.#dropPlans(() => this.#evaluations.size > keptPlans);
     return executable;
+  }
+
+  /** Goes through the kept plans, the one that was not used for longest first. */
+  #dropPlans(unwanted: (evaluation: Evaluation) => boolean): void {
+    for (const [key, evaluation] of this.#evaluations) {
+      if (!unwanted(evaluation)) continue;
+      this.#evaluations.delete(key);
+      evaluation.executable.dispose();
+    }
   }
 
   /** Plans and compiles for many runs. Not to be called inside `exclusively`. */
@@ -259,8 +277,7 @@ export class Engine {
 
   /** Forgets the plans of single evaluations and frees their memory. */
   clearPlans(): void {
-    for (const { executable } of this.#evaluations.values()) executable.dispose();
-    this.#evaluations.clear();
+    this.#dropPlans(() => true);
   }
 
   dispose(): void {

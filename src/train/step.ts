@@ -7,8 +7,9 @@ import { gradients } from '../grad.js';
 import { type Spec, type Tensor, Variable } from '../graph.js';
 import { checkLoss, type Loss } from '../loss/index.js';
 import { type Context, inference, type Module, RandomSource, trainableParameters } from '../nn/module.js';
-import { add, argmax, cast, equal, full, mul, sum, zeros } from '../ops/index.js';
+import { add, argmax, cast, equal, mul, sum, zeros } from '../ops/index.js';
 import type { Optimizer } from '../optim/index.js';
+import { tensor } from '../tensor.js';
 
 /** Sums over the examples seen since the last reset; they live on the device and are read only now and then. */
 export interface Totals {
@@ -82,7 +83,7 @@ abstract class Pass {
   /** Starts the running sums anew. */
   async reset(): Promise<void> {
     this.#examples = 0;
-    await Promise.all([this.#loss.assign(full([], 0)), this.#hits.assign(full([], 0, 'int32'))]);
+    await Promise.all([this.#loss.assign(tensor(0)), this.#hits.assign(tensor(0, { dtype: 'int32' }))]);
   }
 
   /** How many ops of one batch run on each backend. */

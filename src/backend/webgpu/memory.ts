@@ -20,10 +20,15 @@ export class GpuMemory implements Memory {
 
 /** Staging buffers kept for later reads, in bytes altogether. */
 const keptStaging = 2 ** 26;
+/** Freed buffers kept for later allocations, in bytes altogether. */
+const keptFreed = 2 ** 26;
 
 export class GpuMemories {
   readonly #gpu: Gpu;
   readonly #live = new Set<GpuMemory>();
+  /** Buffers that nobody uses, by size: results of a training loop come and go in the same sizes. */
+  readonly #freed = new Map<number, GPUBuffer[]>();
+  #freedBytes = 0;
   #staging: GPUBuffer[] = [];
   #bytes = 0;
   #systemAllocations = 0;
@@ -37,10 +42,16 @@ export class GpuMemories {
     this.#gpu.check();
     const size = Math.max(4, Math.ceil(bytes / 4) * 4);
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    const memory = new GpuMemory(bytes, this.#create({ size, usage, label }));
+    const memory = new GpuMemory(bytes, this.#takeFreed(size) ?? this.#create({ size, usage, label }));
     this.#live.add(memory);
     this.#bytes += bytes;
     return memory;
+  }
+
+  #takeFreed(size: number): GPUBuffer | undefined {
+    const buffer = this.#freed.get(size)?.pop();
+    if (buffer) this.#freedBytes -= size;
+    return buffer;
   }
 
   /** A uniform buffer with these contents. */
@@ -100,7 +111,12 @@ export class GpuMemories {
   free(memory: GpuMemory): void {
     if (!this.#live.delete(memory)) return;
     this.#bytes -= memory.bytes;
-    memory.buffer.destroy();
+    const { buffer } = memory;
+    const { size, usage } = buffer;
+    if (!(usage & GPUBufferUsage.STORAGE) || this.#freedBytes + size > keptFreed) return buffer.destroy();
+    // Work that still reads it was submitted before whatever will write to it next.
+    this.#freed.set(size, [...(this.#freed.get(size) ?? []), buffer]);
+    this.#freedBytes += size;
   }
 
   write(to: GpuMemory, offset: number, data: HostArray, dtype: DType): void {
