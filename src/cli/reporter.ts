@@ -15,8 +15,9 @@ export interface Start {
 export interface Done {
   testAccuracy: number;
   testLoss: number;
+  /** Whole ones. */
   epochs: number;
-  /** Whether it ended before its last epoch. */
+  /** Whether it was stopped before the end of the last epoch. */
   stopped: boolean;
   /** Of training itself, without validation and test. */
   seconds: number;
@@ -48,14 +49,24 @@ export const jsonReporter = (options: TrainOptions): Reporter => ({
   start({ sets, sizes, ...rest }) {
     const { model, hidden, activation, loss, optimizer, lambda, dropout, init, batch, epochs, seed } =
       options;
-    const chosen = { model, hidden, activation, loss, optimizer, lr: learningRate(options), lambda, dropout };
+    const how = { loss, optimizer, lr: learningRate(options), lambda: lambda ?? null, dropout };
     const counts = {
       train: sets.train.length,
       validation: sets.validation.length,
       test: sets.test.length,
     };
     const numbers = { init, batch, epochs, seed, sizes };
-    writeJson({ event: 'start', data: sets.name, ...counts, ...chosen, ...numbers, ...rest });
+    writeJson({
+      event: 'start',
+      data: sets.name,
+      ...counts,
+      model,
+      hidden,
+      activation,
+      ...how,
+      ...numbers,
+      ...rest,
+    });
   },
   progress() {},
   epoch({ epoch, trainLoss, trainAccuracy, validationLoss, validationAccuracy, samplesPerSecond, seconds }) {

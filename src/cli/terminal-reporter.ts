@@ -84,9 +84,10 @@ export class TerminalReporter implements Reporter {
       ...extras,
       `seed ${options.seed}`,
     ];
+    const hidden = sizes.length > 2 ? `${options.activation}, ` : '';
     const rows: [string, string][] = [
       ['data', `${sets.name}, ${counts}`],
-      ['model', `${sizes.join('-')}, ${options.activation}, ${grouped(parameters)} parameters`],
+      ['model', `${sizes.join('-')}, ${hidden}${grouped(parameters)} parameters`],
       ['training', `${options.loss}, ${options.optimizer}, ${settings.join(', ')}`],
       ...backends.map((b, i): [string, string] => [i === 0 ? 'runs on' : '', b]),
     ];

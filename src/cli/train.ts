@@ -69,19 +69,25 @@ async function run(options: TrainOptions, reporter: Reporter, signal: AbortSigna
     backends: engine.order.map(({ description }) => description),
     whyNoGpu: engine.whyNoGpu,
   });
+  signal.throwIfAborted();
+  let finished = 0;
   const result = await fit(model, sets.train, {
     ...{ loss, optimizer, batchSize, epochs, seed, signal },
     validation: sets.validation,
     onProgress: (report) => reporter.progress(report),
-    // The epoch in which it was stopped is no whole one.
-    onEpoch: (report) => signal.aborted || reporter.epoch(report),
+    onEpoch(report) {
+      if (signal.aborted) return; // not a whole one
+      finished++;
+      reporter.epoch(report);
+    },
   });
+  if (result.epochs.length === 0) signal.throwIfAborted();
   const test = await evaluate(model, sets.test, { loss });
   if (out) await save(model, out, describe(options, sizesOf(options, sets), test.accuracy));
   const { seconds, samplesPerSecond, stopped, ops } = result;
   const done = {
     ...{ testAccuracy: test.accuracy, testLoss: test.loss, seconds, samplesPerSecond, stopped },
-    epochs: result.epochs.length - (stopped ? 1 : 0),
+    epochs: finished,
     ops: { wasm: 0, webgpu: 0, ...ops },
     weightsSha256: await weightsSha256(model),
     out,

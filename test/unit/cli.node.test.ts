@@ -1,0 +1,200 @@
+// The command line as its users meet it: help, JSON lines, exit codes, messages, Ctrl-C. It runs from dist/.
+// @suite timeout=300
+import * as assert from 'uvu/assert';
+import { confusionMatrix, drawImage, drawMatrix, sideBySide } from '../../src/cli/drawing.js';
+import { configure, load, nn, weightsSha256 } from '../../src/index.js';
+import { everygrad, jsonLines, type Outcome } from '../helpers/command.js';
+import { readFixture } from '../helpers/environment.js';
+import { suite } from '../helpers/suite.js';
+
+const test = suite('command line');
+const fs = await import('node:fs/promises');
+const { join } = await import('node:path');
+const folder = await fs.mkdtemp(join((await import('node:os')).tmpdir(), 'everygrad-cli-'));
+test.after(() => fs.rm(folder, { recursive: true, force: true }));
+
+/** The plain build gives the same bits everywhere. */
+const onWasm = ['--device', 'wasm', '--build', 'simd', '--threads', '1'];
+const small = ['--train-size', '300', '--epochs', '2', ...onWasm];
+
+test('--version and --help, for each command with examples', async () => {
+  const { version } = JSON.parse(new TextDecoder().decode(await readFixture('package.json'))) as {
+    version: string;
+  };
+  assert.equal(await everygrad(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' });
+  for (const args of [[], ['train'], ['doctor'], ['bench']]) {
+    const { code, stdout } = await everygrad([...args, '--help']);
+    assert.is(code, 0);
+    assert.match(stdout, /Usage: everygrad/);
+    assert.match(stdout, /Examples:\n {2}\$ everygrad/);
+    assert.ok(
+      stdout.split('\n').every((line) => line.length <= 100),
+      'lines fit a terminal',
+    );
+  }
+});
+
+test('doctor --json tells what is there and what was chosen', async () => {
+  const [report] = (await jsonLines(['doctor'])) as [
+    {
+      runtime: string;
+      cores: number;
+      wasm: { simd: boolean; relaxedSimd: boolean; build: string; threadCount: number };
+      webgpu: { available: boolean; reason?: string };
+      cache: string;
+    },
+  ];
+  assert.match(report.runtime, /^(node|deno|bun) \d+\./);
+  assert.ok(report.cores >= 1 && report.wasm.threadCount >= 1);
+  assert.ok(report.wasm.simd);
+  assert.match(report.wasm.build, report.wasm.relaxedSimd ? /^relaxed/ : /^simd/);
+  assert.ok(report.webgpu.available || report.webgpu.reason);
+  assert.type(report.cache, 'string');
+});
+
+test('train --json: a start, an object for each epoch, a result; the same seed gives the same bits', async () => {
+  const lines = await jsonLines(['train', ...small, '--dropout', '0.1']);
+  assert.equal(
+    lines.map(({ event }) => event),
+    ['start', 'epoch', 'epoch', 'done'],
+  );
+  const [start, first, second, done] = lines as [
+    Record<string, unknown>,
+    Record<string, number>,
+    Record<string, number>,
+    Record<string, unknown>,
+  ];
+  assert.equal([start.train, start.parameters, start.lr], [300, 79_510, 0.5]);
+  assert.equal([first.epoch, second.epoch, done.epochs], [1, 2, 2]);
+  for (const name of [
+    'trainLoss',
+    'trainAccuracy',
+    'validationLoss',
+    'validationAccuracy',
+    'samplesPerSecond',
+  ])
+    assert.ok(first[name]! > 0, name);
+  assert.ok(second.trainLoss! < first.trainLoss!);
+  assert.ok((done.testAccuracy as number) > 0.1 && (done.testAccuracy as number) <= 1);
+  assert.ok((done.seconds as number) > 0 && (done.samplesPerSecond as number) > 0);
+  const ops = done.ops as Record<string, number>;
+  assert.ok(ops.wasm! > 0 && ops.webgpu === 0);
+  assert.match(done.weightsSha256 as string, /^[0-9a-f]{64}$/);
+  const again = (await jsonLines(['train', ...small, '--dropout', '0.1'])).at(-1)!;
+  assert.is(again.weightsSha256, done.weightsSha256);
+  const other = (await jsonLines(['train', ...small, '--dropout', '0.1', '--seed', '2'])).at(-1)!;
+  assert.is.not(other.weightsSha256, done.weightsSha256);
+});
+
+test('train --out saves weights that load back', async () => {
+  const out = join(folder, 'new', 'weights.safetensors');
+  const options = ['--hidden', '20,12', '--activation', 'relu', '--optimizer', 'adam', '--init', 'heNormal'];
+  const done = (await jsonLines(['train', ...small, ...options, '--lambda', '0.1', '--out', out])).at(-1)!;
+  assert.is(done.out, out);
+  await configure({ device: 'wasm', threads: 1 });
+  const model = nn.sequential(
+    ...[nn.linear(784, 20), nn.relu(), nn.linear(20, 12), nn.relu(), nn.linear(12, 10)],
+  );
+  await load(model, out);
+  assert.is(await weightsSha256(model), done.weightsSha256);
+});
+
+test('train without --json: settings, a line for each epoch, accuracy, matrix, misread digits', async () => {
+  const { code, stdout } = await everygrad(['train', ...small, '--loss', 'quadratic', '--hidden', '0']);
+  assert.is(code, 0);
+  for (const part of [
+    /digits, 300 to train/,
+    /784-10, 7,850 parameters/,
+    /wasm simd, 1 thread/,
+    /\n +1\/2 .*\n +2\/2 /,
+    /right, .* of 2,000 misread/,
+    /read as\n/,
+    /is 0 +\d/,
+    /is \d, read as \d \(\d+%\)/,
+  ])
+    assert.match(stdout, part);
+  assert.ok(!stdout.includes('\x1b'), 'no colours where nobody looks');
+  assert.ok(
+    stdout.split('\n').every((line) => line.length < 80),
+    'lines fit a terminal',
+  );
+});
+
+test('wrong use ends in one clear message and code 1', async () => {
+  const cases: [string[], RegExp][] = [
+    [['trian'], /unknown command 'trian'\n\(Did you mean train\?\)/],
+    [['train', '--ephocs', '3'], /unknown option '--ephocs'\n\(Did you mean --epochs\?\)/],
+    [['train', '--lr', 'banana'], /--lr.*'banana' is invalid\. It must be a number, more than 0/],
+    [['train', '--epochs', '0'], /--epochs.*'0' is invalid\. It must be a whole number, at least 1/],
+    [['train', '--hidden', '10,,3'], /--hidden.*'10,,3' is invalid/],
+    [['train', '--activation', 'step'], /'step' is invalid\. Allowed choices are relu, /],
+    [['train', '--threads', '1000'], /\[threads\] 1000 is not a number of threads \(.*1 to 64\)/],
+    [['train', '--model', 'lenet'], /\[--model lenet\] not yet/],
+    [['train', '--optimizer', 'adam', '--momentum', '0.9'], /\[--momentum\] adam has no momentum/],
+    [['train', '--data', join(folder, 'nowhere')], /nowhere.* there is no train-images-idx3-ubyte/],
+    [['train', '--data', 'mnist'], /does not come with MNIST \(pass the folder/],
+    [['train', '--out', join(folder, 'no', 'such', 'x')], /the folder cannot be written/],
+    [['bench', '--filter', 'nothing'], /no benchmark has 'nothing' in its name \(there are gemm\/64, /],
+  ];
+  const device = (args: string[]): string[] => (args[0] === 'train' ? ['--device', 'wasm'] : []);
+  const outcomes: [string[], RegExp, Outcome][] = [];
+  for (const [args, message] of cases) {
+    const outcome = await everygrad([...args, ...device(args)], { env: { EVERYGRAD_MNIST: '' } });
+    outcomes.push([args, message, outcome]);
+  }
+  for (const [args, message, { code, stdout, stderr }] of outcomes) {
+    const name = args.join(' ');
+    assert.is(code, 1, `${name}: ${stderr}`);
+    assert.is(stdout, '', name);
+    assert.match(stderr, /^error: /, name);
+    assert.match(stderr, message, name);
+    assert.ok(!/\n\s+at /.test(stderr), `${name}: no stack`);
+  }
+  const debugging = { env: { EVERYGRAD_DEBUG: '1' } };
+  assert.match((await everygrad(['train', '--model', 'lenet'], debugging)).stderr, /\n\s+at /);
+});
+
+test('a loss that is no number any more is an error', async () => {
+  const args = ['train', ...small, '--activation', 'relu', '--lr', '1e30'];
+  const { code, stderr } = await everygrad(args);
+  assert.is(code, 1);
+  assert.match(stderr, /^error: \[fit\] the loss became (NaN|Infinity) in epoch \d \(use a smaller learning/);
+});
+
+test('Ctrl-C stops, tests and saves what was reached', async () => {
+  const out = join(folder, 'interrupted.safetensors');
+  const args = ['train', '--epochs', '100000', '--train-size', '1000', ...onWasm, '--out', out, '--json'];
+  const { code, stdout } = await everygrad(args, {
+    onLine: (line, interrupt) => line.includes('"epoch":1,') && interrupt(),
+  });
+  assert.is(code, 130);
+  const done = JSON.parse(stdout.trim().split('\n').at(-1)!) as Record<string, unknown>;
+  assert.equal([done.event, done.stopped], ['done', true]);
+  assert.ok((done.epochs as number) >= 1 && (done.testAccuracy as number) > 0.1);
+  assert.ok((await fs.stat(out)).size > 79_510 * 4);
+});
+
+test('bench --json: checked, then timed', async () => {
+  const results = await jsonLines(['bench', '--filter', 'gemm/64', '--seconds', '0.05', ...onWasm]);
+  assert.is(results.length, 1);
+  const { name, backend, runtime, value, unit, best } = results[0]!;
+  assert.equal([name, backend, unit], ['gemm/64', 'wasm', 'GFLOPS']);
+  assert.match(runtime as string, /^(node|deno|bun) \d+\./);
+  assert.ok((value as number) > 0.1 && (best as number) >= (value as number));
+});
+
+test('images as half blocks, and the confusion matrix', () => {
+  const image = [0, 255, 0, 0, /**/ 255, 255, 0, 0, /**/ 0, 0, 200, 0, /**/ 0, 0, 0, 200];
+  assert.equal(drawImage(image, 4), ['\u2584\u2588  ', '  \u2580\u2584']);
+  assert.equal(drawImage(image, 4, 1), ['\u2580\u2584']);
+  assert.equal(drawImage([255, 0, 0, 0, 255, 0, 0, 0, 255], 3), ['\u2580\u2584 ', '  \u2580']);
+  assert.is(sideBySide([['ab', 'c'], ['d']], 4), 'ab  d\nc');
+  const counts = confusionMatrix([0, 1, 1], [0, 1, 0], 2);
+  assert.equal(counts, [
+    [1, 0],
+    [1, 1],
+  ]);
+  assert.equal(drawMatrix(counts).split('\n').slice(2), ['is 0    1    \u00b7', 'is 1    1    1']);
+});
+
+test.run();
