@@ -6,6 +6,7 @@ import { type HostArray, showShape } from './dtype.js';
 import { EverygradError, OptionError, StateError } from './errors.js';
 import { type Backends, DeviceStorage, Executable, type Feed, storageOf } from './execute.js';
 import { type Tensor, Variable } from './graph.js';
+import { mayHaveGpu } from './platform.js';
 import { hostData, type NeededGraph, needed, type Request, structureKey } from './schedule/graph.js';
 import { planGraph } from './schedule/plan.js';
 
@@ -60,8 +61,11 @@ export class Engine {
     }
     if (device === 'reference') return new Engine([new ReferenceBackend()], false, null);
     const host = createWasmBackend(wasm);
-    if (device === 'wasm') return new Engine([await host], false, null);
     host.catch(() => {}); // it is awaited below, but may fail before that
+    if (device === 'wasm') return new Engine([await host], false, null);
+    if (device === 'auto' && !(await mayHaveGpu())) {
+      return new Engine([await host], false, 'this machine has no GPU');
+    }
     try {
       const { createWebgpuBackend } = await import('./backend/webgpu/index.js');
       const [gpu, cpu] = await Promise.all([createWebgpuBackend(), host]);

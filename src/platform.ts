@@ -438,6 +438,20 @@ export function getGpu(): Promise<GpuAccess> {
   return gpuAccess;
 }
 
+/**
+ * Whether looking for a GPU is worth the time. On Linux without any GPU device, Dawn takes long to find none and prints
+ * what its drivers complain about; a driver that is named by the environment is another matter.
+ */
+export async function mayHaveGpu(): Promise<boolean> {
+  const { process } = globals;
+  if (runtime().name !== 'node' || process?.platform !== 'linux') return true;
+  if (process.env.VK_ICD_FILENAMES || process.env.VK_DRIVER_FILES) return true;
+  const { readdir } = await import('node:fs/promises');
+  const list = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);
+  const devices = [...(await list('/dev')), ...(await list('/dev/dri'))];
+  return devices.some((name) => /^(renderD\d+|nvidia\d+|dxg|kgsl.*|mali\d*)$/.test(name));
+}
+
 async function findGpu(): Promise<GpuAccess> {
   const { name } = runtime();
   const gpu = globalThis.navigator?.gpu;

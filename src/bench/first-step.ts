@@ -1,6 +1,8 @@
 // A process of its own that makes one training step, says how long that took from its start, and checks the result.
-// The only argument is JSON: the options of the engine. It prints a Measurement as JSON.
+// The only argument is JSON: the options of the engine. It prints a Measurement
+// and the runtime as JSON.
 import { configure, data, type EngineOptions, engine, fit, loss, nn, optim } from '../index.js';
+import { runtime } from '../platform.js';
 import { backendNames, checkError, describeEngine, type Measurement } from './rounds.js';
 
 async function step() {
@@ -19,7 +21,9 @@ await configure({ device: 'reference' });
 const expected = (await step()).epochs[0]!.trainLoss;
 const error = Math.abs(epochs[0]!.trainLoss - expected) / expected;
 checkError('startup/first_step', 'the loss of the first step', error, 1e-4);
-const measured: Measurement = {
+const { name, version } = runtime();
+const measured: Measurement & { runtime: string } = {
+  runtime: `${name} ${version}`,
   backend: backendNames(ops),
   value,
   unit: 's',

@@ -2,14 +2,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import {
-  type BenchOptions,
-  type BenchResult,
-  benchNames,
-  describeMachine,
-  type Measurement,
-  runBench,
-} from '../bench.js';
+import { type BenchOptions, type BenchResult, benchNames, type Measurement, runBench } from '../bench.js';
 import { OptionError } from '../index.js';
 import { writeJson } from './reporter.js';
 import { bold, dim, grouped } from './style.js';
@@ -73,16 +66,15 @@ function runtimeArguments(): string[] {
 
 /** Fresh processes, from their start to the end of their first training step. */
 async function startup(engine: Omit<Options, 'filter' | 'seconds' | 'json'>): Promise<BenchResult> {
-  const { runtime } = await describeMachine();
   const program = fileURLToPath(new URL('./bench/first-step.js', import.meta.url));
-  const made: Measurement[] = [];
+  const made: (Measurement & { runtime: string })[] = [];
   for (let i = 0; i < starts; i++) {
     const command = [...runtimeArguments(), program, JSON.stringify(engine)];
     const { stdout } = await promisify(execFile)(process.execPath, command);
-    made.push(JSON.parse(stdout) as Measurement);
+    made.push(JSON.parse(stdout) as (typeof made)[number]);
   }
   made.sort((a, b) => a.value - b.value);
-  const { backend, unit, engine: description } = made[0]!;
+  const { backend, runtime, unit, engine: description } = made[0]!;
   const times = { value: made[made.length >> 1]!.value, unit, best: made[0]!.value, rounds: starts };
   return { name: startupName, backend, runtime, ...times, engine: description };
 }

@@ -91,7 +91,7 @@ export class TerminalReporter implements Reporter {
       ['training', `${options.loss}, ${options.optimizer}, ${settings.join(', ')}`],
       ...backends.map((b, i): [string, string] => [i === 0 ? 'runs on' : '', b]),
     ];
-    if (whyNoGpu) rows.push(['', dim(`no GPU: ${whyNoGpu}`)]);
+    if (whyNoGpu) rows.push(['', dim(`no WebGPU: ${whyNoGpu}`)]);
     console.log(`${table(rows)}\n\n${dim(row(columns.map(({ title }) => title)))}`);
   }
 
