@@ -302,7 +302,7 @@ test('argmax and argmin: the first of equals, NaN wins', async () => {
       const actual = await arena.kernel(argReduceShader(kind, view, 'f32'), [x], { shape, dtype: 'int32' });
       const pick = kind === 'argmax' ? Math.max : Math.min;
       const expected = rowsOf(floats, [outer, reduce, inner]).map((row) =>
-        row.findIndex((v) => v === row.reduce((a, b) => pick(a, b))),
+        row.indexOf(row.reduce((a, b) => pick(a, b))),
       );
       assertClose(actual, expected, 0, `${kind} of (${outer},${reduce},${inner})`);
     }

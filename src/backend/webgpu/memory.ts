@@ -113,9 +113,14 @@ export class GpuMemories {
     this.#bytes -= memory.bytes;
     const { buffer } = memory;
     const { size, usage } = buffer;
-    if (!(usage & GPUBufferUsage.STORAGE) || this.#freedBytes + size > keptFreed) return buffer.destroy();
+    if (!(usage & GPUBufferUsage.STORAGE) || this.#freedBytes + size > keptFreed) {
+      buffer.destroy();
+      return;
+    }
     // Work that still reads it was submitted before whatever will write to it next.
-    this.#freed.set(size, [...(this.#freed.get(size) ?? []), buffer]);
+    const alike = this.#freed.get(size);
+    if (alike) alike.push(buffer);
+    else this.#freed.set(size, [buffer]);
     this.#freedBytes += size;
   }
 
