@@ -5,6 +5,7 @@ import { execFile } from 'node:child_process';
 import { chmod, cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
+import { wgsl } from './wgsl.mjs';
 
 const run = promisify(execFile);
 const flags = new Set(process.argv.slice(2));
@@ -34,7 +35,8 @@ async function buildKernels() {
       '--target',
       target,
     ]);
-    if (stderr.trim()) console.error(stderr.trim());
+    const said = stderr.replaceAll('Last converge was suboptimal.', '').trim(); // no fault of ours
+    if (said) console.error(said);
   }
 }
 
@@ -45,7 +47,7 @@ export const bundleOptions = {
   target: 'es2022',
   platform: 'neutral',
   mainFields: ['module', 'main'],
-  loader: { '.wgsl': 'text' },
+  plugins: [wgsl],
   sourcemap: true,
   legalComments: 'linked',
   external: ['comlink', 'webgpu', 'node:*'],
