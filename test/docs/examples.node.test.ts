@@ -1,4 +1,5 @@
 // Every example of demo/examples runs from the command line and ends with what it promises.
+// @suite devices=wasm
 import * as assert from 'uvu/assert';
 import { environment } from '../helpers/environment.js';
 import { suite } from '../helpers/suite.js';

@@ -1,4 +1,5 @@
 // The guide's code blocks run, in order, as one program against the built package; what a comment promises is printed.
+// @suite devices=wasm
 import * as assert from 'uvu/assert';
 import { environment, readFixture } from '../helpers/environment.js';
 import { suite } from '../helpers/suite.js';

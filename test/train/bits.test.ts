@@ -1,4 +1,5 @@
 // The same seed gives the same bits: in every runtime, with any number of threads, on the plain SIMD build.
+// @suite devices=wasm
 import * as assert from 'uvu/assert';
 import { configure, data, fit, loss, nn, optim, weightsSha256 } from '../../src/index.js';
 import { skip } from '../helpers/skip.js';

@@ -1,4 +1,5 @@
 // Training in a worker: the same results, events on the way, errors with their class.
+// @suite devices=wasm
 import * as assert from 'uvu/assert';
 import { data, OptionError, StateError } from '../../src/index.js';
 import { type LabEvent, trainer } from '../../src/worker.js';
