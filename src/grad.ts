@@ -1,7 +1,7 @@
 // Reverse-mode differentiation, graph to graph: one walk that owns accumulation and un-broadcasting.
 import { isFloat, sameShape, showShape } from './dtype.js';
 import { DTypeError, ShapeError, StateError } from './errors.js';
-import { constant, type Tensor } from './graph.js';
+import { constant, currentValue, type Tensor, withValuesAsRecorded } from './graph.js';
 import { add, broadcastTo, mul, reshape, sum, zeros } from './ops/index.js';
 
 /** Sums `dy` down to `shape`, which was broadcast to dy's. */
@@ -42,7 +42,16 @@ export function vjp(y: Tensor, xs: readonly Tensor[], dy: Tensor): (Tensor | nul
       hint: 'cast before',
     });
   }
-  const wanted = new Set(xs);
+  // A variable that was assigned in this trace stands for its new value, unless y was made of the old one.
+  const current = xs.map((x) => currentValue(x, 'grad'));
+  return withValuesAsRecorded(() => {
+    const gradients = reverseWalk(y, new Set([...xs, ...current]), dy);
+    return xs.map((x, i) => gradients.get(current[i]!) ?? gradients.get(x) ?? null);
+  });
+}
+
+/** Gradients of all tensors on the ways from `wanted` to y. */
+function reverseWalk(y: Tensor, wanted: ReadonlySet<Tensor>, dy: Tensor): Map<Tensor, Tensor> {
   const onPath = pathsBetween(wanted, y);
   const gradients = new Map<Tensor, Tensor>([
     [y, sameShape(dy.shape, y.shape) ? dy : broadcastTo(dy, y.shape)],
@@ -62,7 +71,7 @@ export function vjp(y: Tensor, xs: readonly Tensor[], dy: Tensor): (Tensor | nul
       gradients.set(input, before ? add(before, whole) : whole);
     });
   }
-  return xs.map((x) => gradients.get(x) ?? null);
+  return gradients;
 }
 
 /**

@@ -123,7 +123,7 @@ export function traced<R>(f: () => R): { result: R; assignments: Map<Variable, T
 }
 
 /** The value that reading `t` means at this point of a trace: an assigned variable is its new value. */
-function resolve(t: Tensor, where: string): Tensor {
+export function currentValue(t: Tensor, where: string): Tensor {
   if (!(t instanceof Variable)) return t;
   if (t.disposed) {
     throw new StateError({
@@ -135,13 +135,24 @@ function resolve(t: Tensor, where: string): Tensor {
   return currentTrace?.assignments.get(t) ?? t;
 }
 
+/** Runs `f` with variables standing for the values that they had when the trace began, as nodes hold them. */
+export function withValuesAsRecorded<R>(f: () => R): R {
+  const trace = currentTrace;
+  currentTrace = null;
+  try {
+    return f();
+  } finally {
+    currentTrace = trace;
+  }
+}
+
 /** Records an op: checks shapes and dtypes now, so that an error's stack points at the caller. */
 export function record<A extends Attributes>(
   op: OpDefinition<A>,
   inputs: readonly Tensor[],
   attributes: A,
 ): Tensor {
-  const resolved = inputs.map((t) => resolve(t, op.name));
+  const resolved = inputs.map((t) => currentValue(t, op.name));
   const { shape, dtype } = op.infer(resolved, attributes);
   return new Tensor(
     { kind: 'op', op: op as unknown as OpDefinition, inputs: resolved, attributes },

@@ -49,7 +49,7 @@ export const jsonReporter = (options: TrainOptions): Reporter => ({
   start({ sets, sizes, ...rest }) {
     const { model, hidden, activation, loss, optimizer, lambda, dropout, init, batch, epochs, seed } =
       options;
-    const how = { loss, optimizer, lr: learningRate(options), lambda: lambda ?? null, dropout };
+    const how = { loss, optimizer, lr: learningRate(options), lambda: lambda ?? 0, dropout };
     const counts = {
       train: sets.train.length,
       validation: sets.validation.length,

@@ -2,6 +2,7 @@
 import * as assert from 'uvu/assert';
 import { DTypeError, ShapeError, StateError } from '../../src/errors.js';
 import {
+  compile,
   configure,
   type EverygradError,
   engine,
@@ -226,6 +227,25 @@ test('errors', () => {
     StateError,
     '[grad] the result does not depend on argument 0, Tensor(3) float32 from data (compute from it inside the function; data(), casts to whole numbers and stopGradient cut the path)',
   );
+});
+
+test('two steps of descent in one compiled function', async () => {
+  const w = variable(tensor([3]));
+  const twice = compile(() => {
+    for (let i = 0; i < 2; i++) {
+      const [dw] = gradients(w.square().sum(), [w]);
+      w.assign(w.sub(dw!.mul(0.25))); // w - w/2
+    }
+  });
+  await twice();
+  assert.equal(await w.array(), [0.75]);
+  const late = compile(() => {
+    const loss = w.square().sum();
+    w.assign(w.mul(10));
+    return gradients(loss, [w])[0]!; // of the value that the loss was made of
+  });
+  const slope = await late();
+  assert.equal([await slope.array(), await w.array()], [[1.5], [7.5]]);
 });
 
 test('values that were read are constants from then on', async () => {
