@@ -1,5 +1,5 @@
 // What the options of `train` mean: data, model, loss and optimizer from their names.
-import { data, loss, nn, OptionError, optim } from '../index.js';
+import { data, loss, nn, OptionError, optim, type Tensor } from '../index.js';
 
 export interface TrainOptions {
   data: string;
@@ -138,14 +138,9 @@ export function makeOptimizer(options: TrainOptions, trainSize: number): optim.O
   return optimizer === 'adam' ? optim.adam(common) : optim.adamW(common);
 }
 
-/** How sure an output is, from 0 to 1, where the loss makes it a probability. */
-export function confidences(options: TrainOptions, outputs: ArrayLike<number>): number[] | null {
-  const values = Array.from(outputs);
-  if (options.loss === 'quadratic') return values;
-  if (options.loss === 'binaryCrossEntropy') return values.map((z) => 1 / (1 + Math.exp(-z)));
-  if (options.loss === 'meanSquaredError') return null;
-  const largest = Math.max(...values);
-  const powers = values.map((z) => Math.exp(z - largest));
-  const total = powers.reduce((a, b) => a + b, 0);
-  return powers.map((p) => p / total);
+/** How sure each output is, from 0 to 1, where the loss makes it a probability. */
+export function confidences({ loss: name }: TrainOptions, outputs: Tensor): Tensor | null {
+  if (name === 'meanSquaredError') return null;
+  if (name === 'crossEntropy') return outputs.softmax();
+  return name === 'binaryCrossEntropy' ? outputs.sigmoid() : outputs;
 }

@@ -1,7 +1,7 @@
 // What `train` shows in a terminal: settings, a progress bar, a line per epoch, and how well it reads digits.
 import { statSync } from 'node:fs';
 import { SingleBar } from 'cli-progress';
-import type { EpochReport, ProgressReport } from '../index.js';
+import { type EpochReport, type ProgressReport, tensor } from '../index.js';
 import { confusionMatrix, drawImage, drawMatrix, sideBySide } from './drawing.js';
 import { confidences, learningRate, type TrainOptions } from './model.js';
 import type { Done, Reporter, Start } from './reporter.js';
@@ -123,7 +123,7 @@ export class TerminalReporter implements Reporter {
     ];
     if (done.stopped) rows.unshift(['stopped', `after ${done.epochs} of ${this.options.epochs} epochs`]);
     console.log(`\n${table(rows)}`);
-    this.#showReading(await outputs());
+    await this.#showReading(await outputs());
     if (done.out) {
       const size = `${grouped(statSync(done.out).size / 1000)} kB`;
       console.log(`\n${table([['saved', `${done.out} ${dim(`(${size})`)}`]])}`);
@@ -131,7 +131,7 @@ export class TerminalReporter implements Reporter {
   }
 
   /** The confusion matrix, and a few of the digits that were misread. */
-  #showReading(outputs: Float32Array): void {
+  async #showReading(outputs: Float32Array): Promise<void> {
     const { sets, sizes } = this.#start!;
     const { inputs, targets, length } = sets.test;
     const classes = sizes.at(-1)!;
@@ -142,9 +142,10 @@ export class TerminalReporter implements Reporter {
     const side = Math.sqrt(pixels);
     const missed = predictions.flatMap((read, i) => (read === targets[i] ? [] : [i])).slice(0, drawn);
     if (missed.length === 0 || !Number.isInteger(side) || side > 28) return;
+    const sureness = await confidences(this.options, tensor(outputs, { shape: [length, classes] }))?.data();
     const blocks = missed.map((i) => {
       const read = predictions[i]!;
-      const sure = confidences(this.options, rowOf(i))?.[read];
+      const sure = sureness?.[i * classes + read];
       const caption = `is ${targets[i]}, read as ${read}${sure === undefined ? '' : ` (${Math.round(sure * 100)}%)`}`;
       const image = inputs.subarray(i * pixels, (i + 1) * pixels);
       return [...drawImage(image, side, margin), caption];
