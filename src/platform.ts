@@ -169,8 +169,10 @@ export async function writeFileAtomic(path: string | URL, bytes: Uint8Array): Pr
 }
 
 /** SHA-256 in lower-case hexadecimal. Throws StateError where the runtime withholds crypto.subtle. */
-export async function sha256(bytes: Uint8Array): Promise<string> {
-  const subtle = globalThis.crypto?.subtle;
+export async function sha256(
+  bytes: Uint8Array,
+  subtle: SubtleCrypto | null = globalThis.crypto?.subtle ?? null,
+): Promise<string> {
   if (!subtle) {
     throw new StateError({
       where: 'sha256',
