@@ -82,9 +82,23 @@ export interface FitResult {
   ops: Partial<Record<BackendName, number>>;
 }
 
-/** Progress is reported, and the event loop gets its turn, so often. */
+/** Progress is reported, and the event loop gets its turn, so often; in milliseconds. */
 const reportEvery = 100;
 const breatheEvery = 40;
+
+/** Gives the event loop its turn now and then, however short the epochs are: signals, timers and pages need it. */
+class Pace {
+  #last = performance.now();
+
+  get due(): boolean {
+    return performance.now() - this.#last > breatheEvery;
+  }
+
+  async rest(): Promise<void> {
+    await breathe();
+    this.#last = performance.now();
+  }
+}
 
 /** Batches are at most this large when a model is only used. */
 const evaluationBatch = 500;
@@ -116,11 +130,18 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
   const validating = validation && new EvaluationPass(model, loss, validation);
   const result: FitResult = { epochs: [], stopped: false, seconds: 0, samplesPerSecond: 0, ops: {} };
   let examples = 0;
+  const pace = new Pace();
   try {
     for (let epoch = 1; epoch <= epochs && !result.stopped; epoch++) {
       const start = performance.now();
       await training.reset();
-      for await (const totals of batchesOf(training, data, { batchSize, shuffle, seed, epoch }, signal)) {
+      for await (const totals of batchesOf(
+        training,
+        data,
+        { batchSize, shuffle, seed, epoch },
+        pace,
+        signal,
+      )) {
         const seconds = (performance.now() - start) / 1000;
         const samplesPerSecond = totals.examples / seconds;
         options.onProgress?.({ epoch, of: data.length, samplesPerSecond, ...totals });
@@ -132,7 +153,8 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
       result.stopped = signal?.aborted ?? false;
       if (trained.examples === 0) break;
       checkFinite(trained, epoch);
-      const validated = validating && !result.stopped ? await evaluateWith(validating, validation) : null;
+      const validated =
+        validating && !result.stopped ? await evaluateWith(validating, validation, pace) : null;
       const report: EpochReport = {
         epoch,
         trainLoss: trained.loss,
@@ -177,34 +199,33 @@ async function* batchesOf(
   training: TrainingPass,
   data: Dataset,
   options: EpochOptions,
+  pace: Pace,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Totals> {
   let reported = performance.now();
-  let breathed = reported;
   for await (const batch of data.batches(options)) {
     if (signal?.aborted) return;
     const waiting = training.run(await training.forSize(batch.size), batch);
     if (waiting) await waiting;
-    const now = performance.now();
-    if (now - reported > reportEvery) {
+    if (performance.now() - reported > reportEvery) {
       yield await training.totals();
       reported = performance.now();
     }
-    if (now - breathed > breatheEvery) {
-      await breathe();
-      breathed = performance.now();
-    }
+    if (pace.due) await pace.rest();
   }
 }
 
 async function evaluateWith(
   pass: EvaluationPass,
   data: Dataset,
+  pace: Pace,
   batchSize = evaluationBatch,
 ): Promise<Totals> {
   await pass.reset();
-  for await (const batch of data.batches({ batchSize }))
+  for await (const batch of data.batches({ batchSize })) {
     await pass.run(await pass.forSize(batch.size), batch);
+    if (pace.due) await pace.rest();
+  }
   const totals = await pass.totals();
   if (totals.examples > 0) return totals;
   throw new DataError({
@@ -223,7 +244,7 @@ export async function evaluate(
   await model.initialize();
   const pass = new EvaluationPass(model, loss, data);
   try {
-    return await evaluateWith(pass, data, batchSize);
+    return await evaluateWith(pass, data, new Pace(), batchSize);
   } finally {
     pass.dispose();
   }

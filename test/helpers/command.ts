@@ -26,7 +26,11 @@ export function everygrad(
 ): Promise<Outcome> {
   const program = fileURLToPath(new URL('dist/cli.js', environment.root));
   const command = [...(runtimeArguments[environment.runtime] ?? []), program, ...args];
-  const child = spawn(process.execPath, command, { env: { ...process.env, ...env } });
+  const child = spawn(process.execPath, command, {
+    env: { ...process.env, ...env },
+    timeout: 120_000, // a command that hangs must not outlive its test
+    killSignal: 'SIGKILL',
+  });
   const outcome: Outcome = { code: null, stdout: '', stderr: '' };
   let seen = 0;
   child.stdout.on('data', (chunk) => {

@@ -130,6 +130,13 @@ for (const device of devices) {
     assert.is(byReturn.epochs.length, 2);
   });
 
+  test('short epochs leave the event loop its turn', async () => {
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(), 20);
+    const { result } = await trained(device, { epochs: 100_000, signal: stop.signal }, 20);
+    assert.is(result.stopped, true);
+  });
+
   test('weights go to bytes and back', async () => {
     const { model } = await trained(device, { epochs: 1 }, 200);
     const bytes = await weightsToBytes(model);
