@@ -482,12 +482,15 @@ async function findGpu(): Promise<GpuAccess> {
 
 // The event loop ------------------------------------------------------------------------------------------------------
 
-/** Lets timers, input and messages have their turn; unlike a resolved promise, which goes before them. */
+/**
+ * Lets timers, input and messages have their turn; unlike a resolved promise and scheduler.yield, which come back
+ * before timers. A plain timer is the last resort, since hidden pages slow timers down.
+ */
 export function breathe(): Promise<void> {
-  const { scheduler, setImmediate } = globalThis as {
-    scheduler?: { yield?: () => Promise<void> };
+  const { setImmediate, scheduler } = globalThis as {
     setImmediate?: (f: () => void) => void;
+    scheduler?: { postTask?: (f: () => void) => Promise<void> };
   };
-  if (scheduler?.yield) return scheduler.yield();
+  if (scheduler?.postTask) return scheduler.postTask(() => undefined);
   return new Promise((resolve) => (setImmediate ? setImmediate(resolve) : setTimeout(resolve)));
 }

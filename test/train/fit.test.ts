@@ -1,4 +1,5 @@
 // Training, evaluating, predicting, saving: what users do, on every device that this run is about.
+// @suite devices=wasm,webgpu timeout=300
 import * as assert from 'uvu/assert';
 import {
   configure,
