@@ -157,7 +157,8 @@ for (const device of devices) {
   const [batchSize, epochs] = device === 'wasm' ? [2, 100] : [20, 4];
 
   test('steps after the first take no memory, and nothing is left behind', async () => {
-    await configure({ device }); // an engine of its own: models of other tests may go at any moment
+    // An engine of its own: models of other tests may go at any moment. One thread: a page's main thread waits for others.
+    await configure({ device, threads: 1 });
     const before = await memoryStats();
     const taken: unknown[] = [];
     const { model, optimizer } = await trained(device, { epochs: 4, onProgress: () => undefined }, 200);
