@@ -40,7 +40,8 @@ export function rootOf(t: Tensor): Tensor {
 }
 
 /** A copy of `t` in memory of its own. */
-const copyOf = (t: Tensor): OpTensor => record(broadcastTo.definition, [t], { shape: t.shape }) as OpTensor;
+export const copyOf = (t: Tensor): OpTensor =>
+  record(broadcastTo.definition, [t], { shape: t.shape }) as OpTensor;
 
 /** Finds what is needed. New values that share memory with something else become copies. */
 export function needed({ outputs, assignments }: Request): NeededGraph {

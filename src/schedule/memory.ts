@@ -181,13 +181,3 @@ function cutSegments(
     arrivals: arrivals.get(start) ?? [],
   }));
 }
-
-/** Members of a group whose results must be in memory: read elsewhere, kept, or the group's only result. */
-export function storedMembers(
-  group: Group,
-  plan: MemoryPlan,
-  inPlace: ReadonlyMap<Tensor, Variable>,
-): OpTensor[] {
-  const slots = plan.slots.get(group.backend)!;
-  return membersOf(group).filter((t) => inPlace.has(t) || slots.has(t));
-}

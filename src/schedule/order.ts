@@ -1,8 +1,7 @@
 // Fourth pass: the order of the groups, and which new values are written straight into their variables.
-import { record, type Tensor, type Variable } from '../graph.js';
-import { broadcastTo } from '../ops/index.js';
+import type { Tensor, Variable } from '../graph.js';
 import { type Group, membersOf } from './fuse.js';
-import { type NeededGraph, type OpTensor, rootOf } from './graph.js';
+import { copyOf, type NeededGraph, type OpTensor, rootOf } from './graph.js';
 
 export interface Ordered {
   readonly groups: readonly Group[];
@@ -20,7 +19,7 @@ export function order(graph: NeededGraph, fused: readonly Group[]): Ordered {
   const copied = new Set<Variable>();
   const aside = (variable: Variable): void => {
     const value = direct.get(variable)!;
-    const copy = record(broadcastTo.definition, [value], { shape: value.shape }) as OpTensor;
+    const copy = copyOf(value);
     const { backend } = groups.find((g) => membersOf(g).includes(value))!;
     groups.push({ backend, kernel: null, chain: [copy] });
     direct.set(variable, copy);

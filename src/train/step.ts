@@ -86,7 +86,7 @@ abstract class Pass {
     await Promise.all([this.#loss.assign(tensor(0)), this.#hits.assign(tensor(0, { dtype: 'int32' }))]);
   }
 
-  /** How many ops of one batch run on each backend. */
+  /** The pass that was compiled first, if one was. */
   async prepared(): Promise<Prepared | undefined> {
     return this.#prepared.values().next().value;
   }
