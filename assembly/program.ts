@@ -10,7 +10,7 @@ const COUNT: usize = 8;
 const SPIN: usize = 12;
 /** Not 0 when a thread died in a kernel: nobody waits for it then. */
 const FAILED: usize = 16;
-// Word 5 is the host's: how many workers are ready.
+// Words 5 and 6 are the host's: how many workers are ready, and how many have left for good.
 /** Threads that have reached the barrier, how often it opened, and how many sleep at it. */
 const ARRIVED: usize = 64;
 const OPENED: usize = 128;

@@ -13,7 +13,8 @@ export interface Setup {
   reports: boolean;
 }
 
-export type Report = { kind: 'ready' } | { kind: 'done' } | { kind: 'failed'; problem: string };
+/** `left`: it will touch the memory no more. */
+export type Report = { kind: 'ready' | 'done' | 'left' } | { kind: 'failed'; problem: string };
 
 /** Runs programs until the host ends it; this thread's event loop stands still meanwhile. */
 export async function joinCrew(setup: Setup, post: (report: Report) => void): Promise<void> {
@@ -28,6 +29,10 @@ export async function joinCrew(setup: Setup, post: (report: Report) => void): Pr
     fail(memory, setup.control);
     post({ kind: 'failed', problem: String(error) });
   }
+  const words = controlWords(memory, setup.control);
+  Atomics.add(words, control.left, 1);
+  Atomics.notify(words, control.left);
+  post({ kind: 'left' });
 }
 
 export const controlWords = (memory: WebAssembly.Memory, address: number): Int32Array =>

@@ -20,6 +20,9 @@ export interface CrewOptions {
   kernels: Kernels;
 }
 
+/** After a failure workers get this long to finish the call that they are in. */
+const leaveTimeout = 10_000;
+
 /** A list of calls in WASM memory. */
 export interface CallList {
   readonly address: number;
@@ -43,6 +46,8 @@ export class Crew {
   #state: 'starting' | 'ready' | 'ended' = 'starting';
   #ready: { promise: Promise<void>; resolve: () => void };
   #finished: { resolve: () => void; reject: (error: Error) => void } | null = null;
+  /** Set while workers that outlived a failure are waited for. */
+  #failure: { problem: string; timer: ReturnType<typeof setTimeout> } | null = null;
 
   constructor({ threads, cores, module, heap, kernels }: CrewOptions) {
     this.threads = threads;
@@ -84,6 +89,13 @@ export class Crew {
     try {
       this.#kernels.runner.lead(this.#control, address, count, this.threads);
     } catch (error) {
+      this.#dismiss();
+      const deadline = performance.now() + leaveTimeout;
+      for (let left = this.#left; left < this.#workerCount; left = this.#left) {
+        const rest = deadline - performance.now();
+        if (rest <= 0) break;
+        Atomics.wait(this.#words, control.left, left, rest);
+      }
       this.end();
       throw kernelFailed(error);
     }
@@ -101,10 +113,9 @@ export class Crew {
   end(): void {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
-    fail(this.#memory, this.#control);
-    this.#words[control.count] = -1;
-    Atomics.add(this.#words, control.run, 1);
-    Atomics.notify(this.#words, control.run);
+    this.#dismiss();
+    if (this.#failure) clearTimeout(this.#failure.timer);
+    this.#failure = null;
     for (const worker of this.#workers) worker.terminate();
     this.#workers = [];
     this.#ready.resolve();
@@ -112,6 +123,19 @@ export class Crew {
       new StateError({ where: 'wasm', problem: 'the backend was disposed while it was running' }),
     );
     this.#finished = null;
+  }
+
+  /** How many workers will touch the memory no more. */
+  get #left(): number {
+    return Atomics.load(this.#words, control.left);
+  }
+
+  /** Lets workers leave: those that wait at once, those in a kernel when their share of it is done. */
+  #dismiss(): void {
+    fail(this.#memory, this.#control);
+    this.#words[control.count] = -1;
+    Atomics.add(this.#words, control.run, 1);
+    Atomics.notify(this.#words, control.run);
   }
 
   async #start(setup: Setup): Promise<void> {
@@ -130,14 +154,28 @@ export class Crew {
 
   #onReport(report: Report): void {
     if (this.#state === 'ended') return;
-    if (report.kind === 'failed') this.#giveUp(report.problem);
+    if (report.kind === 'failed') this.#fail(report.problem);
     else if (report.kind === 'ready') {
       if (this.isReady) this.#ready.resolve();
+    } else if (report.kind === 'left') {
+      if (this.#failure && this.#left === this.#workerCount) this.#giveUp(this.#failure.problem);
     } else {
       const finished = this.#finished;
       this.#finished = null;
       finished?.resolve();
     }
+  }
+
+  /** A worker failed: the others may still be writing, so memory is theirs until they have left. */
+  #fail(problem: string): void {
+    if (this.#failure) return;
+    if (this.#state === 'starting') this.#giveUp(problem);
+    else this.#waitForLeaving(problem);
+  }
+
+  #waitForLeaving(problem: string): void {
+    this.#failure = { problem, timer: setTimeout(() => this.#giveUp(problem), leaveTimeout) };
+    this.#dismiss();
   }
 
   /** Goes on with one thread. */

@@ -19,7 +19,7 @@ export interface Kernels {
 }
 
 /** Offsets of the control block's words, as in `assembly/program.ts`, in units of 4 bytes. */
-export const control = { run: 0, count: 2, spin: 3, failed: 4, ready: 5, opened: 32 } as const;
+export const control = { run: 0, count: 2, spin: 3, failed: 4, ready: 5, left: 6, opened: 32 } as const;
 export const controlBytes = 320;
 
 /** Puts all exports into the table, in the module's order, so that an index means the same on every thread. */
