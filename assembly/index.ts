@@ -10,3 +10,4 @@ export * from './movement';
 export * from './gather';
 export * from './softmax';
 export * from './random';
+export * from './extra';

@@ -1,0 +1,1 @@
+// Kernels that a multilayer perceptron does not need, one file per family.
