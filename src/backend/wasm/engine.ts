@@ -2,14 +2,14 @@
 import { type DType, dtypes, type HostArray, sizeOf } from '../../dtype.js';
 import { DeviceError, StateError } from '../../errors.js';
 import type { Attributes, Spec } from '../../graph.js';
-import { hostBytes, type OpDefinition, type Site } from '../../ops/define.js';
+import { hostBytes, type OpDefinition, type Site, type WasmCall } from '../../ops/define.js';
 import type { Backend, Memory, MemoryStats, Program, Rates, Step } from '../backend.js';
 import { alignment } from './allocator.js';
 import { Choice } from './choice.js';
 import { type Crew, kernelFailed } from './crew.js';
 import { emit } from './emit.js';
 import type { Heap } from './heap.js';
-import type { Kernels } from './kernels.js';
+import { extend, type Kernels } from './kernels.js';
 
 class WasmMemory implements Memory {
   readonly address: number;
@@ -49,6 +49,9 @@ export class WasmBackend implements Backend {
   readonly #heap: Heap;
   readonly #kernels: Kernels;
   readonly #crew: Crew | null;
+  /** Loads the module with the kernels that are not needed by every network. */
+  readonly #loadExtra: () => Promise<WebAssembly.Module>;
+  #extra: Promise<void> | null = null;
   #scratch: Scratch | null = null;
   /** The end of the run that is going on, in a page's main thread. */
   #tail: Promise<unknown> | null = null;
@@ -56,8 +59,15 @@ export class WasmBackend implements Backend {
   #bytes = 0;
   #disposed = false;
 
-  constructor(build: string, heap: Heap, kernels: Kernels, crew: Crew | null) {
+  constructor(
+    build: string,
+    heap: Heap,
+    kernels: Kernels,
+    crew: Crew | null,
+    loadExtra: () => Promise<WebAssembly.Module>,
+  ) {
     this.build = build;
+    this.#loadExtra = loadExtra;
     this.#heap = heap;
     this.#kernels = kernels;
     this.#crew = crew;
@@ -96,7 +106,8 @@ export class WasmBackend implements Backend {
       const kernel = op.wasm.kernel(site);
       return kernel === null || indices.has(kernel);
     }
-    return op.wasm.calls(site)?.every(({ kernel }) => indices.has(kernel)) ?? false;
+    // Which kernels the further module has shows when it is loaded, by `compile`.
+    return op.wasm.calls(site) !== null;
   }
 
   allocate(bytes: number): Memory {
@@ -137,7 +148,28 @@ export class WasmBackend implements Backend {
     this.#inOrder(() => this.#heap.view('uint8').copyWithin(target, source, source + bytes));
   }
 
-  compile(steps: readonly Step[]): Program {
+  compile(steps: readonly Step[]): Program | Promise<Program> {
+    this.#check('compile');
+    const { indices } = this.#kernels;
+    const isKnown = ({ kernel, scratch }: WasmCall) =>
+      indices.has(kernel) && (!scratch || indices.has(scratch.bytesFrom));
+    const known = steps.every(({ kernel }) => !kernel || kernel.op.wasm.calls(kernel.site)?.every(isKnown));
+    return known ? this.#compile(steps) : this.#extend().then(() => this.#compile(steps));
+  }
+
+  /** Loads the further module, once. */
+  #extend(): Promise<void> {
+    this.#extra ??= this.#loadExtra().then(async (module) => {
+      await extend(this.#kernels, module);
+      await this.#inOrder(() => this.#crew?.extend(module));
+    });
+    this.#extra.catch(() => {
+      this.#extra = null; // the next one may try again
+    });
+    return this.#extra;
+  }
+
+  #compile(steps: readonly Step[]): Program {
     this.#check('compile');
     const { builder, seconds, usesScratch } = emit(steps, {
       indices: this.#kernels.indices,

@@ -17,6 +17,8 @@ export interface WasmOptions {
   threads?: number;
   /** The compiled kernels, where their file cannot be read: a plain build for 1 thread, else a -threads build. */
   module?: WebAssembly.Module;
+  /** The same for the kernels in the file of that build's name with -extra. */
+  extraModule?: WebAssembly.Module;
 }
 
 /** Loads the best build of the kernels that this runtime can run; workers start in the background. */
@@ -37,7 +39,8 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Wasm
   });
   heap.begin(kernels.runner.heapBase());
   const crew = threads > 1 ? new Crew({ threads, cores: features.cores, module, heap, kernels }) : null;
-  return new WasmBackend(build, heap, kernels, crew);
+  const extra = async () => options.extraModule ?? (await load(`${build}-extra`));
+  return new WasmBackend(build, heap, kernels, crew, extra);
 }
 
 async function load(build: string): Promise<WebAssembly.Module> {

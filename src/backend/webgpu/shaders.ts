@@ -9,12 +9,12 @@ import matmul from '../../../gpu/matmul.wgsl';
 import matmulDirect from '../../../gpu/matmul_direct.wgsl';
 import random from '../../../gpu/random.wgsl';
 import reduce from '../../../gpu/reduce.wgsl';
-import scatterAdd from '../../../gpu/scatter_add.wgsl';
 import softmax from '../../../gpu/softmax.wgsl';
 import { DeviceError } from '../../errors.js';
 import type { Gpu } from './device.js';
 
-export const shaders: Readonly<Record<string, string>> = {
+/** Shaders that are there; those of shaders-extra.ts are added when one of them is asked for. */
+export const shaders: Record<string, string> = {
   argreduce,
   copy,
   elementwise,
@@ -25,9 +25,14 @@ export const shaders: Readonly<Record<string, string>> = {
   matmul_direct: matmulDirect,
   random,
   reduce,
-  scatter_add: scatterAdd,
   softmax,
 };
+
+/** Loads what is not there yet; a name that nobody knows is found out by whoever uses it. */
+export async function loadShaders(names: readonly string[]): Promise<void> {
+  if (names.every((name) => name in shaders)) return;
+  Object.assign(shaders, (await import('./shaders-extra.js')).extraShaders);
+}
 
 export interface PipelineSource {
   readonly text: string;
