@@ -6,7 +6,7 @@ import { hostBytes, type OpDefinition, type Site, type WasmCall } from '../../op
 import type { Backend, Memory, MemoryStats, Program, Rates, Step } from '../backend.js';
 import { alignment } from './allocator.js';
 import { Choice } from './choice.js';
-import { type Crew, kernelFailed } from './crew.js';
+import { type CallList, type Crew, kernelFailed } from './crew.js';
 import { emit } from './emit.js';
 import type { Heap } from './heap.js';
 import { extend, type Kernels } from './kernels.js';
@@ -32,6 +32,8 @@ interface Scratch {
 interface WasmProgram extends Program {
   readonly address: number;
   readonly count: number;
+  /** Number of calls up to the end of each step. */
+  readonly ends: readonly number[];
   readonly choice: Choice;
   readonly scratch: Scratch | null;
   released: boolean;
@@ -171,7 +173,7 @@ export class WasmBackend implements Backend {
 
   #compile(steps: readonly Step[]): Program {
     this.#check('compile');
-    const { builder, seconds, usesScratch } = emit(steps, {
+    const { builder, ends, seconds, usesScratch } = emit(steps, {
       indices: this.#kernels.indices,
       functions: this.#kernels.functions,
       rates: this.rates,
@@ -183,7 +185,10 @@ export class WasmBackend implements Backend {
     const scratch = usesScratch ? this.#scratch : null;
     if (scratch) scratch.users++;
     const choice = new Choice(this.#crew ? seconds : 0);
-    const program: WasmProgram = { steps: steps.length, address, count, choice, scratch, released: false };
+    const program: WasmProgram = {
+      ...{ steps: steps.length, address, count, ends, choice, scratch },
+      released: false,
+    };
     return program;
   }
 
@@ -192,6 +197,22 @@ export class WasmBackend implements Backend {
     if (this.#disposed || p.released) this.#check('run', p.released);
     if (this.#tail) return this.#inOrder(() => this.#start(p));
     return this.#start(p);
+  }
+
+  profile(program: Program): readonly number[] | Promise<readonly number[]> {
+    const p = program as WasmProgram;
+    this.#check('profile', p.released);
+    return this.#inOrder(() => {
+      const together = p.choice.together && this.#crew?.isReady && this.#crew.leads;
+      return p.ends.map((end, step) => {
+        const first = p.ends[step - 1] ?? 0;
+        const calls = { address: p.address + 8 * first, count: end - first };
+        const start = performance.now();
+        if (together) this.#crew?.lead(calls);
+        else this.#alone(calls);
+        return (performance.now() - start) / 1000;
+      });
+    });
   }
 
   release(program: Program): void {
@@ -234,7 +255,7 @@ export class WasmBackend implements Backend {
     else this.#alone(program);
   }
 
-  #alone({ address, count }: WasmProgram): void {
+  #alone({ address, count }: CallList): void {
     try {
       this.#kernels.runner.runAlone(address, count);
     } catch (error) {
