@@ -155,10 +155,13 @@ class Distorter {
   readonly #moves: boolean;
   readonly #kernel: Float64Array | null;
   readonly #alpha: number;
-  /** Displacements of all pixels downwards and to the right, and a place to smooth in. */
+  /** The image with a frame of `fill`, one pixel wide. */
+  readonly #framed: Float64Array;
+  /** Displacements of all pixels downwards and to the right, and places to smooth in. */
   readonly #down: Float64Array;
   readonly #right: Float64Array;
   readonly #half: Float64Array;
+  readonly #line: Float64Array;
 
   constructor([height, width, channels = 1]: readonly number[], whole: boolean, options: AugmentOptions) {
     this.#height = height!;
@@ -198,6 +201,8 @@ class Distorter {
     this.#down = new Float64Array(pixels);
     this.#right = new Float64Array(pixels);
     this.#half = new Float64Array(pixels);
+    this.#line = new Float64Array(Math.max(height!, width!) + 2 * (this.#kernel?.length ?? 0));
+    this.#framed = new Float64Array((height! + 2) * (width! + 2) * channels).fill(options.fill ?? 0);
   }
 
   /** image and out are (height, width, channels). */
@@ -209,7 +214,7 @@ class Distorter {
   }
 
   #resample(image: HostArray, out: HostArray, random: RandomStream): void {
-    const { shift = 0, rotate = 0, scale = 0, skew = 0, flip, fill = 0 } = this.#options;
+    const { shift = 0, rotate = 0, scale = 0, skew = 0, flip } = this.#options;
     const [height, width, channels] = [this.#height, this.#width, this.#channels];
     const { sine, cosine } = sineAndCosine((around(random, rotate) * Math.PI) / 180);
     const tall = 1 + around(random, scale);
@@ -235,6 +240,8 @@ class Distorter {
     }
     const middleY = (height - 1) / 2;
     const middleX = (width - 1) / 2;
+    const framed = this.#frame(image);
+    const down = channels * (width + 2);
     let at = 0;
     for (let row = 0; row < this.#outHeight; row++) {
       for (let column = 0; column < this.#outWidth; column++) {
@@ -248,17 +255,18 @@ class Distorter {
           fromY += this.#down[y * width + x]!;
           fromX += this.#right[y * width + x]!;
         }
+        // In the framed image, where everything outside looks like the frame.
+        fromY = Math.max(0, Math.min(height + 0.999999, fromY + 1));
+        fromX = Math.max(0, Math.min(width + 0.999999, fromX + 1));
         const top = Math.floor(fromY);
         const start = Math.floor(fromX);
         const below = fromY - top;
         const beside = fromX - start;
-        for (let c = 0; c < channels; c++) {
-          const a = pixel(image, top, start, c, height, width, channels, fill);
-          const b = pixel(image, top, start + 1, c, height, width, channels, fill);
-          const d = pixel(image, top + 1, start, c, height, width, channels, fill);
-          const e = pixel(image, top + 1, start + 1, c, height, width, channels, fill);
-          const upper = a + (b - a) * beside;
-          const lower = d + (e - d) * beside;
+        let p = top * down + start * channels;
+        for (const end = p + channels; p < end; p++) {
+          const upper = framed[p]! + (framed[p + channels]! - framed[p]!) * beside;
+          const q = p + down;
+          const lower = framed[q]! + (framed[q + channels]! - framed[q]!) * beside;
           const value = upper + (lower - upper) * below;
           out[at++] = this.#whole ? Math.floor(value + 0.5) : value;
         }
@@ -266,12 +274,37 @@ class Distorter {
     }
   }
 
+  #frame(image: HostArray): Float64Array {
+    const row = this.#width * this.#channels;
+    const framedRow = row + 2 * this.#channels;
+    for (let y = 0; y < this.#height; y++) {
+      const to = (y + 1) * framedRow + this.#channels;
+      for (let i = 0; i < row; i++) this.#framed[to + i] = image[y * row + i]!;
+    }
+    return this.#framed;
+  }
+
   /** A smooth random field: uniform in [-1, 1), convolved with a Gaussian along both axes, times alpha. */
   #field(field: Float64Array, random: RandomStream): void {
     const [height, width] = [this.#height, this.#width];
-    for (let i = 0; i < field.length; i++) field[i] = around(random, this.#alpha);
-    smooth(field, this.#half, this.#kernel!, height, width, 1, width);
-    smooth(this.#half, field, this.#kernel!, width, height, width, 1);
+    // A field takes more random numbers than all else: a small generator, started anew by the large one.
+    let state = random.bits();
+    for (let i = 0; i < field.length; i++) {
+      state = (state + 0x6d2b79f5) | 0;
+      field[i] = scrambled(state) * 2 ** -31 * this.#alpha;
+    }
+    smooth(field, this.#half, this.#kernel!, this.#line, {
+      lines: height,
+      length: width,
+      step: 1,
+      stride: width,
+    });
+    smooth(this.#half, field, this.#kernel!, this.#line, {
+      lines: width,
+      length: height,
+      step: width,
+      stride: 1,
+    });
   }
 
   /** Adds noise of the given standard deviation: twelve uniform numbers are nearly normal. */
@@ -285,17 +318,11 @@ class Distorter {
   }
 }
 
-function pixel(
-  image: HostArray,
-  y: number,
-  x: number,
-  c: number,
-  height: number,
-  width: number,
-  channels: number,
-  fill: number,
-): number {
-  return y >= 0 && y < height && x >= 0 && x < width ? image[(y * width + x) * channels + c]! : fill;
+/** A whole number in [-2^31, 2^31) that looks random: the mixing function of Mulberry32 (T. Ettinger). */
+function scrambled(state: number): number {
+  let t = Math.imul(state ^ (state >>> 15), state | 1);
+  t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+  return t ^ (t >>> 14);
 }
 
 /** Weights 0, 1, ... steps from the middle, up to three standard deviations; together with their mirror they sum to 1. */
@@ -309,25 +336,31 @@ function gaussian(sigma: number): Float64Array {
   return weights.map((w) => w / total);
 }
 
-/** Convolves `lines` lines of `length` values, `step` apart, with a symmetric kernel; outside there are zeros. */
+/** `lines` lines of `length` values, `step` apart; the next line starts `stride` further. */
+interface Lines {
+  readonly lines: number;
+  readonly length: number;
+  readonly step: number;
+  readonly stride: number;
+}
+
+/** Convolves lines with a symmetric kernel; outside there are zeros. `line` is room for one with both its margins. */
 function smooth(
   from: Float64Array,
   to: Float64Array,
   kernel: Float64Array,
-  lines: number,
-  length: number,
-  step: number,
-  stride: number,
+  line: Float64Array,
+  { lines, length, step, stride }: Lines,
 ): void {
   const reach = kernel.length - 1;
-  for (let line = 0; line < lines; line++) {
-    const first = line * stride;
+  line.fill(0);
+  for (let n = 0; n < lines; n++) {
+    const first = n * stride;
+    for (let i = 0; i < length; i++) line[reach + i] = from[first + i * step]!;
     for (let i = 0; i < length; i++) {
-      let sum = from[first + i * step]! * kernel[0]!;
-      const low = Math.min(reach, i);
-      const high = Math.min(reach, length - 1 - i);
-      for (let k = 1; k <= low; k++) sum += from[first + (i - k) * step]! * kernel[k]!;
-      for (let k = 1; k <= high; k++) sum += from[first + (i + k) * step]! * kernel[k]!;
+      const middle = reach + i;
+      let sum = line[middle]! * kernel[0]!;
+      for (let k = 1; k <= reach; k++) sum += (line[middle - k]! + line[middle + k]!) * kernel[k]!;
       to[first + i * step] = sum;
     }
   }
