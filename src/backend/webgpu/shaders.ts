@@ -1,5 +1,8 @@
 // The shaders by base name, filled in for a call, and the pipelines made of them.
 import argreduce from '../../../gpu/argreduce.wgsl';
+import conv from '../../../gpu/conv.wgsl';
+import convFilter from '../../../gpu/conv_filter.wgsl';
+import convInput from '../../../gpu/conv_input.wgsl';
 import copy from '../../../gpu/copy.wgsl';
 import elementwise from '../../../gpu/elementwise.wgsl';
 import fill from '../../../gpu/fill.wgsl';
@@ -16,6 +19,9 @@ import type { Gpu } from './device.js';
 
 export const shaders: Readonly<Record<string, string>> = {
   argreduce,
+  conv,
+  conv_filter: convFilter,
+  conv_input: convInput,
   copy,
   elementwise,
   fill,
