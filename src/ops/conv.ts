@@ -1,6 +1,6 @@
 // Convolutions, channels last: the op, its gradient for the input (which is the transposed convolution) and for the
 // filter. Each one's gradients are the other two, so that there are derivatives of any order.
-import { type Shape, showShape, sizeOf } from '../dtype.js';
+import { type DType, type Shape, showShape, sizeOf } from '../dtype.js';
 import { OptionError, ShapeError } from '../errors.js';
 import { type Attributes, record, type Tensor } from '../graph.js';
 import {
@@ -40,11 +40,45 @@ const sizesOf = (g: ConvGeometry): number[] => [
   ...[g.kh, g.kw, g.sh, g.sw, g.top, g.left, g.dh, g.dw, g.groups],
 ];
 
-function calls(name: string, { output }: Site, g: ConvGeometry): WasmCall[] {
-  const kernel = `${name}_${suffix(output.dtype)}`;
-  const sizes = sizesOf(g);
-  const args = ['output', { input: 0 }, { input: 1 }, ...sizes, 'scratch', 'scratchBytes'] as const;
-  return [{ kernel, args }];
+type Kernel = 'conv2d' | 'conv2dInput' | 'conv2dFilter';
+
+/** What the scratch memory of each kernel depends on. */
+const scratchArgs: Record<Kernel, (g: ConvGeometry) => number[]> = {
+  conv2d: (g) => [g.channels, g.filters, g.kh, g.kw, g.groups],
+  conv2dInput: (g) => [g.channels, g.filters, g.kh, g.kw, g.groups],
+  conv2dFilter: (g) => [g.batch, g.outHeight, g.outWidth, g.filters, g.kh, g.kw, g.sh, g.dh, g.groups],
+};
+
+/** Whether each output pixel comes of the input pixel at the same place alone. */
+const isPointwise = (g: ConvGeometry): boolean =>
+  g.kh * g.kw * g.sh * g.sw * g.groups === 1 &&
+  g.top + g.left === 0 &&
+  g.outHeight === g.height &&
+  g.outWidth === g.width;
+
+/** The convolution as a matrix product, m x k times k x n. */
+function product(kernel: Kernel, dtype: DType, g: ConvGeometry): WasmCall {
+  const pixels = g.batch * g.height * g.width;
+  const { channels, filters } = g;
+  const sizes = {
+    conv2d: [pixels, filters, channels],
+    conv2dInput: [pixels, channels, filters],
+    conv2dFilter: [channels, filters, pixels],
+  }[kernel];
+  const transposes = [Number(kernel === 'conv2dFilter'), Number(kernel === 'conv2dInput')];
+  const batch = [1, 0, 0, 0];
+  const operands = ['output', { input: 0 }, { input: 1 }] as const;
+  const args = [...operands, ...sizes, ...transposes, ...batch, 'scratch', 'scratchBytes'] as const;
+  if (dtype === 'float64') return { kernel: 'matmul_f64', args };
+  return { kernel: 'matmul_f32', args, scratch: { bytesFrom: 'matmulScratchBytes', args: sizes } };
+}
+
+function calls(kernel: Kernel, { output: { dtype } }: Site, g: ConvGeometry): WasmCall[] {
+  if (isPointwise(g)) return [product(kernel, dtype, g)];
+  const args = ['output', { input: 0 }, { input: 1 }, ...sizesOf(g), 'scratch', 'scratchBytes'] as const;
+  const call = { kernel: `${kernel}_${suffix(dtype)}`, args };
+  if (dtype === 'float64') return [call];
+  return [{ ...call, scratch: { bytesFrom: `${kernel}ScratchBytes`, args: scratchArgs[kernel](g) } }];
 }
 
 /** Calls f for each pair of an output position and an input position under filter element (ky, kx). */
