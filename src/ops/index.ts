@@ -2,6 +2,7 @@
 import type { Attributes } from '../graph.js';
 import * as arithmetic from './arithmetic.js';
 import * as casts from './cast.js';
+import * as convolutions from './conv.js';
 import type { OpDefinition } from './define.js';
 import * as gathers from './gather.js';
 import * as products from './matmul.js';
@@ -15,6 +16,7 @@ export * from './cast.js';
 export * from './compositions.js';
 // The one that takes short cuts for common exponents, over the op of the same name.
 export { pow } from './compositions.js';
+export * from './conv.js';
 export type { TensorLike } from './elementwise.js';
 export * from './gather.js';
 export * from './matmul.js';
@@ -23,7 +25,17 @@ export * from './random.js';
 export * from './reduce.js';
 export * from './softmax.js';
 
-const modules = [arithmetic, casts, products, reductions, movements, gathers, softmaxes, randoms];
+const modules = [
+  arithmetic,
+  casts,
+  products,
+  reductions,
+  movements,
+  gathers,
+  softmaxes,
+  randoms,
+  convolutions,
+];
 
 /** Every op that has an entry, found by its recorder's `definition`. */
 export const opTable: readonly OpDefinition<Attributes>[] = modules

@@ -1,12 +1,16 @@
 // Models, losses and optimizers as plain data, for what crosses a thread, a file or a command line.
 import { OptionError } from '../errors.js';
 import * as losses from '../loss/index.js';
+import * as convolutions from '../nn/conv.js';
 import * as layers from '../nn/layers.js';
 import type { Module } from '../nn/module.js';
 import * as optimizers from '../optim/index.js';
 
 const layerMakers = {
   linear: layers.linear,
+  conv1d: convolutions.conv1d,
+  conv2d: convolutions.conv2d,
+  convTranspose2d: convolutions.convTranspose2d,
   relu: layers.relu,
   sigmoid: layers.sigmoid,
   tanh: layers.tanh,

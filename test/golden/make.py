@@ -58,6 +58,23 @@ def scatter_add(x, indices, axis, size):
     return torch.zeros(shape, dtype=x.dtype).index_add(axis, indices, x)
 
 
+def conv2d(x, w, strides, pads, dilations, groups):
+    top, bottom, left, right = pads
+    x = F.pad(x.permute(0, 3, 1, 2), (left, right, top, bottom))
+    y = F.conv2d(x, w.permute(3, 2, 0, 1), stride=strides, dilation=dilations, groups=groups)
+    return y.permute(0, 2, 3, 1)
+
+
+def conv2d_input(dy, w, size, **options):
+    x = torch.zeros(dy.shape[0], *size, w.shape[2] * options['groups'], requires_grad=True)
+    return torch.autograd.grad(conv2d(x, w, **options), x, dy, create_graph=True)[0]
+
+
+def conv2d_filter(x, dy, kernel, **options):
+    w = torch.zeros(*kernel, x.shape[3] // options['groups'], dy.shape[3], requires_grad=True)
+    return torch.autograd.grad(conv2d(x, w, **options), w, dy, create_graph=True)[0]
+
+
 CASTS = dict(DTYPES)
 
 OPS = {
@@ -71,6 +88,7 @@ OPS = {
     'cast': lambda x, dtype: x.to(CASTS[dtype]),
     'broadcastTo': lambda x, shape: x.expand(shape),
     'matmul': matmul,
+    'conv2d': conv2d, 'conv2dInputGradient': conv2d_input, 'conv2dFilterGradient': conv2d_filter,
     'sum': reduced(lambda x, axis: x.sum(axis)),
     'prod': reduced(lambda x, axis: x.prod(axis)),
     'max': reduced(lambda x, axis: x.amax(axis)),

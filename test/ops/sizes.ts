@@ -1,6 +1,7 @@
 // Sizes that kernels get wrong first: nothing, one element, odd numbers, more than one block of 1024.
 import type { Attributes } from '../../src/graph.js';
 import type { OpDefinition, Sample } from '../../src/ops/define.js';
+import { convolutions } from './convolutions.js';
 
 const sample = (attributes: Attributes, ...shapes: number[][]): Sample => ({
   inputs: shapes.map((shape) => ({ shape })),
@@ -68,6 +69,9 @@ const step = { shape: [], dtype: 'int32' as const, values: [12] };
 
 /** By the op's name: what its samples do not have. */
 const byName: Record<string, Sample[]> = {
+  conv2d: convolutions.conv,
+  conv2dInputGradient: convolutions.input,
+  conv2dFilterGradient: convolutions.filter,
   cast: (['float32', 'int32', 'bool', 'uint8'] as const).flatMap((from) =>
     (['float32', 'int32', 'bool'] as const)
       .filter((to) => to !== from)

@@ -25,6 +25,11 @@ const inner = ({ inputs: [a], attributes }: Site): number => a!.shape.at(attribu
 const summing = (k: number): Ulps => [1 + Math.sqrt(k), k];
 const summed: Rule = (site) => summing(terms(site));
 const products: Rule = (site) => summing(Math.max(1, inner(site)));
+/** Products that a convolution adds up for one element: a filter; all filters on an input; all positions. */
+const volume = (shape: readonly number[]): number => Math.max(1, sizeOf(shape));
+const filtered: Rule = ({ inputs: [, w] }) => summing(volume(w!.shape.slice(0, 3)));
+const spread: Rule = ({ inputs: [, w] }) => summing(volume(w!.shape.toSpliced(2, 1)));
+const collected: Rule = ({ inputs: [, dy] }) => summing(volume(dy!.shape.slice(0, 3)));
 /** Each factor adds a rounding. */
 const multiplied: Rule = (site) => [0.5 + terms(site), 0];
 const added: Rule = [1, 4];
@@ -43,6 +48,9 @@ const wasm: Record<string, Rule> = {
   sum: summed,
   prod: multiplied,
   matmul: products,
+  conv2d: filtered,
+  conv2dInputGradient: spread,
+  conv2dFilterGradient: collected,
   scatterAdd: added,
   // exp of a difference of size 4, which is rounded; then a sum over the row and a quotient
   softmax: (site) => [8 + Math.sqrt(site.output.shape.at(-1)!), 0],
@@ -67,6 +75,9 @@ const webgpu: Record<string, Rule> = {
   sum: summed,
   prod: multiplied,
   matmul: products,
+  conv2d: filtered,
+  conv2dInputGradient: spread,
+  conv2dFilterGradient: collected,
   scatterAdd: added,
   softmax: [20, 0], // exp of up to 4, sum, quotient
   logSoftmax: [4, 16], // exp, log

@@ -1,0 +1,27 @@
+// The convolution kernels in single precision: which way each takes.
+import { ConvArgs } from './conv-args';
+import { convFilter, convFilterScratchBytes } from './conv-filter';
+import { convInputPatches, convInputPatchesScratchBytes, convPatches, convPatchesScratchBytes } from './conv-patches';
+
+/** Scratch bytes that the kernels need for each thread; those in double precision need none. */
+export function conv2dScratchBytes(channels: i32, filters: i32, kh: i32, kw: i32, groups: i32): i32 {
+  return convPatchesScratchBytes(channels, filters, kh, kw, groups);
+}
+export function conv2dInputScratchBytes(channels: i32, filters: i32, kh: i32, kw: i32, groups: i32): i32 {
+  return convInputPatchesScratchBytes(channels, filters, kh, kw, groups);
+}
+export function conv2dFilterScratchBytes(
+  batch: i32, outHeight: i32, outWidth: i32, filters: i32, kh: i32, kw: i32, sh: i32, dh: i32, groups: i32,
+): i32 {
+  return convFilterScratchBytes(batch, outHeight, outWidth, filters, kh, kw, sh, dh, groups);
+}
+
+export function conv2d_f32(args: usize, thread: i32, threads: i32): void {
+  convPatches(changetype<ConvArgs>(args), thread, threads);
+}
+export function conv2dInput_f32(args: usize, thread: i32, threads: i32): void {
+  convInputPatches(changetype<ConvArgs>(args), thread, threads);
+}
+export function conv2dFilter_f32(args: usize, thread: i32, threads: i32): void {
+  convFilter(changetype<ConvArgs>(args), thread, threads);
+}
