@@ -77,7 +77,9 @@ export const bundleOptions = {
 async function buildBundles() {
   await rm('dist/chunks', { recursive: true, force: true });
   const names = ['index', 'worker', 'worker-thread', 'thread', 'bench', 'bench/first-step'];
-  await build({ ...bundleOptions, entryPoints: names.map((name) => `src/${name}.ts`), outdir: 'dist' });
+  const parts = ['nn', 'loss', 'optim', 'data'].map((name) => ({ in: `src/${name}/index.ts`, out: name }));
+  const entryPoints = [...names.map((name) => ({ in: `src/${name}.ts`, out: name })), ...parts];
+  await build({ ...bundleOptions, entryPoints, outdir: 'dist' });
   await buildCommandLine();
 }
 

@@ -14,7 +14,9 @@ const limit = 80_000;
 const apps = {
   'tensors and gradients': `export { tensor, variable, grad, valueAndGrad, compile, configure } from 'everygrad';`,
   core: `
-    import { nn, optim, loss } from 'everygrad';
+    import * as nn from 'everygrad/nn';
+    import * as loss from 'everygrad/loss';
+    import * as optim from 'everygrad/optim';
     export { tensor, variable, grad, valueAndGrad, compile, configure } from 'everygrad';
     export { fit, evaluate, predict, save, load } from 'everygrad';
     export const layers = [nn.sequential, nn.linear, nn.relu, nn.sigmoid, nn.tanh, nn.softmax, nn.flatten, nn.dropout];
@@ -35,7 +37,10 @@ async function bundle(code) {
   const folder = await mkdtemp(join(tmpdir(), 'everygrad-size-'));
   try {
     const entry = join(folder, 'app.ts');
-    await writeFile(entry, code.replaceAll("'everygrad'", JSON.stringify(resolve('src/index.ts'))));
+    await writeFile(
+      entry,
+      code.replace(/'everygrad(\/?.*?)'/g, (_, part) => JSON.stringify(resolve(`src${part}/index.ts`))),
+    );
     await build({
       entryPoints: [entry],
       outdir: join(folder, 'out'),

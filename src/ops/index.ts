@@ -25,7 +25,8 @@ export * from './random.js';
 export * from './reduce.js';
 export * from './softmax.js';
 
-const modules = [
+/** A function, so that bundlers leave out what nobody uses. */
+const modules = (): object[] => [
   arithmetic,
   casts,
   products,
@@ -38,7 +39,7 @@ const modules = [
 ];
 
 /** Every op that has an entry, found by its recorder's `definition`. */
-export const opTable: readonly OpDefinition<Attributes>[] = modules
+export const opTable: readonly OpDefinition<Attributes>[] = /* @__PURE__ */ modules()
   .flatMap((m): unknown[] => Object.values(m))
   .filter((f): f is { definition: OpDefinition<Attributes> } => typeof f === 'function' && 'definition' in f)
   .map((f) => f.definition);
