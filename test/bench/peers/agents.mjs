@@ -26,8 +26,9 @@ export class ProcessAgent {
   #lines;
   #ended;
 
-  constructor(path, args) {
-    this.#child = spawn(path, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+  constructor(path, args, env = {}) {
+    const stdio = ['pipe', 'pipe', 'pipe'];
+    this.#child = spawn(path, args, { stdio, env: { ...process.env, ...env } });
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
     let said = '';
     this.#child.stderr.on('data', (text) => {

@@ -94,7 +94,7 @@ async function placeOf(runtime) {
   if (!python3) absent.set('pytorch', 'not on this machine');
   const agent = async (name) =>
     name === 'pytorch'
-      ? new ProcessAgent(python3, [here('peers/pytorch.py')])
+      ? new ProcessAgent(python3, [here('peers/pytorch.py')], { OPENBLAS_NUM_THREADS: String(threads) })
       : new ProcessAgent(found.path, [here('agent.mjs'), name]);
   return { version: `Node ${found.version()}`, absent, agent, stop: async () => {} };
 }
