@@ -1,4 +1,5 @@
 // The public API.
+export { checkpoint } from './checkpoint.js';
 export { type Compiled, compile } from './compile.js';
 export * as data from './data/index.js';
 export type { DType, HostArray, Shape } from './dtype.js';

@@ -11,6 +11,7 @@ const layers = [
   ['dtype', 'philox', 'platform'],
   ['graph', 'ops/define'],
   ['ops/'],
+  ['checkpoint'],
   ['grad'],
   ['schedule/', 'backend/'],
   ['execute'],
