@@ -1,11 +1,14 @@
 // The public API.
+export { checkpoint } from './checkpoint.js';
 export { type Compiled, compile } from './compile.js';
+export { customGradient, type GradientRule } from './custom-gradient.js';
 export * as data from './data/index.js';
 export type { DType, HostArray, Shape } from './dtype.js';
 export { configure, type Device, type EngineOptions, engine, memoryStats } from './engine.js';
 export * from './errors.js';
 export { grad, gradients, hessianVectorProduct, valueAndGrad, vjp } from './grad.js';
 export { Tensor, Variable } from './graph.js';
+export { jacobian, jvp } from './jacobian.js';
 export * as loss from './loss/index.js';
 export * as nn from './nn/index.js';
 export * from './ops/index.js';

@@ -150,7 +150,8 @@ export const sigmoid = unary({
 export const relu = unary({
   name: 'relu',
   scalar: (a) => Math.max(a, 0),
-  gradient: ({ inputs: [x], dy }) => [where(less(0, x!), dy, 0)],
+  // By the result, which the next layer keeps anyway.
+  gradient: ({ output, dy }) => [where(less(0, output), dy, 0)],
   expression: 'select(a, 0.0, a < 0.0)',
   samples: one,
 });
