@@ -125,6 +125,82 @@ OPS = {
 # Draws of the library's own generator, whose published vectors are in test/unit/philox.test.ts.
 WITHOUT = {'randomUniform': "the library's own generator", 'randomNormal': "the library's own generator"}
 
+
+def hooked(optimizer, before=None, after=None):
+    """An optimizer with something done to its parameters before and after each step."""
+    step = optimizer.step
+    params = [p for group in optimizer.param_groups for p in group['params']]
+
+    def stepped():
+        if before:
+            before(params)
+        step()
+        if after:
+            with torch.no_grad():
+                after(params)
+
+    optimizer.step = stepped
+    return optimizer
+
+
+def l1(strength):
+    """The gradient of strength * sum(|w|), of weights only."""
+
+    def apply(params):
+        for p in params:
+            if p.dim() > 1:
+                p.grad += strength * p.detach().sign()
+
+    return apply
+
+
+def max_norm(limit):
+    def apply(params):
+        for p in params:
+            if p.dim() > 1:
+                p.copy_(p.renorm(2, 1, limit))
+
+    return apply
+
+
+class Formula(torch.optim.Optimizer):
+    """Optimizers that PyTorch does not have, as their papers write them."""
+
+    def __init__(self, params, rule, **defaults):
+        super().__init__(params, defaults)
+        self.rule = rule
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group['params']:
+                state = self.state[p]
+                state.setdefault('m', torch.zeros_like(p))
+                state.setdefault('v', torch.zeros_like(p))
+                state['t'] = state.get('t', 0) + 1
+                self.rule(p, p.grad, state, group)
+
+
+def lamb(p, g, s, o):
+    (b1, b2), wd = o['betas'], o['weight_decay']
+    s['m'] = b1 * s['m'] + (1 - b1) * g
+    s['v'] = b2 * s['v'] + (1 - b2) * g * g
+    r = (s['m'] / (1 - b1 ** s['t'])) / ((s['v'] / (1 - b2 ** s['t'])) ** 0.5 + 1e-6) + wd * p
+    p -= o['lr'] * p.norm() / r.norm() * r
+
+
+def lion(p, g, s, o):
+    b1, b2 = o['betas']
+    p -= o['lr'] * ((b1 * s['m'] + (1 - b1) * g).sign() + o['weight_decay'] * p)
+    s['m'] = b2 * s['m'] + (1 - b2) * g
+
+
+def groups(params):
+    params[0]['weight_decay'] = 0.05
+    params[1].update(lr=0.03, weight_decay=0.2)
+    return params
+
+
 OPTIMIZERS = {
     'sgd': lambda p: torch.optim.SGD(p(0), lr=0.1),
     'sgd momentum': lambda p: torch.optim.SGD(p(0), lr=0.1, momentum=0.9),
@@ -134,6 +210,28 @@ OPTIMIZERS = {
     'adam betas': lambda p: torch.optim.Adam(p(0), lr=0.05, betas=(0.8, 0.95), eps=1e-4),
     'adam weightDecay': lambda p: torch.optim.Adam(p(0.1), lr=0.05),
     'adamW': lambda p: torch.optim.AdamW(p(0.1), lr=0.05),
+    'sgd clipNorm': lambda p: hooked(
+        torch.optim.SGD(p(0), lr=0.1, momentum=0.9), lambda ps: torch.nn.utils.clip_grad_norm_(ps, 1.5)
+    ),
+    'sgd clipValue': lambda p: hooked(
+        torch.optim.SGD(p(0), lr=0.1, momentum=0.9), lambda ps: torch.nn.utils.clip_grad_value_(ps, 0.4)
+    ),
+    'sgd groups': lambda p: torch.optim.SGD(groups(p(0)), lr=0.1),
+    'sgd l1': lambda p: hooked(torch.optim.SGD(p(0), lr=0.1), before=l1(0.05)),
+    'sgd maxNorm': lambda p: hooked(torch.optim.SGD(p(0), lr=0.1, momentum=0.9), after=max_norm(0.6)),
+    'amsGrad': lambda p: torch.optim.Adam(p(0), lr=0.05, betas=(0.8, 0.7), amsgrad=True),
+    'adamW amsgrad': lambda p: torch.optim.AdamW(p(0.1), lr=0.05, betas=(0.8, 0.7), amsgrad=True),
+    'adagrad': lambda p: torch.optim.Adagrad(p(0), lr=0.1),
+    'adagrad lrDecay': lambda p: torch.optim.Adagrad(
+        p(0.05), lr=0.1, lr_decay=0.1, initial_accumulator_value=0.2
+    ),
+    'rmsProp': lambda p: torch.optim.RMSprop(p(0), lr=0.01),
+    'rmsProp centered momentum': lambda p: torch.optim.RMSprop(
+        p(0.05), lr=0.01, alpha=0.9, centered=True, momentum=0.8
+    ),
+    'adadelta': lambda p: torch.optim.Adadelta(p(0), lr=0.7, rho=0.8),
+    'lamb': lambda p: Formula(p(0.1), lamb, lr=0.02, betas=(0.9, 0.999)),
+    'lion': lambda p: Formula(p(0.1), lion, lr=0.02, betas=(0.9, 0.99)),
 }
 
 
