@@ -17,7 +17,7 @@ export const membersOf = ({ kernel, chain }: Group): OpTensor[] => (kernel ? [ke
 
 /** Set of small whole numbers. */
 class BitSet {
-  readonly #words: Uint32Array;
+  #words: Uint32Array;
   constructor(size: number) {
     this.#words = new Uint32Array((size + 31) >> 5);
   }
@@ -26,6 +26,11 @@ class BitSet {
   }
   addAll(other: BitSet): void {
     for (let w = 0; w < this.#words.length; w++) this.#words[w]! |= other.#words[w]!;
+  }
+  copy(): BitSet {
+    const made = new BitSet(0);
+    made.#words = this.#words.slice();
+    return made;
   }
   meets(other: BitSet): boolean {
     return this.#words.some((word, w) => (word & other.#words[w]!) !== 0);
@@ -49,7 +54,10 @@ export function fuse(
   const byName = new Map(backends.map((b) => [b.name, b]));
   const users = usersOf(graph);
   const kept = new Set<Tensor>([...graph.outputs.map(rootOf), ...graph.assignments.values()]);
-  /** ancestors[i]: op i and everything that it is made of. */
+  /**
+   * ancestors[i]: op i, everything that it is made of, and as a group runs as one, all that the members of its group are
+   * made of, and so on. Two groups that are convex each may still wait for one another; these sets know.
+   */
   const ancestors: BitSet[] = [];
   const draftOf = new Map<Tensor, Draft>();
   const drafts = new Set<Draft>();
@@ -109,8 +117,12 @@ export function fuse(
         if (!convex(all, members) || operands(all) > backend.maxOperands) continue;
         drafts.delete(other);
         drafts.delete(draft);
-        draft = { backend: name, kernel, chain, members };
-        for (const member of all) draftOf.set(member, draft);
+        draft = { backend: name, kernel, chain, members: members.copy() };
+        for (const member of all) {
+          draftOf.set(member, draft);
+          members.addAll(ancestors[index.get(member)!]!);
+        }
+        for (const later of ancestors) if (later.meets(draft.members)) later.addAll(members);
       }
     }
     draftOf.set(t, draft);
