@@ -10,6 +10,7 @@ export * as loss from './loss/index.js';
 export * as nn from './nn/index.js';
 export * from './ops/index.js';
 export * as optim from './optim/index.js';
+export * as minimise from './optim/second-order.js';
 export { setAssetsUrl } from './platform.js';
 export { decodeSafetensors, encodeSafetensors } from './safetensors.js';
 export { type Nested, read, type TensorOptions, tensor, variable } from './tensor.js';

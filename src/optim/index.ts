@@ -1,8 +1,6 @@
 // Optimizers: rules that assign new values to parameters. They are made of ops, so they fuse and run on any backend.
 export * from './adam.js';
 export * from './adaptive.js';
-export { type LbfgsOptions, lbfgs, type NewtonCgOptions, newtonCg } from './minimise.js';
-export type { MinimiseOptions, MinimiseResult, ObjectiveFunction } from './objective.js';
 export {
   clipByGlobalNorm,
   clipByValue,

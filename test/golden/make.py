@@ -59,6 +59,7 @@ def scatter_add(x, indices, axis, size):
 
 
 CASTS = dict(DTYPES)
+CLASS_WEIGHTS = torch.tensor([0.5, 1, 2, 0.25])
 
 OPS = {
     'neg': torch.neg, 'abs': torch.abs, 'sign': torch.sign, 'exp': torch.exp, 'log': torch.log,
@@ -120,6 +121,27 @@ OPS = {
     'binaryCrossEntropy': lambda x, t: F.binary_cross_entropy_with_logits(x, t, reduction='sum') / len(x),
     'quadratic': lambda x, t: 0.5 * F.mse_loss(x, t, reduction='sum') / len(x),
     'meanSquaredError': F.mse_loss,
+    'crossEntropy classWeights': lambda x, y: F.cross_entropy(x, y.long(), CLASS_WEIGHTS, label_smoothing=0.1),
+    'crossEntropy ignoreLabel': lambda x, y: F.cross_entropy(x, y.long(), CLASS_WEIGHTS, ignore_index=2),
+    'crossEntropy of distributions, classWeights': lambda x, t: F.cross_entropy(x, t, CLASS_WEIGHTS),
+    'crossEntropy weights': lambda x, w, y: (w * F.cross_entropy(x, y.long(), reduction='none')).sum() / w.sum(),
+    'crossEntropy of sequences': lambda x, y: F.cross_entropy(x, y.long()),
+    'nll': lambda x, y: F.nll_loss(x.log_softmax(-1), y.long()),
+    'binaryCrossEntropy positiveWeight': lambda x, t: F.binary_cross_entropy_with_logits(
+        x, t, pos_weight=torch.tensor(3.0), reduction='sum') / len(x),
+    'binaryCrossEntropy weights': lambda x, t, w: (w * F.binary_cross_entropy_with_logits(
+        x, t, reduction='none').sum(1)).sum() / w.sum(),
+    'huber': lambda x, t: F.huber_loss(x, t, delta=0.8),
+    'huber weights': lambda x, t, w: (w.abs() * F.huber_loss(x, t, reduction='none').mean(1)).sum() / w.abs().sum(),
+    'l1': F.l1_loss,
+    'gaussianNll': lambda x, t: F.gaussian_nll_loss(x[:, :4], t, x[:, 4:].exp(), full=True, eps=1e-30),
+    'perceptron': lambda x, t: (-x * t.sign()).clamp(min=0).mean(),
+    'perceptron of classes': lambda x, y: (x.amax(1) - x[range(len(x)), y.long()]).mean(),
+    'hinge': lambda x, t: (1 - x * t.sign()).clamp(min=0).mean(),
+    'hinge squared': lambda x, t: ((0.5 - x * t.sign()).clamp(min=0) ** 2).mean(),
+    'multiClassHinge': lambda x, y: F.multi_margin_loss(x, y.long(), margin=0.7),
+    'multiClassHinge squared': lambda x, y: F.multi_margin_loss(x, y.long(), p=2),
+    'klDivergence': lambda x, t: F.kl_div(x.log_softmax(-1), t, reduction='batchmean'),
 }
 
 # Draws of the library's own generator, whose published vectors are in test/unit/philox.test.ts.

@@ -9,6 +9,7 @@ import {
   fit,
   loss,
   memoryStats,
+  minimise,
   mul,
   nn,
   optim,
@@ -149,10 +150,10 @@ for (const device of environment.devices) {
   const dtype = device === 'webgpu' ? 'float32' : 'float64';
   const starting = (values: number[]): Variable => variable(tensor(values, { dtype }));
   const methods = {
-    lbfgs: optim.lbfgs,
-    'lbfgs backtracking': (f: optim.ObjectiveFunction, vs: Variable[], o: object) =>
-      optim.lbfgs(f, vs, { ...o, lineSearch: 'backtracking' }),
-    newtonCg: optim.newtonCg,
+    lbfgs: minimise.lbfgs,
+    'lbfgs backtracking': (f: minimise.ObjectiveFunction, vs: Variable[], o: object) =>
+      minimise.lbfgs(f, vs, { ...o, lineSearch: 'backtracking' }),
+    newtonCg: minimise.newtonCg,
   };
 
   for (const [name, method] of Object.entries(methods)) {
@@ -185,7 +186,7 @@ for (const device of environment.devices) {
     const a = starting([3, -2, 1]);
     const scale = tensor([1, 10, 100], { dtype });
     const bowl = (x: Tensor): Tensor => sum(mul(square(sub(x, tensor([1, 2, 3], { dtype }))), scale));
-    const one = await optim.newtonCg(bowl, [a], { tolerance: 1e-3 });
+    const one = await minimise.newtonCg(bowl, [a], { tolerance: 1e-3 });
     assert.ok(one.iterations <= 6, `${one.iterations} steps`);
     near(await a.data(), [1, 2, 3], 1e-3);
     const b = starting([0.1, 0.001]);
@@ -193,7 +194,7 @@ for (const device of environment.devices) {
       const [u, v] = [slice(x, [0], [1]), slice(x, [1], [2])];
       return sum(add(square(u), sub(square(square(v)), square(v))));
     };
-    const left = await optim.newtonCg(saddle, [b], { tolerance: 1e-3 });
+    const left = await minimise.newtonCg(saddle, [b], { tolerance: 1e-3 });
     near([left.value], [-0.25], 1e-3);
     a.dispose();
     b.dispose();
@@ -207,7 +208,7 @@ for (const device of environment.devices) {
       [1, 1],
     ]);
     const y = tensor([[0], [1], [1], [0]]);
-    for (const method of [optim.lbfgs, optim.newtonCg]) {
+    for (const method of [minimise.lbfgs, minimise.newtonCg]) {
       const model = nn.sequential(nn.linear(2, 8), nn.tanh(), nn.linear(8, 1));
       await model.initialize(4);
       const parameters = model.parameters();
@@ -223,11 +224,11 @@ for (const device of environment.devices) {
       model.dispose();
     }
     await rejects(
-      optim.lbfgs(() => tensor(1), [], {}),
+      minimise.lbfgs(() => tensor(1), [], {}),
       /there are no variables/,
     );
     await rejects(
-      optim.lbfgs((v) => sum(v), [starting([1])], { history: 0 }),
+      minimise.lbfgs((v) => sum(v), [starting([1])], { history: 0 }),
       /history is 0/,
     );
   });
