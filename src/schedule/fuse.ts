@@ -24,6 +24,9 @@ class BitSet {
   add(i: number): void {
     this.#words[i >> 5]! |= 1 << (i & 31);
   }
+  has(i: number): boolean {
+    return (this.#words[i >> 5]! & (1 << (i & 31))) !== 0;
+  }
   addAll(other: BitSet): void {
     for (let w = 0; w < this.#words.length; w++) this.#words[w]! |= other.#words[w]!;
   }
@@ -122,7 +125,9 @@ export function fuse(
           draftOf.set(member, draft);
           members.addAll(ancestors[index.get(member)!]!);
         }
-        for (const later of ancestors) if (later.meets(draft.members)) later.addAll(members);
+        // What depends on one member of a group depends on all, so one of each side tells.
+        const ofOther = index.get(other.kernel ?? other.chain[0]!)!;
+        for (const later of ancestors) if (later.has(i) || later.has(ofOther)) later.addAll(members);
       }
     }
     draftOf.set(t, draft);
