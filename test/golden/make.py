@@ -256,6 +256,35 @@ OPTIMIZERS = {
     'lion': lambda p: Formula(p(0.1), lion, lr=0.02, betas=(0.9, 0.99)),
 }
 
+lr = torch.optim.lr_scheduler
+SCHEDULES = {
+    'step': lambda o, n: lr.StepLR(o, 7, 0.3),
+    'multiStep': lambda o, n: lr.MultiStepLR(o, [3, 17, 30], 0.5),
+    'exponential': lambda o, n: lr.ExponentialLR(o, 0.93),
+    'cosine': lambda o, n: lr.CosineAnnealingLR(o, n, 0.05),
+    'cosineRestarts': lambda o, n: lr.CosineAnnealingWarmRestarts(o, 5, 2, 0.1),
+    'oneCycle': lambda o, n: lr.OneCycleLR(o, 1, n, cycle_momentum=False),
+    'oneCycle early': lambda o, n: lr.OneCycleLR(
+        o, 1, n, pct_start=0.2, cycle_momentum=False, div_factor=10, final_div_factor=100
+    ),
+    'warmUp, step': lambda o, n: lr.SequentialLR(o, [lr.LinearLR(o, 0.2, 1, 5), lr.StepLR(o, 10)], [5]),
+    'reduceOnPlateau': lambda o, n: lr.ReduceLROnPlateau(o, factor=0.5, patience=3),
+    'reduceOnPlateau cooldown': lambda o, n: lr.ReduceLROnPlateau(
+        o, factor=0.2, patience=2, cooldown=4, threshold=0.05, min_lr=0.03
+    ),
+}
+
+
+def schedule(name, n, losses):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1)
+    made = SCHEDULES[name](optimizer, n)
+    rates = []
+    for loss in losses:
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        made.step(loss) if isinstance(made, lr.ReduceLROnPlateau) else len(rates) < n and made.step()
+    return rates
+
 
 def kept(t, counts):
     """Some elements of a result, and the sum of all."""
@@ -321,6 +350,10 @@ result = {
     'without': WITHOUT,
     'cases': {c['key']: golden(c, job['cotangents'], job['kept']) for c in job['cases'] if c['op'] not in WITHOUT},
     'trajectories': {n['name']: trajectory(n, job['batch'], job['steps']) for n in job['networks']},
+    'schedules': {
+        name: schedule(name, job['schedules']['length'], job['schedules']['losses'])
+        for name in job['schedules']['names']
+    },
 }
 lines = [f'{json.dumps(k)}:{json.dumps(v, separators=(",", ":"))}' for k, v in result['cases'].items()]
 rest = {k: v for k, v in result.items() if k != 'cases'}
