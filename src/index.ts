@@ -13,6 +13,8 @@ export * as loss from './loss/index.js';
 export * as nn from './nn/index.js';
 export * from './ops/index.js';
 export * as optim from './optim/index.js';
+export * as schedules from './optim/schedules.js';
+export * as minimise from './optim/second-order.js';
 export { setAssetsUrl } from './platform.js';
 export { decodeSafetensors, encodeSafetensors } from './safetensors.js';
 export type { PlanRow } from './schedule/explain.js';
@@ -28,3 +30,4 @@ export {
   type ProgressReport,
   predict,
 } from './train/fit.js';
+export { type LrRangeOptions, type LrRangePoint, type LrRangeResult, lrRangeTest } from './train/lr-range.js';

@@ -2,8 +2,8 @@
 // Only + - * / sqrt and floor touch the values, so every engine makes the same bits.
 import { dtypes, type HostArray, type Shape, showShape } from '../dtype.js';
 import { OptionError, ShapeError } from '../errors.js';
+import { cosPi, exponential } from '../exact.js';
 import { RandomStream, streams } from '../philox.js';
-import { exponential, sineAndCosine } from '../scalar-math.js';
 import { type Batch, type BatchOptions, checkOptionNames, type Dataset } from './spec.js';
 
 export interface Elastic {
@@ -216,7 +216,8 @@ class Distorter {
   #resample(image: HostArray, out: HostArray, random: RandomStream): void {
     const { shift = 0, rotate = 0, scale = 0, skew = 0, flip } = this.#options;
     const [height, width, channels] = [this.#height, this.#width, this.#channels];
-    const { sine, cosine } = sineAndCosine((around(random, rotate) * Math.PI) / 180);
+    const turns = around(random, rotate) / 180;
+    const [cosine, sine] = [cosPi(turns), cosPi(turns - 0.5)];
     const tall = 1 + around(random, scale);
     const wide = 1 + around(random, scale);
     const shear = around(random, skew);

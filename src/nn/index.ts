@@ -3,3 +3,4 @@ export * from './conv.js';
 export * as init from './init.js';
 export * from './layers.js';
 export { type Context, inference, Module, Parameter, RandomSource } from './module.js';
+export * from './regularizers.js';

@@ -44,7 +44,10 @@ interface Draft {
   readonly members: BitSet;
   /** Tensors from outside that are read, constants left out. */
   readonly outside: Set<Tensor>;
-  /** Ops from which a way leads into the group that is not all inside. */
+  /**
+   * Ops that must come before the group: what its members are made of, and as a group runs as one, the groups of those,
+   * and so on. Two groups that are convex each may still wait for one another; these sets know.
+   */
   before: BitSet;
   /** Members that somebody outside needs, as far as is known. */
   readonly written: Set<OpTensor>;
@@ -53,6 +56,8 @@ interface Draft {
   /** When the first of its results is needed. */
   needed: number;
 }
+
+const aMember = ({ kernel, chain }: Draft): OpTensor => kernel ?? chain[0]!;
 
 const sizeOfDraft = ({ kernel, chain }: Draft): number => chain.length + (kernel ? 1 : 0);
 
@@ -66,11 +71,17 @@ export function fuse(
   const users = usersOf(graph);
   const kept = new Set<Tensor>([...graph.outputs.map(rootOf), ...graph.assignments.values()]);
   const size = graph.ops.length;
-  /** ancestors[i]: op i and everything that comes before it. */
-  const ancestors: BitSet[] = [];
   const times = timesOf(graph, index, users, kept);
   const draftOf = new Map<Tensor, Draft>();
   const drafts = new Set<Draft>();
+
+  /** Adds all that must come before `t` can be read. */
+  const addUpTo = (before: BitSet, t: Tensor): void => {
+    const draft = draftOf.get(t);
+    if (!draft) return;
+    before.addAll(draft.before);
+    before.addAll(draft.members);
+  };
 
   const inside = (t: Tensor, { members }: Draft): boolean => {
     const at = index.get(t);
@@ -84,15 +95,9 @@ export function fuse(
     const entered = smallMembers.some((t) => large.outside.has(t));
     if (!entered) before.addAll(large.before);
     for (const draft of entered ? [large, small] : [small]) {
-      for (const t of draft.outside) {
-        const at = index.get(t);
-        if (at !== undefined && !large.members.has(at) && !small.members.has(at))
-          before.addAll(ancestors[at]!);
-      }
-      for (const t of draft.kernel ? [draft.kernel, ...draft.chain] : draft.chain) {
-        const at = afterOf(t).map((a) => index.get(a));
-        for (const i of at) if (i !== undefined) before.addAll(ancestors[i]!);
-      }
+      for (const t of draft.outside) if (!inside(t, large) && !inside(t, small)) addUpTo(before, t);
+      for (const t of draft.kernel ? [draft.kernel, ...draft.chain] : draft.chain)
+        for (const earlier of afterOf(t)) addUpTo(before, earlier);
     }
     return before;
   };
@@ -126,6 +131,14 @@ export function fuse(
     for (const t of small.written) large.written.add(t);
     large.members.addAll(small.members);
     large.before = before;
+    // What depends on one member of a group depends on all, so one of each side tells.
+    const [ofLarge, ofSmall] = [index.get(aMember(large))!, index.get(aMember(small))!];
+    for (const other of drafts) {
+      if (other === large || other === small) continue;
+      if (!other.before.has(ofLarge) && !other.before.has(ofSmall)) continue;
+      other.before.addAll(before);
+      other.before.addAll(large.members);
+    }
     large.last = Math.max(large.last, small.last);
     large.needed = Math.min(large.needed, small.needed);
     drafts.delete(small);
@@ -167,15 +180,8 @@ export function fuse(
   for (const [i, t] of graph.ops.entries()) {
     const backend = byName.get(placements.get(t)!.backend)!;
     const inputs = new Set(t.source.inputs.map(rootOf));
-    const own = new BitSet(size);
     const before = new BitSet(size);
-    for (const input of [...inputs, ...afterOf(t)]) {
-      const at = index.get(input);
-      if (at !== undefined) before.addAll(ancestors[at]!);
-    }
-    own.add(i);
-    own.addAll(before);
-    ancestors.push(own);
+    for (const input of [...inputs, ...afterOf(t)]) addUpTo(before, input);
     const elementwise = t.source.op.kind === 'elementwise';
     const members = new BitSet(size);
     members.add(i);

@@ -119,11 +119,14 @@ export class TrainingPass extends Pass {
 
   protected record(x: Tensor, y: Tensor): void {
     const parameters = trainableParameters('fit', this.model);
-    const context: Context = { training: true, random: new RandomSource(this.seed, this.step) };
+    const penalties: Tensor[] = [];
+    const context: Context = { training: true, random: new RandomSource(this.seed, this.step), penalties };
     const prediction = this.model.forward(modelInput(x, this.data.scale), context);
     checkPrediction('fit', prediction, y, this.data);
     const value = checkLoss('fit', this.loss(prediction, y));
-    this.optimizer.update(parameters, gradients(value, parameters));
+    // What is reported is the loss alone, so that it compares with that of validation.
+    const total = penalties.reduce((sum, penalty) => add(sum, penalty), value);
+    this.optimizer.update(parameters, gradients(total, parameters));
     this.step.assign(add(this.step, 1));
     this.count(prediction, y, value);
   }

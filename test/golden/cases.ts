@@ -44,6 +44,13 @@ const shape = [3, 4, 5];
 const on = (name: string, f: Made['f'], range?: readonly [number, number]): Made =>
   range ? { name, inputs: [shape], f, range } : { name, inputs: [shape], f };
 
+const pair = [
+  [6, 4],
+  [6, 4],
+] as const;
+const classWeights = [0.5, 1, 2, 0.25];
+const onLabels = (name: string, f: Made['f']): Made => ({ name, inputs: [[6, 4]], labels: 4, f });
+
 /** Names are what make.py knows. */
 const made: readonly Made[] = [
   on('mean', (x) => ops.mean(x)),
@@ -123,6 +130,62 @@ const made: readonly Made[] = [
     ],
     f: loss.meanSquaredError(),
   },
+  onLabels('crossEntropy classWeights', loss.crossEntropy({ classWeights, labelSmoothing: 0.1 })),
+  onLabels('crossEntropy ignoreLabel', loss.crossEntropy({ classWeights, ignoreLabel: 2 })),
+  {
+    name: 'crossEntropy of distributions, classWeights',
+    inputs: pair,
+    range: [0, 1],
+    f: loss.crossEntropy({ classWeights }),
+  },
+  {
+    name: 'crossEntropy weights',
+    inputs: [[6, 4], [6]],
+    labels: 4,
+    range: [0, 2],
+    f: (x, w, y) => loss.crossEntropy()(x!, y!, w!),
+  },
+  {
+    name: 'crossEntropy of sequences',
+    inputs: [[24, 4]],
+    labels: 4,
+    f: (x, y) => loss.crossEntropy()(ops.reshape(x!, [6, 4, 4]), ops.reshape(y!, [6, 4])),
+  },
+  onLabels('nll', (x, y) => loss.nll()(ops.logSoftmax(x!), y!)),
+  {
+    name: 'binaryCrossEntropy positiveWeight',
+    inputs: pair,
+    range: [0, 1],
+    f: loss.binaryCrossEntropy({ positiveWeight: 3 }),
+  },
+  {
+    name: 'binaryCrossEntropy weights',
+    inputs: [...pair, [6]],
+    range: [0, 1],
+    f: (x, t, w) => loss.binaryCrossEntropy()(x!, t!, w!),
+  },
+  { name: 'huber', inputs: pair, f: loss.huber({ delta: 0.8 }) },
+  { name: 'huber weights', inputs: [...pair, [6]], f: (x, t, w) => loss.huber()(x!, t!, ops.abs(w!)) },
+  { name: 'l1', inputs: pair, f: loss.l1() },
+  {
+    name: 'gaussianNll',
+    inputs: [
+      [6, 8],
+      [6, 4],
+    ],
+    f: loss.gaussianNll({ full: true }),
+  },
+  { name: 'perceptron', inputs: pair, f: (x, t) => loss.perceptron()(x!, ops.sign(t!)) },
+  onLabels('perceptron of classes', loss.perceptron()),
+  { name: 'hinge', inputs: pair, f: (x, t) => loss.hinge()(x!, ops.sign(t!)) },
+  {
+    name: 'hinge squared',
+    inputs: pair,
+    f: (x, t) => loss.hinge({ margin: 0.5, squared: true })(x!, ops.sign(t!)),
+  },
+  onLabels('multiClassHinge', loss.multiClassHinge({ margin: 0.7 })),
+  onLabels('multiClassHinge squared', loss.multiClassHinge({ squared: true })),
+  { name: 'klDivergence', inputs: pair, range: [0.01, 1], f: loss.klDivergence() },
 ];
 
 function fromFunction({ name, inputs, labels, range = [-2, 2], f }: Made): GoldenCase {

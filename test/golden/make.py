@@ -76,6 +76,7 @@ def conv2d_filter(x, dy, kernel, **options):
 
 
 CASTS = dict(DTYPES)
+CLASS_WEIGHTS = torch.tensor([0.5, 1, 2, 0.25])
 
 OPS = {
     'neg': torch.neg, 'abs': torch.abs, 'sign': torch.sign, 'exp': torch.exp, 'log': torch.log,
@@ -138,10 +139,107 @@ OPS = {
     'binaryCrossEntropy': lambda x, t: F.binary_cross_entropy_with_logits(x, t, reduction='sum') / len(x),
     'quadratic': lambda x, t: 0.5 * F.mse_loss(x, t, reduction='sum') / len(x),
     'meanSquaredError': F.mse_loss,
+    'crossEntropy classWeights': lambda x, y: F.cross_entropy(x, y.long(), CLASS_WEIGHTS, label_smoothing=0.1),
+    'crossEntropy ignoreLabel': lambda x, y: F.cross_entropy(x, y.long(), CLASS_WEIGHTS, ignore_index=2),
+    'crossEntropy of distributions, classWeights': lambda x, t: F.cross_entropy(x, t, CLASS_WEIGHTS),
+    'crossEntropy weights': lambda x, w, y: (w * F.cross_entropy(x, y.long(), reduction='none')).sum() / w.sum(),
+    'crossEntropy of sequences': lambda x, y: F.cross_entropy(x, y.long()),
+    'nll': lambda x, y: F.nll_loss(x.log_softmax(-1), y.long()),
+    'binaryCrossEntropy positiveWeight': lambda x, t: F.binary_cross_entropy_with_logits(
+        x, t, pos_weight=torch.tensor(3.0), reduction='sum') / len(x),
+    'binaryCrossEntropy weights': lambda x, t, w: (w * F.binary_cross_entropy_with_logits(
+        x, t, reduction='none').sum(1)).sum() / w.sum(),
+    'huber': lambda x, t: F.huber_loss(x, t, delta=0.8),
+    'huber weights': lambda x, t, w: (w.abs() * F.huber_loss(x, t, reduction='none').mean(1)).sum() / w.abs().sum(),
+    'l1': F.l1_loss,
+    'gaussianNll': lambda x, t: F.gaussian_nll_loss(x[:, :4], t, x[:, 4:].exp(), full=True, eps=1e-30),
+    'perceptron': lambda x, t: (-x * t.sign()).clamp(min=0).mean(),
+    'perceptron of classes': lambda x, y: (x.amax(1) - x[range(len(x)), y.long()]).mean(),
+    'hinge': lambda x, t: (1 - x * t.sign()).clamp(min=0).mean(),
+    'hinge squared': lambda x, t: ((0.5 - x * t.sign()).clamp(min=0) ** 2).mean(),
+    'multiClassHinge': lambda x, y: F.multi_margin_loss(x, y.long(), margin=0.7),
+    'multiClassHinge squared': lambda x, y: F.multi_margin_loss(x, y.long(), p=2),
+    'klDivergence': lambda x, t: F.kl_div(x.log_softmax(-1), t, reduction='batchmean'),
 }
 
 # Draws of the library's own generator, whose published vectors are in test/unit/philox.test.ts.
 WITHOUT = {'randomUniform': "the library's own generator", 'randomNormal': "the library's own generator"}
+
+
+def hooked(optimizer, before=None, after=None):
+    """An optimizer with something done to its parameters before and after each step."""
+    step = optimizer.step
+    params = [p for group in optimizer.param_groups for p in group['params']]
+
+    def stepped():
+        if before:
+            before(params)
+        step()
+        if after:
+            with torch.no_grad():
+                after(params)
+
+    optimizer.step = stepped
+    return optimizer
+
+
+def l1(strength):
+    """The gradient of strength * sum(|w|), of weights only."""
+
+    def apply(params):
+        for p in params:
+            if p.dim() > 1:
+                p.grad += strength * p.detach().sign()
+
+    return apply
+
+
+def max_norm(limit):
+    def apply(params):
+        for p in params:
+            if p.dim() > 1:
+                p.copy_(p.renorm(2, 1, limit))
+
+    return apply
+
+
+class Formula(torch.optim.Optimizer):
+    """Optimizers that PyTorch does not have, as their papers write them."""
+
+    def __init__(self, params, rule, **defaults):
+        super().__init__(params, defaults)
+        self.rule = rule
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group['params']:
+                state = self.state[p]
+                state.setdefault('m', torch.zeros_like(p))
+                state.setdefault('v', torch.zeros_like(p))
+                state['t'] = state.get('t', 0) + 1
+                self.rule(p, p.grad, state, group)
+
+
+def lamb(p, g, s, o):
+    (b1, b2), wd = o['betas'], o['weight_decay']
+    s['m'] = b1 * s['m'] + (1 - b1) * g
+    s['v'] = b2 * s['v'] + (1 - b2) * g * g
+    r = (s['m'] / (1 - b1 ** s['t'])) / ((s['v'] / (1 - b2 ** s['t'])) ** 0.5 + 1e-6) + wd * p
+    p -= o['lr'] * p.norm() / r.norm() * r
+
+
+def lion(p, g, s, o):
+    b1, b2 = o['betas']
+    p -= o['lr'] * ((b1 * s['m'] + (1 - b1) * g).sign() + o['weight_decay'] * p)
+    s['m'] = b2 * s['m'] + (1 - b2) * g
+
+
+def groups(params):
+    params[0]['weight_decay'] = 0.05
+    params[1].update(lr=0.03, weight_decay=0.2)
+    return params
+
 
 OPTIMIZERS = {
     'sgd': lambda p: torch.optim.SGD(p(0), lr=0.1),
@@ -152,7 +250,58 @@ OPTIMIZERS = {
     'adam betas': lambda p: torch.optim.Adam(p(0), lr=0.05, betas=(0.8, 0.95), eps=1e-4),
     'adam weightDecay': lambda p: torch.optim.Adam(p(0.1), lr=0.05),
     'adamW': lambda p: torch.optim.AdamW(p(0.1), lr=0.05),
+    'sgd clipNorm': lambda p: hooked(
+        torch.optim.SGD(p(0), lr=0.1, momentum=0.9), lambda ps: torch.nn.utils.clip_grad_norm_(ps, 1.5)
+    ),
+    'sgd clipValue': lambda p: hooked(
+        torch.optim.SGD(p(0), lr=0.1, momentum=0.9), lambda ps: torch.nn.utils.clip_grad_value_(ps, 0.4)
+    ),
+    'sgd groups': lambda p: torch.optim.SGD(groups(p(0)), lr=0.1),
+    'sgd l1': lambda p: hooked(torch.optim.SGD(p(0), lr=0.1), before=l1(0.05)),
+    'sgd maxNorm': lambda p: hooked(torch.optim.SGD(p(0), lr=0.1, momentum=0.9), after=max_norm(0.6)),
+    'amsGrad': lambda p: torch.optim.Adam(p(0), lr=0.05, betas=(0.8, 0.7), amsgrad=True),
+    'adamW amsgrad': lambda p: torch.optim.AdamW(p(0.1), lr=0.05, betas=(0.8, 0.7), amsgrad=True),
+    'adagrad': lambda p: torch.optim.Adagrad(p(0), lr=0.1),
+    'adagrad lrDecay': lambda p: torch.optim.Adagrad(
+        p(0.05), lr=0.1, lr_decay=0.1, initial_accumulator_value=0.2
+    ),
+    'rmsProp': lambda p: torch.optim.RMSprop(p(0), lr=0.01),
+    'rmsProp centered momentum': lambda p: torch.optim.RMSprop(
+        p(0.05), lr=0.01, alpha=0.9, centered=True, momentum=0.8
+    ),
+    'adadelta': lambda p: torch.optim.Adadelta(p(0), lr=0.7, rho=0.8),
+    'lamb': lambda p: Formula(p(0.1), lamb, lr=0.02, betas=(0.9, 0.999)),
+    'lion': lambda p: Formula(p(0.1), lion, lr=0.02, betas=(0.9, 0.99)),
 }
+
+lr = torch.optim.lr_scheduler
+SCHEDULES = {
+    'step': lambda o, n: lr.StepLR(o, 7, 0.3),
+    'multiStep': lambda o, n: lr.MultiStepLR(o, [3, 17, 30], 0.5),
+    'exponential': lambda o, n: lr.ExponentialLR(o, 0.93),
+    'cosine': lambda o, n: lr.CosineAnnealingLR(o, n, 0.05),
+    'cosineRestarts': lambda o, n: lr.CosineAnnealingWarmRestarts(o, 5, 2, 0.1),
+    'oneCycle': lambda o, n: lr.OneCycleLR(o, 1, n, cycle_momentum=False),
+    'oneCycle early': lambda o, n: lr.OneCycleLR(
+        o, 1, n, pct_start=0.2, cycle_momentum=False, div_factor=10, final_div_factor=100
+    ),
+    'warmUp, step': lambda o, n: lr.SequentialLR(o, [lr.LinearLR(o, 0.2, 1, 5), lr.StepLR(o, 10)], [5]),
+    'reduceOnPlateau': lambda o, n: lr.ReduceLROnPlateau(o, factor=0.5, patience=3),
+    'reduceOnPlateau cooldown': lambda o, n: lr.ReduceLROnPlateau(
+        o, factor=0.2, patience=2, cooldown=4, threshold=0.05, min_lr=0.03
+    ),
+}
+
+
+def schedule(name, n, losses):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1)
+    made = SCHEDULES[name](optimizer, n)
+    rates = []
+    for loss in losses:
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        made.step(loss) if isinstance(made, lr.ReduceLROnPlateau) else len(rates) < n and made.step()
+    return rates
 
 
 def kept(t, counts):
@@ -219,6 +368,10 @@ result = {
     'without': WITHOUT,
     'cases': {c['key']: golden(c, job['cotangents'], job['kept']) for c in job['cases'] if c['op'] not in WITHOUT},
     'trajectories': {n['name']: trajectory(n, job['batch'], job['steps']) for n in job['networks']},
+    'schedules': {
+        name: schedule(name, job['schedules']['length'], job['schedules']['losses'])
+        for name in job['schedules']['names']
+    },
 }
 lines = [f'{json.dumps(k)}:{json.dumps(v, separators=(",", ":"))}' for k, v in result['cases'].items()]
 rest = {k: v for k, v in result.items() if k != 'cases'}

@@ -8,7 +8,7 @@ const test = suite('layers of src');
 /** From the ground up. A file belongs to the first entry that its path starts with. */
 const layers = [
   ['errors'],
-  ['dtype', 'philox', 'platform', 'scalar-math'],
+  ['dtype', 'exact', 'philox', 'platform'],
   ['graph', 'ops/define'],
   ['ops/'],
   ['checkpoint', 'custom-gradient'],

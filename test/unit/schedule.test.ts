@@ -263,6 +263,22 @@ test('fuse: a matmul takes its bias and activation along where the backend can',
   );
 });
 
+test('fuse: two chains that would wait for one another stay apart', () => {
+  // Numbers and vectors of one element are different index spaces. Each chain alone could run as one step.
+  const x = input([]);
+  const y = input([1], 1);
+  const minus = ops.neg(x);
+  const grown = ops.exp(y);
+  const first = ops.add(minus, ops.exp(ops.reshape(grown, [])));
+  const second = ops.add(ops.neg(ops.reshape(minus, [1])), grown);
+  const plan = makePlan(
+    { outputs: [first, second], assignments: new Map() },
+    { backends: [cpu], share: false, keepFeeds: true },
+  );
+  assert.equal(replay(plan, true), []);
+  assert.is(plan.groups.length, 3);
+});
+
 // order --------------------------------------------------------------------------------------------------------------
 
 const steps = (f: () => readonly Tensor[]): Plan => {
