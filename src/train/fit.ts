@@ -48,6 +48,12 @@ export interface FitOptions {
   validation?: Dataset;
   /** First weights (if the model has none yet), order of the examples and dropout follow from it; 0 where not said. */
   seed?: number;
+  /**
+   * Batches in a step of the optimizer, 1 where not said: their gradients are summed up and the mean over all their
+   * examples makes one step, as a batch of that many times the size would, in the memory of a small one. What is left at
+   * the end of an epoch makes a step, too. Dropout draws anew for each batch.
+   */
+  accumulate?: number;
   /** A new order in each epoch; yes where not said. */
   shuffle?: boolean;
   /** Called after each epoch; returning false stops. */
@@ -65,6 +71,7 @@ const fitOptionNames = [
   'epochs',
   'validation',
   'seed',
+  'accumulate',
   'shuffle',
   'onEpoch',
   'onProgress',
@@ -113,11 +120,13 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
     epochs = 1,
     validation,
     seed = 0,
+    accumulate = 1,
     shuffle = true,
     signal,
   } = options;
   checkCount('fit', 'batchSize', batchSize);
   checkCount('fit', 'epochs', epochs);
+  checkCount('fit', 'accumulate', accumulate);
   if (typeof loss !== 'function' || typeof optimizer?.update !== 'function') {
     throw new OptionError({
       where: 'fit',
@@ -126,7 +135,7 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
     });
   }
   await model.initialize(seed);
-  const training = new TrainingPass(model, loss, data, optimizer, seed);
+  const training = new TrainingPass(model, loss, data, optimizer, seed, accumulate);
   const validating = validation && new EvaluationPass(model, loss, validation);
   const result: FitResult = { epochs: [], stopped: false, seconds: 0, samplesPerSecond: 0, ops: {} };
   let examples = 0;
@@ -204,7 +213,7 @@ async function* batchesOf(
 ): AsyncGenerator<Totals> {
   let reported = performance.now();
   for await (const batch of data.batches(options)) {
-    if (signal?.aborted) return;
+    if (signal?.aborted) break;
     const waiting = training.run(await training.forSize(batch.size), batch);
     if (waiting) await waiting;
     if (performance.now() - reported > reportEvery) {
@@ -213,6 +222,7 @@ async function* batchesOf(
     }
     if (pace.due) await pace.rest();
   }
+  await training.finishStep();
 }
 
 async function evaluateWith(
