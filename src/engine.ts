@@ -12,7 +12,7 @@ import { planGraph } from './schedule/plan.js';
 
 export type Device = 'auto' | 'wasm' | 'webgpu' | 'reference';
 
-export interface EngineOptions extends Pick<WasmOptions, 'build' | 'threads'> {
+export interface EngineOptions extends Pick<WasmOptions, 'build' | 'threads' | 'maximumBytes'> {
   /**
    * `auto`: the cost model shares the ops between WASM and, if there is one, the GPU. `wasm` or `webgpu`: that one takes
    * all that it can do. `reference`: plain JavaScript, for checking.

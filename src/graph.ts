@@ -1,5 +1,5 @@
 // The graph: a tensor is a node, an op records one, nothing is computed here.
-import { type DType, type HostArray, type Shape, showShape } from './dtype.js';
+import { checkAddressable, type DType, type HostArray, type Shape, showShape } from './dtype.js';
 import { StateError } from './errors.js';
 import type { OpDefinition } from './ops/define.js';
 
@@ -94,6 +94,7 @@ export class Variable extends Tensor {
   name: string;
 
   constructor(shape: Shape, dtype: DType, initial: (() => Tensor) | null, name = 'variable') {
+    checkAddressable(name, shape, dtype);
     super({ kind: 'constant', value: 0 }, shape, dtype);
     this.source = { kind: 'variable', variable: this };
     this.initial = initial;
@@ -158,6 +159,13 @@ export function withValuesAsRecorded<R>(f: () => R): R {
   }
 }
 
+/** Whether a tensor of this shape may be too large for memory, whatever its dtype. */
+function isLarge(shape: Shape): boolean {
+  let size = 1;
+  for (let i = 0; i < shape.length; i++) size *= shape[i]!;
+  return size >= 2 ** 29;
+}
+
 let currentSegment: Segment | null = null;
 
 /** Runs `f` and marks what it records as a segment, of which only the results are kept. */
@@ -188,6 +196,10 @@ export function record<A extends Attributes>(
 ): Tensor {
   const resolved = inputs.map((t) => currentValue(t, op.name));
   const { shape, dtype } = op.infer(resolved, attributes);
+  if (isLarge(shape)) {
+    const from = resolved.map((t) => showShape(t.shape)).join(', ');
+    checkAddressable(op.name, shape, dtype, ` of ${from}`);
+  }
   const source = { kind: 'op', op: op as unknown as OpDefinition, inputs: resolved, attributes } as const;
   return new Tensor(currentSegment ? { ...source, segment: currentSegment } : source, shape, dtype);
 }
