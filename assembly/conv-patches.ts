@@ -4,6 +4,7 @@
 // one after the other there, positions below each other share them: each pixel is copied kw times, not kh * kw times.
 // Every sum runs over rows and columns of the filter, then channels, in an order that the shapes alone decide.
 import { ConvArgs } from './conv-args';
+import { AXIS, Axis, forwardAxis, phaseAxis } from './conv-axis';
 import { copyFloats, packListed, packPixels, zeroFloats } from './conv-pack';
 import { TILE_COLS, TILE_ROWS, tileRow } from './gemm-micro';
 import { packStraight, packTransposed } from './gemm-pack';
@@ -19,22 +20,6 @@ import { shareOf } from './split';
 @inline const BLOCK_A: i32 = 65536;
 // @ts-ignore: decorator
 @inline const BLOCK_Q: i32 = 48;
-
-/** One axis of a product: output i reads source i * stride + base + t * apart at its tap t. */
-@unmanaged
-class Axis {
-  count: i32;
-  /** Index of output i: first + i * step. */
-  first: i32;
-  step: i32;
-  stride: i32;
-  base: i32;
-  apart: i32;
-  taps: i32;
-  /** Index in the filter of tap t: tap + t * tapStep. */
-  tap: i32;
-  tapStep: i32;
-}
 
 /** Positions that a tile takes: `rows` from column `q` (counted through all images) on. */
 @unmanaged
@@ -87,8 +72,6 @@ class Plan {
 
 // @ts-ignore: decorator
 @inline const PLAN: usize = 256;
-// @ts-ignore: decorator
-@inline const AXIS: usize = 48;
 // @ts-ignore: decorator
 @inline const STAGE: usize = 192;
 // @ts-ignore: decorator
@@ -160,12 +143,6 @@ export function convPatches(g: ConvArgs, thread: i32, threads: i32): void {
   }
 }
 
-function forwardAxis(a: Axis, count: i32, stride: i32, base: i32, apart: i32, taps: i32): void {
-  a.count = count, a.first = 0, a.step = 1;
-  a.stride = stride, a.base = base, a.apart = apart, a.taps = taps;
-  a.tap = 0, a.tapStep = 1;
-}
-
 /** With strides, input pixels fall into sh * sw phases that different taps reach; each is a product of its own. */
 export function convInputPatches(g: ConvArgs, thread: i32, threads: i32): void {
   const depth = g.filters / g.groups, cols = g.channels / g.groups;
@@ -185,21 +162,6 @@ export function convInputPatches(g: ConvArgs, thread: i32, threads: i32): void {
       }
     }
   }
-}
-
-/** Pixels phase, phase + stride, ... of `size`: the taps k for which stride divides phase + pad - k * dilation. */
-function phaseAxis(a: Axis, phase: i32, size: i32, stride: i32, pad: i32, dilation: i32, kernel: i32): void {
-  let first = 0;
-  while (first < kernel && (phase + pad - first * dilation) % stride != 0) first++;
-  let next = first + 1;
-  while (next < kernel && (phase + pad - next * dilation) % stride != 0) next++;
-  const step = next - first;
-  const taps = (kernel - first + step - 1) / step;
-  a.count = (size - phase + stride - 1) / stride, a.first = phase, a.step = stride;
-  // The last tap reads the first of the sources.
-  a.tap = first + (taps - 1) * step, a.tapStep = -step, a.taps = taps;
-  a.stride = 1, a.base = (phase + pad - a.tap * dilation) / stride;
-  a.apart = taps > 1 ? step * dilation / stride : 1;
 }
 
 /** This thread's share of one product: a range of columns, of positions along the rows, or of rows. */

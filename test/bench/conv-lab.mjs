@@ -1,6 +1,7 @@
 // Laboratory of the convolution kernels: GFLOPS of kernel builds side by side, layers of real networks.
-//   node test/bench/conv-lab.mjs [--only lenet2] [--op forward|input|filter] [--seconds 0.3] [build.wasm ...]
-// Builds take turns in a run, and the best of many runs counts: other processes share the machine.
+//   node test/bench/conv-lab.mjs [--only lenet2] [--op forward|input|filter] [--batch 8] [--seconds 0.3] [build.wasm ...]
+// Builds take turns in a run, and the best of many runs counts: other processes share the machine. Where they take much
+// of it, long runs are never undisturbed: --batch 2 makes them short.
 // The last column is this moment's limit: multiply-adds on registers alone, in the instructions of the best build.
 import { readFileSync } from 'node:fs';
 import asc from 'assemblyscript/dist/asc.js';
@@ -8,11 +9,13 @@ import asc from 'assemblyscript/dist/asc.js';
 const files = [];
 let only = '';
 let onlyOp = '';
+let onlyBatch = 0;
 let seconds = 0.3;
 for (let i = 2; i < process.argv.length; i++) {
   const arg = process.argv[i];
   if (arg === '--only') only = process.argv[++i];
   else if (arg === '--op') onlyOp = process.argv[++i];
+  else if (arg === '--batch') onlyBatch = Number(process.argv[++i]);
   else if (arg === '--seconds') seconds = Number(process.argv[++i]);
   else files.push(arg);
 }
@@ -88,8 +91,9 @@ const ops = {
 
 const align = (n) => (n + 63) & ~63;
 console.log(`${'layer'.padEnd(24)}${builds.map((b) => b.name.padStart(22)).join('')}${'limit'.padStart(10)}`);
-for (const [layer, [n, h, w, c, f, k, s, p, g]] of Object.entries(layers)) {
+for (const [layer, [batch, h, w, c, f, k, s, p, g]] of Object.entries(layers)) {
   if (!layer.includes(only)) continue;
+  const n = onlyBatch || batch;
   const oh = Math.floor((h + 2 * p - k) / s) + 1;
   const ow = Math.floor((w + 2 * p - k) / s) + 1;
   const flops = (2 * n * oh * ow * f * k * k * c) / g;
