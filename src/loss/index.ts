@@ -6,6 +6,7 @@ import {
   abs,
   add,
   cast,
+  crossEntropyLogits,
   div,
   exp,
   log,
@@ -61,6 +62,9 @@ export function crossEntropy({ labelSmoothing = 0 }: CrossEntropyOptions = {}): 
     });
   }
   return named('crossEntropy', (logits, target) => {
+    const labels =
+      target.dtype === 'int32' && target.rank > 0 && sameShape(target.shape, logits.shape.slice(0, -1));
+    if (labels && labelSmoothing === 0) return perExample(crossEntropyLogits(logits, target));
     const rows = targetRows('crossEntropy', logits, target);
     const classes = logits.shape.at(-1)!;
     const smooth = labelSmoothing > 0 ? add(mul(rows, 1 - labelSmoothing), labelSmoothing / classes) : rows;

@@ -4,6 +4,8 @@ import { type Tensor, Variable } from '../graph.js';
 import type { Parameter } from '../nn/module.js';
 import { add, div, full, mul, sqrt, square, sub, zeros } from '../ops/index.js';
 
+export * from './clip.js';
+
 /** Keeps its state in variables; `update` records the assignments of one step. */
 export abstract class Optimizer {
   /** A scalar variable, so that schedules can change it between steps without a new plan. */

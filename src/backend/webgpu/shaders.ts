@@ -1,6 +1,11 @@
 // The shaders by base name, filled in for a call, and the pipelines made of them.
+import addAlong from '../../../gpu/add_along.wgsl';
+import along from '../../../gpu/along.wgsl';
 import argreduce from '../../../gpu/argreduce.wgsl';
+import argsort from '../../../gpu/argsort.wgsl';
 import copy from '../../../gpu/copy.wgsl';
+import crossEntropy from '../../../gpu/cross_entropy.wgsl';
+import cumsum from '../../../gpu/cumsum.wgsl';
 import elementwise from '../../../gpu/elementwise.wgsl';
 import fill from '../../../gpu/fill.wgsl';
 import gather from '../../../gpu/gather.wgsl';
@@ -9,14 +14,20 @@ import matmul from '../../../gpu/matmul.wgsl';
 import matmulDirect from '../../../gpu/matmul_direct.wgsl';
 import random from '../../../gpu/random.wgsl';
 import reduce from '../../../gpu/reduce.wgsl';
+import resample from '../../../gpu/resample.wgsl';
 import scatterAdd from '../../../gpu/scatter_add.wgsl';
 import softmax from '../../../gpu/softmax.wgsl';
 import { DeviceError } from '../../errors.js';
 import type { Gpu } from './device.js';
 
 export const shaders: Readonly<Record<string, string>> = {
+  add_along: addAlong,
+  along,
   argreduce,
+  argsort,
   copy,
+  cross_entropy: crossEntropy,
+  cumsum,
   elementwise,
   fill,
   gather,
@@ -25,6 +36,7 @@ export const shaders: Readonly<Record<string, string>> = {
   matmul_direct: matmulDirect,
   random,
   reduce,
+  resample,
   scatter_add: scatterAdd,
   softmax,
 };
