@@ -3,3 +3,7 @@
 export { matmul_f64 } from './gemm-f64';
 export * from './conv';
 export * from './conv-plain';
+export * from './along';
+export * from './resample';
+export * from './scan';
+export * from './sort';

@@ -73,6 +73,53 @@ def conv2d_input(dy, w, size, **options):
 def conv2d_filter(x, dy, kernel, **options):
     w = torch.zeros(*kernel, x.shape[3] // options['groups'], dy.shape[3], requires_grad=True)
     return torch.autograd.grad(conv2d(x, w, **options), w, dy, create_graph=True)[0]
+def add_along(x, indices, axis, size):
+    shape = list(x.shape)
+    shape[axis] = size
+    return torch.zeros(shape, dtype=x.dtype).scatter_add(axis, indices.long(), x)
+
+
+def cumsum(x, axis, reverse, exclusive):
+    x = x.flip(axis) if reverse else x
+    y = x.cumsum(axis) - (x if exclusive else 0)
+    return (y.flip(axis) if reverse else y).to(x.dtype)
+
+
+def resample(x, axis, size, to, linear, alignCorners):
+    """Along one axis, as (all others, 1, size)."""
+    y = x.movedim(axis, -1)
+    flat = y.reshape(-1, 1, size)
+    mode = {'mode': 'linear', 'align_corners': alignCorners} if linear else {'mode': 'nearest'}
+    return F.interpolate(flat, size=to, **mode).reshape(y.shape[:-1] + (to,)).movedim(-1, axis)
+
+
+def resample_gradient(dy, axis, size, to, linear, alignCorners):
+    shape = list(dy.shape)
+    shape[axis] = size
+    x = torch.zeros(shape, requires_grad=True)
+    y = resample(x, axis, size, to, linear, alignCorners)
+    return torch.autograd.grad(y, x, dy, create_graph=True)[0]
+
+
+def resize(size, **mode):
+    """Channels last."""
+    return lambda x: F.interpolate(x.movedim(-1, 1), size=size, **mode).movedim(1, -1)
+
+
+def attention(q, k, v, mask=None):
+    scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+    return (scores if mask is None else scores + mask).softmax(-1) @ v
+
+
+def causal(q, k):
+    return torch.full((q.shape[-2], k.shape[-2]), float('-inf')).triu(1)
+
+
+def multi_head(x, w, b, wo, bo):
+    """PyTorch's own layer, batch first, with weights (inputs, outputs) as here."""
+    layer = torch.nn.MultiheadAttention(x.shape[-1], 2, batch_first=True)
+    weights = {'in_proj_weight': w.T, 'in_proj_bias': b, 'out_proj.weight': wo.T, 'out_proj.bias': bo}
+    return torch.nn.utils.stateless.functional_call(layer, weights, (x, x, x), {'need_weights': False})[0]
 
 
 CASTS = dict(DTYPES)
@@ -108,6 +155,16 @@ OPS = {
     'arange': lambda size, start, step, dtype: (torch.arange(size) * step + start).to(DTYPES[dtype]),
     'softmax': lambda x: x.softmax(-1),
     'logSoftmax': lambda x: x.log_softmax(-1),
+    'crossEntropyLogits': lambda x, y: F.cross_entropy(x, y.long(), reduction='none'),
+    'crossEntropyLogitsGradient': lambda x, y, dy:
+        (x.softmax(-1) - F.one_hot(y.long(), x.shape[-1])) * dy.unsqueeze(-1),
+    'takeAlongAxis': lambda x, indices, axis: x.gather(axis, indices.long()),
+    'addAlongAxis': add_along,
+    'argsort': lambda x, axis, count, descending:
+        x.sort(dim=axis, descending=descending, stable=True)[1].narrow(axis, 0, count).to(torch.int32),
+    'cumsum': cumsum,
+    'resample': resample,
+    'resampleGradient': resample_gradient,
     # Functions made of ops; names as in cases.ts.
     'mean': lambda x: x.mean(),
     'mean 1': lambda x: x.mean(1, keepdim=True),
@@ -160,6 +217,18 @@ OPS = {
     'multiClassHinge': lambda x, y: F.multi_margin_loss(x, y.long(), margin=0.7),
     'multiClassHinge squared': lambda x, y: F.multi_margin_loss(x, y.long(), p=2),
     'klDivergence': lambda x, t: F.kl_div(x.log_softmax(-1), t, reduction='batchmean'),
+    'sort': lambda x: x.sort(1)[0],
+    'topK': lambda x: x.topk(3, 1)[0],
+    'resize nearest': resize((7, 3), mode='nearest'),
+    'resize bilinear': resize((7, 3), mode='bilinear', align_corners=False),
+    'resize bilinear corners': resize((5, 9), mode='bilinear', align_corners=True),
+    'padEdges reflect': lambda x: F.pad(x.unsqueeze(0), (1, 2, 2, 1), mode='reflect').squeeze(0),
+    'padEdges replicate': lambda x: F.pad(x.unsqueeze(0), (1, 7, 5, 1), mode='replicate').squeeze(0),
+    'attention': attention,
+    'attention causal': lambda q, k, v: attention(q, k, v, causal(q, k)),
+    'attention mask': attention,
+    'multiHeadAttention': multi_head,
+    'embedding': lambda x, y: F.embedding(y.long(), x, padding_idx=1),
 }
 
 # Draws of the library's own generator, whose published vectors are in test/unit/philox.test.ts.

@@ -33,6 +33,8 @@ const collected: Rule = ({ inputs: [, dy] }) => summing(volume(dy!.shape.slice(0
 /** Each factor adds a rounding. */
 const multiplied: Rule = (site) => [0.5 + terms(site), 0];
 const added: Rule = [1, 4];
+/** Two products of parts that are rounded, and a sum. */
+const mixed: Rule = [1, 4];
 
 /** The kernels' own polynomials, each within 2 ulp of its result; sin and cos of their argument's range. */
 const wasm: Record<string, Rule> = {
@@ -55,6 +57,13 @@ const wasm: Record<string, Rule> = {
   // exp of a difference of size 4, which is rounded; then a sum over the row and a quotient
   softmax: (site) => [8 + Math.sqrt(site.output.shape.at(-1)!), 0],
   logSoftmax: [2, 4],
+  // as logSoftmax, of one element
+  crossEntropyLogits: [2, 8],
+  // as softmax, less 1 at the label
+  crossEntropyLogitsGradient: (site) => [8 + Math.sqrt(site.output.shape.at(-1)!), 4],
+  addAlongAxis: added,
+  resample: mixed,
+  resampleGradient: added,
   // a cosine of an angle of size 6, rounded, times a radius of up to 5; drawn in single precision for float64 too
   randomNormal: ({ output }) => [0, 15 * (unitOf('float32') / unitOf(output.dtype))],
 };
@@ -81,11 +90,17 @@ const webgpu: Record<string, Rule> = {
   scatterAdd: added,
   softmax: [20, 0], // exp of up to 4, sum, quotient
   logSoftmax: [4, 16], // exp, log
+  crossEntropyLogits: [4, 24],
+  crossEntropyLogitsGradient: [20, 4],
+  addAlongAxis: added,
+  cumsum: ({ inputs: [x], attributes }) => summing(x!.shape[attributes.axis as number]!),
+  resample: mixed,
+  resampleGradient: added,
   randomNormal: [8, 5 * 4096], // cos times a radius of up to 5
 };
 
 /** In single precision it is the reference in double precision, rounded; where it adds in place, at each step. */
-const reference: Record<string, Rule> = { scatterAdd: added };
+const reference: Record<string, Rule> = { scatterAdd: added, addAlongAxis: added, resampleGradient: added };
 
 const rules: Record<BackendName, Record<string, Rule>> = { reference, wasm, webgpu };
 

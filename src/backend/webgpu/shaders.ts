@@ -1,6 +1,7 @@
 // The shaders by base name, filled in for a call, and the pipelines made of them.
 import argreduce from '../../../gpu/argreduce.wgsl';
 import copy from '../../../gpu/copy.wgsl';
+import crossEntropy from '../../../gpu/cross_entropy.wgsl';
 import elementwise from '../../../gpu/elementwise.wgsl';
 import fill from '../../../gpu/fill.wgsl';
 import gather from '../../../gpu/gather.wgsl';
@@ -17,6 +18,7 @@ import type { Gpu } from './device.js';
 export const shaders: Record<string, string> = {
   argreduce,
   copy,
+  cross_entropy: crossEntropy,
   elementwise,
   fill,
   gather,
