@@ -61,7 +61,10 @@ const definition: KernelOp = {
     }
   },
   cost: (site) => ({ ...streamingCost(site, 1), flops: 24 * sizeOf(site.inputs[0]!.shape) }),
-  samples: logitShapes.map((shape, i) => ({ inputs: [{ shape }, names[i]!], attributes: {} })),
+  samples: /* @__PURE__ */ logitShapes.map((shape, i) => ({
+    inputs: [{ shape }, names[i]!],
+    attributes: {},
+  })),
   wasm: {
     calls: (site) => [
       {
@@ -99,7 +102,7 @@ const gradientDefinition: KernelOp = {
     }
   },
   cost: (site) => streamingCost(site, 24),
-  samples: logitShapes.map((shape, i) => {
+  samples: /* @__PURE__ */ logitShapes.map((shape, i) => {
     const dy: SampleInput = { shape: shape.slice(0, -1) };
     return { inputs: [{ shape }, names[i]!, dy], attributes: {} };
   }),
@@ -118,7 +121,7 @@ const gradientDefinition: KernelOp = {
  * -log softmax(z) at the label, for logits (..., classes) and labels (...) int32; (...). A label that is none of the
  * classes gives NaN, and gradients of NaN in its row. Errors: ShapeError, DTypeError.
  */
-export const crossEntropyLogits = Object.assign(
+export const crossEntropyLogits = /* @__PURE__ */ Object.assign(
   (logits: Tensor, labels: Tensor): Tensor => {
     const rows: Shape = logits.shape.slice(0, -1);
     if (logits.rank === 0 || `${labels.shape}` !== `${rows}` || logits.shape.at(-1) === 0) {
@@ -135,7 +138,7 @@ export const crossEntropyLogits = Object.assign(
 );
 
 /** The gradient of `crossEntropyLogits` by the logits, for dy (...): dy (softmax(z) - 1 at the label). */
-export const crossEntropyLogitsGradient = Object.assign(
+export const crossEntropyLogitsGradient = /* @__PURE__ */ Object.assign(
   (logits: Tensor, labels: Tensor, dy: Tensor): Tensor =>
     record(gradientDefinition, [logits, labels, dy], {}),
   { definition: gradientDefinition as KernelOp<Attributes> },
