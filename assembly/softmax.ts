@@ -27,7 +27,7 @@ function exponentials<T>(keep: bool, dst: usize, src: usize, bytes: i32, max: v1
 
 /** Args: dst, src, rows, cols. */
 @inline
-function softmax<T>(logarithm: bool, args: usize, thread: i32, threads: i32): void {
+export function softmax<T>(logarithm: bool, args: usize, thread: i32, threads: i32): void {
   const cols = word(args, 3);
   const bytes = cols * sizeof<T>();
   const end = shareOf(word(args, 2), thread + 1, threads);
@@ -47,13 +47,11 @@ function softmax<T>(logarithm: bool, args: usize, thread: i32, threads: i32): vo
 }
 
 export function softmax_f32(args: usize, thread: i32, threads: i32): void { softmax<f32>(false, args, thread, threads); }
-export function softmax_f64(args: usize, thread: i32, threads: i32): void { softmax<f64>(false, args, thread, threads); }
 export function logSoftmax_f32(args: usize, thread: i32, threads: i32): void { softmax<f32>(true, args, thread, threads); }
-export function logSoftmax_f64(args: usize, thread: i32, threads: i32): void { softmax<f64>(true, args, thread, threads); }
 
 /** Args: dst (rows), src (rows, cols), labels (rows), rows, cols: log(sum(exp(row))) - row[label]; NaN for no such label. */
 @inline
-function crossEntropy<T>(args: usize, thread: i32, threads: i32): void {
+export function crossEntropy<T>(args: usize, thread: i32, threads: i32): void {
   const cols = word(args, 4);
   const bytes = cols * sizeof<T>();
   const end = shareOf(word(args, 3), thread + 1, threads);
@@ -73,7 +71,7 @@ function crossEntropy<T>(args: usize, thread: i32, threads: i32): void {
 
 /** Args: dst, src (rows, cols), labels, dy (rows), rows, cols: dst = dy (softmax(row) - 1 at the label). */
 @inline
-function crossEntropyGradient<T>(args: usize, thread: i32, threads: i32): void {
+export function crossEntropyGradient<T>(args: usize, thread: i32, threads: i32): void {
   const cols = word(args, 5);
   const bytes = cols * sizeof<T>();
   const end = shareOf(word(args, 4), thread + 1, threads);
@@ -95,6 +93,4 @@ function crossEntropyGradient<T>(args: usize, thread: i32, threads: i32): void {
 }
 
 export function crossEntropy_f32(args: usize, thread: i32, threads: i32): void { crossEntropy<f32>(args, thread, threads); }
-export function crossEntropy_f64(args: usize, thread: i32, threads: i32): void { crossEntropy<f64>(args, thread, threads); }
 export function crossEntropyGradient_f32(args: usize, thread: i32, threads: i32): void { crossEntropyGradient<f32>(args, thread, threads); }
-export function crossEntropyGradient_f64(args: usize, thread: i32, threads: i32): void { crossEntropyGradient<f64>(args, thread, threads); }

@@ -2,7 +2,7 @@
 import { type DType, dtypes, type HostArray, sizeOf } from '../../dtype.js';
 import { DeviceError, StateError } from '../../errors.js';
 import type { Attributes, Spec } from '../../graph.js';
-import { hostBytes, type OpDefinition, type Site, type WasmCall } from '../../ops/define.js';
+import { hostBytes, type OpDefinition, type Site } from '../../ops/define.js';
 import type { Backend, Memory, MemoryStats, Program, Rates, Step } from '../backend.js';
 import { alignment } from './allocator.js';
 import { Choice } from './choice.js';
@@ -37,6 +37,16 @@ interface WasmProgram extends Program {
   readonly choice: Choice;
   readonly scratch: Scratch | null;
   released: boolean;
+}
+
+/** Names of all that a step calls. */
+function kernelsOf({ kernel, chain }: Step): string[] {
+  const calls = kernel?.op.wasm.calls(kernel.site) ?? [];
+  const elementwise = chain?.instructions.map(({ op, site }) => op.wasm.kernel(site)) ?? [];
+  return [
+    ...calls.flatMap(({ kernel: name, scratch }) => (scratch ? [name, scratch.bytesFrom] : [name])),
+    ...elementwise.filter((name) => name !== null),
+  ];
 }
 
 /** Made by {@link createWasmBackend}. */
@@ -106,7 +116,8 @@ export class WasmBackend implements Backend {
     if (op.kind === 'view') return true;
     if (op.kind === 'elementwise') {
       const kernel = op.wasm.kernel(site);
-      return kernel === null || indices.has(kernel);
+      // Those of double precision are in the further module.
+      return kernel === null || indices.has(kernel) || kernel.includes('_f64');
     }
     // Which kernels the further module has shows when it is loaded, by `compile`.
     return op.wasm.calls(site) !== null;
@@ -152,10 +163,7 @@ export class WasmBackend implements Backend {
 
   compile(steps: readonly Step[]): Program | Promise<Program> {
     this.#check('compile');
-    const { indices } = this.#kernels;
-    const isKnown = ({ kernel, scratch }: WasmCall) =>
-      indices.has(kernel) && (!scratch || indices.has(scratch.bytesFrom));
-    const known = steps.every(({ kernel }) => !kernel || kernel.op.wasm.calls(kernel.site)?.every(isKnown));
+    const known = steps.every((step) => kernelsOf(step).every((name) => this.#kernels.indices.has(name)));
     return known ? this.#compile(steps) : this.#extend().then(() => this.#compile(steps));
   }
 
