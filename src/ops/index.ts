@@ -7,6 +7,7 @@ import * as gathers from './gather.js';
 import * as products from './matmul.js';
 import * as movements from './movement.js';
 import * as randoms from './random.js';
+import * as recurrences from './recurrent.js';
 import * as reductions from './reduce.js';
 import * as softmaxes from './softmax.js';
 
@@ -20,10 +21,28 @@ export * from './gather.js';
 export * from './matmul.js';
 export * from './movement.js';
 export * from './random.js';
+export {
+  gruSequence,
+  lstmSequence,
+  rnnReluSequence,
+  rnnTanhSequence,
+  type SequenceOptions,
+  type SequenceResult,
+} from './recurrent.js';
 export * from './reduce.js';
 export * from './softmax.js';
 
-const modules = [arithmetic, casts, products, reductions, movements, gathers, softmaxes, randoms];
+const modules = [
+  arithmetic,
+  casts,
+  products,
+  reductions,
+  movements,
+  gathers,
+  softmaxes,
+  randoms,
+  recurrences,
+];
 
 /** Every op that has an entry, found by its recorder's `definition`. */
 export const opTable: readonly OpDefinition<Attributes>[] = modules

@@ -3,6 +3,7 @@ import { OptionError } from '../errors.js';
 import * as losses from '../loss/index.js';
 import * as layers from '../nn/layers.js';
 import type { Module } from '../nn/module.js';
+import * as recurrent from '../nn/recurrent.js';
 import * as optimizers from '../optim/index.js';
 
 const layerMakers = {
@@ -20,6 +21,9 @@ const layerMakers = {
   logSoftmax: layers.logSoftmax,
   flatten: layers.flatten,
   dropout: layers.dropout,
+  rnn: recurrent.rnn,
+  gru: recurrent.gru,
+  lstm: recurrent.lstm,
 };
 const lossMakers = {
   crossEntropy: losses.crossEntropy,

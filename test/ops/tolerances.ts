@@ -29,6 +29,23 @@ const products: Rule = (site) => summing(Math.max(1, inner(site)));
 const multiplied: Rule = (site) => [0.5 + terms(site), 0];
 const added: Rule = [1, 4];
 
+/**
+ * Recurrent networks: sums over H (or gates * H) and gates, whose errors, of some units in the last place each, go through
+ * the steps with a factor of about 1.5 (the weights are that large).
+ */
+const recurrent =
+  (ulps: number): Rule =>
+  ({ inputs: [first, weights], output }) => {
+    const steps = Math.max(1, first!.shape[0]! / 5);
+    return [0, ulps * steps * Math.sqrt(weights!.shape[1]! + output.shape[2]!)];
+  };
+const recurrentRules = (ulps: number): Record<string, Rule> =>
+  Object.fromEntries(
+    ['rnnTanh', 'rnnRelu', 'gru', 'lstm'].flatMap((cell) =>
+      ['Sequence', 'Gradient'].map((op) => [`${cell}${op}`, recurrent(ulps)]),
+    ),
+  );
+
 /** The kernels' own polynomials, each within 2 ulp of its result; sin and cos of their argument's range. */
 const wasm: Record<string, Rule> = {
   exp: [2, 0],
@@ -49,6 +66,7 @@ const wasm: Record<string, Rule> = {
   logSoftmax: [2, 4],
   // a cosine of an angle of size 6, rounded, times a radius of up to 5; drawn in single precision for float64 too
   randomNormal: ({ output }) => [0, 15 * (unitOf('float32') / unitOf(output.dtype))],
+  ...recurrentRules(1),
 };
 
 /** What WGSL asks of a GPU ("Accuracy of concrete floating point expressions"), with the steps of each expression. */
@@ -71,6 +89,7 @@ const webgpu: Record<string, Rule> = {
   softmax: [20, 0], // exp of up to 4, sum, quotient
   logSoftmax: [4, 16], // exp, log
   randomNormal: [8, 5 * 4096], // cos times a radius of up to 5
+  ...recurrentRules(64), // tanh, as above
 };
 
 /** In single precision it is the reference in double precision, rounded; where it adds in place, at each step. */

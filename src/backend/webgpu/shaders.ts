@@ -8,6 +8,8 @@ import iota from '../../../gpu/iota.wgsl';
 import matmul from '../../../gpu/matmul.wgsl';
 import matmulDirect from '../../../gpu/matmul_direct.wgsl';
 import random from '../../../gpu/random.wgsl';
+import recurrent from '../../../gpu/recurrent.wgsl';
+import recurrentBack from '../../../gpu/recurrent_back.wgsl';
 import reduce from '../../../gpu/reduce.wgsl';
 import scatterAdd from '../../../gpu/scatter_add.wgsl';
 import softmax from '../../../gpu/softmax.wgsl';
@@ -24,6 +26,8 @@ export const shaders: Readonly<Record<string, string>> = {
   matmul,
   matmul_direct: matmulDirect,
   random,
+  recurrent,
+  recurrent_back: recurrentBack,
   reduce,
   scatter_add: scatterAdd,
   softmax,
