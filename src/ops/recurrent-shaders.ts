@@ -89,7 +89,7 @@ export function backwardShaders(
       ...own,
     },
     bindings: [{ input: packed }, { input: weights }, 'output', 'scratch', ...bindings],
-    scratch: 2 * l.plane,
+    scratch: Math.max(1, 2 * l.plane),
     workgroups: spread(Math.ceil(l.plane / 64)),
   });
   const times = l.times.toReversed();

@@ -38,6 +38,8 @@ interface Draft {
   kernel: OpTensor | null;
   chain: OpTensor[];
   members: BitSet;
+  /** The members and all ops of groups that have to run before. */
+  ancestors: BitSet;
 }
 
 export function fuse(
@@ -45,24 +47,18 @@ export function fuse(
   placements: ReadonlyMap<Tensor, Placement>,
   backends: readonly Backend[],
 ): Group[] {
-  const index = new Map<Tensor, number>(graph.ops.map((t, i) => [t, i]));
   const byName = new Map(backends.map((b) => [b.name, b]));
   const users = usersOf(graph);
   const kept = new Set<Tensor>([...graph.outputs.map(rootOf), ...graph.assignments.values()]);
-  /** ancestors[i]: op i and everything that it is made of. */
-  const ancestors: BitSet[] = [];
   const draftOf = new Map<Tensor, Draft>();
   const drafts = new Set<Draft>();
 
   const inputsOf = (t: OpTensor): Tensor[] => t.source.inputs.map(rootOf);
 
-  /** Whether all could run as one step: no way leads out of the set and back in. */
+  /** Whether all could run as one step: no way, by ops or through other groups, leads out of the set and back in. */
   const convex = (members: readonly OpTensor[], set: BitSet): boolean =>
     members.every((t) =>
-      inputsOf(t).every((i) => {
-        const at = index.get(i);
-        return at === undefined || members.includes(i as OpTensor) || !ancestors[at]!.meets(set);
-      }),
+      inputsOf(t).every((i) => members.includes(i as OpTensor) || !draftOf.get(i)?.ancestors.meets(set)),
     );
 
   /** How many different tensors the step would bind. */
@@ -82,10 +78,9 @@ export function fuse(
     const own = new BitSet(graph.ops.length);
     own.add(i);
     for (const input of inputsOf(t)) {
-      const at = index.get(input);
-      if (at !== undefined) own.addAll(ancestors[at]!);
+      const maker = draftOf.get(input);
+      if (maker) own.addAll(maker.ancestors);
     }
-    ancestors.push(own);
 
     const elementwise = t.source.op.kind === 'elementwise';
     let draft: Draft = {
@@ -93,6 +88,7 @@ export function fuse(
       kernel: elementwise ? null : t,
       chain: elementwise ? [t] : [],
       members: new BitSet(graph.ops.length),
+      ancestors: own,
     };
     draft.members.add(i);
     if (elementwise) {
@@ -109,8 +105,11 @@ export function fuse(
         if (!convex(all, members) || operands(all) > backend.maxOperands) continue;
         drafts.delete(other);
         drafts.delete(draft);
-        draft = { backend: name, kernel, chain, members };
+        draft.ancestors.addAll(other.ancestors);
+        const { ancestors } = draft;
+        draft = { backend: name, kernel, chain, members, ancestors };
         for (const member of all) draftOf.set(member, draft);
+        for (const later of drafts) if (later.ancestors.meets(members)) later.ancestors.addAll(ancestors);
       }
     }
     draftOf.set(t, draft);
