@@ -5,7 +5,9 @@ import { configure, type EngineOptions } from '../engine.js';
 import { crossEntropy } from '../loss/index.js';
 import { linear, relu, sequential, sigmoid } from '../nn/layers.js';
 import type { Module } from '../nn/module.js';
+import { lstm } from '../nn/recurrent.js';
 import { adam, type Optimizer, sgd } from '../optim/index.js';
+import { RandomStream } from '../philox.js';
 import { fit } from '../train/fit.js';
 import {
   type Bench,
@@ -26,6 +28,23 @@ interface Case {
   readonly distinct: number;
   model(): Module;
   optimizer(): Optimizer;
+  /** So many examples; digits where not said. */
+  data?(examples: number): ArrayDataset;
+}
+
+/** Sequences of 64 steps of 28 values at random, of 10 classes: the time does not depend on what they are. */
+function sequences(examples: number): ArrayDataset {
+  const random = new RandomStream(1, 0);
+  return new ArrayDataset({
+    inputs: Float32Array.from({ length: examples * 64 * 28 }, () => random.uniform()),
+    targets: Int32Array.from({ length: examples }, (_, i) => i % 10),
+    inputShape: [64, 28],
+    inputDType: 'float32',
+    targetShape: [],
+    targetDType: 'int32',
+    classes: 10,
+    name: 'sequences',
+  });
 }
 
 const cases: readonly Case[] = [
@@ -44,6 +63,15 @@ const cases: readonly Case[] = [
     distinct: 16,
     model: () => sequential(linear(784, 800), relu(), linear(800, 800), relu(), linear(800, 10)),
     optimizer: () => adam(),
+  },
+  {
+    name: 'train/lstm_b32',
+    batchSize: 32,
+    batches: 10,
+    distinct: 2,
+    model: () => sequential(lstm(28, 128, { returns: 'last' }), linear(128, 10)),
+    optimizer: () => adam(),
+    data: sequences,
   },
 ];
 
@@ -75,7 +103,8 @@ function repeated(data: ArrayDataset, times: number): ArrayDataset {
 
 async function run(bench: Case, options: EngineOptions, seconds: number): Promise<Measurement> {
   const { batchSize, distinct } = bench;
-  const { train } = await digits({ train: batchSize * bench.batches, test: 1 });
+  const examples = batchSize * bench.batches;
+  const train = bench.data?.(examples) ?? (await digits({ train: examples, test: 1 })).train;
   const few = train.take(distinct);
   await configure({ device: 'reference' });
   const expected = await firstLosses(bench, few);
