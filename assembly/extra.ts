@@ -8,3 +8,4 @@ export * from './along';
 export * from './resample';
 export * from './scan';
 export * from './sort';
+export * from './recurrent';

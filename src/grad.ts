@@ -51,6 +51,16 @@ export function vjp(y: Tensor, xs: readonly Tensor[], dy: Tensor): (Tensor | nul
   });
 }
 
+/** Gradients of f(inputs) by each input: none goes by way of one input to another that it was made of. */
+function partials(
+  f: (inputs: readonly Tensor[]) => Tensor,
+  inputs: readonly Tensor[],
+  dy: Tensor,
+): (Tensor | null)[] {
+  const own = inputs.map((x) => (isFloat(x.dtype) ? mul(x, 1) : x));
+  return vjp(f(own), own, dy);
+}
+
 /** Gradients of all tensors on the ways from `wanted` to y. */
 function reverseWalk(y: Tensor, wanted: ReadonlySet<Tensor>, dy: Tensor): Map<Tensor, Tensor> {
   const onPath = pathsBetween(wanted, y);
@@ -65,7 +75,13 @@ function reverseWalk(y: Tensor, wanted: ReadonlySet<Tensor>, dy: Tensor): Map<Te
     const { op, inputs, attributes, segment } = t.source;
     if (!op.gradient) continue;
     const value = (x: Tensor): Tensor => (segment ? recomputation.value(x, segment, own) : x);
-    const parts = op.gradient({ inputs: inputs.map(value), output: value(t), dy: own, attributes });
+    const parts = op.gradient({
+      inputs: inputs.map(value),
+      output: value(t),
+      dy: own,
+      attributes,
+      partials,
+    });
     inputs.forEach((input, i) => {
       const part = parts[i];
       if (!part || !onPath.has(input)) return;

@@ -5,7 +5,9 @@ import { configure, type EngineOptions } from '../engine.js';
 import { binaryCrossEntropy, crossEntropy, type Loss } from '../loss/index.js';
 import { linear, relu, sequential, sigmoid } from '../nn/layers.js';
 import type { Module } from '../nn/module.js';
+import { lstm } from '../nn/recurrent.js';
 import { adam, type Optimizer, sgd } from '../optim/index.js';
+import { RandomStream } from '../philox.js';
 import { fit } from '../train/fit.js';
 import {
   type Bench,
@@ -28,8 +30,26 @@ interface Case {
   optimizer(): Optimizer;
   /** Cross-entropy with the labels where not said. */
   readonly loss?: Loss;
-  /** The targets are the inputs. */
-  readonly autoencoder?: boolean;
+  /** So many examples; digits where not said. */
+  data?(examples: number): ArrayDataset | Promise<ArrayDataset>;
+}
+
+const images = async (examples: number): Promise<ArrayDataset> =>
+  (await digits({ train: examples, test: 1 })).train;
+
+/** Sequences of 64 steps of 28 values at random, of 10 classes: the time does not depend on what they are. */
+function sequences(examples: number): ArrayDataset {
+  const random = new RandomStream(1, 0);
+  return new ArrayDataset({
+    inputs: Float32Array.from({ length: examples * 64 * 28 }, () => random.uniform()),
+    targets: Int32Array.from({ length: examples }, (_, i) => i % 10),
+    inputShape: [64, 28],
+    inputDType: 'float32',
+    targetShape: [],
+    targetDType: 'int32',
+    classes: 10,
+    name: 'sequences',
+  });
 }
 
 const cases: readonly Case[] = [
@@ -61,7 +81,16 @@ const cases: readonly Case[] = [
       ),
     optimizer: () => adam(),
     loss: binaryCrossEntropy(),
-    autoencoder: true,
+    data: async (examples) => autoencoding(await images(examples)),
+  },
+  {
+    name: 'train/lstm_b32',
+    batchSize: 32,
+    batches: 10,
+    distinct: 2,
+    model: () => sequential(lstm(28, 128, { returns: 'last' }), linear(128, 10)),
+    optimizer: () => adam(),
+    data: sequences,
   },
 ];
 
@@ -111,8 +140,7 @@ function autoencoding({ inputs, inputShape, scale, name }: ArrayDataset): ArrayD
 
 async function run(bench: Case, options: EngineOptions, seconds: number): Promise<Measurement> {
   const { batchSize, distinct } = bench;
-  const { train: images } = await digits({ train: batchSize * bench.batches, test: 1 });
-  const train = bench.autoencoder ? autoencoding(images) : images;
+  const train = await (bench.data ?? images)(batchSize * bench.batches);
   const few = train.take(distinct);
   await configure({ device: 'reference' });
   const expected = await firstLosses(bench, few);

@@ -50,7 +50,7 @@ export function samplesOf(list: readonly ConvCase[]): { conv: Sample[]; input: S
   return { conv: all.map((c) => c.conv), input: all.map((c) => c.input), filter: all.map((c) => c.filter) };
 }
 
-const samples = /* @__PURE__ */ samplesOf(cases) as unknown as Record<'conv' | 'input' | 'filter', never[]>;
-export const convSamples = samples.conv;
-export const inputSamples = samples.input;
-export const filterSamples = samples.filter;
+const ofCases = (part: 'conv' | 'input' | 'filter') => samplesOf(cases)[part] as unknown as never[];
+export const convSamples = /* @__PURE__ */ ofCases('conv');
+export const inputSamples = /* @__PURE__ */ ofCases('input');
+export const filterSamples = /* @__PURE__ */ ofCases('filter');

@@ -10,6 +10,7 @@ import * as gathers from './gather.js';
 import * as products from './matmul.js';
 import * as movements from './movement.js';
 import * as randoms from './random.js';
+import * as recurrences from './recurrent.js';
 import * as reductions from './reduce.js';
 import * as resizes from './resize.js';
 import * as scans from './scan.js';
@@ -31,6 +32,14 @@ export * from './matmul.js';
 export * from './movement.js';
 export * from './pad-edges.js';
 export * from './random.js';
+export {
+  gruSequence,
+  lstmSequence,
+  rnnReluSequence,
+  rnnTanhSequence,
+  type SequenceOptions,
+  type SequenceResult,
+} from './recurrent.js';
 export * from './reduce.js';
 export * from './resize.js';
 export * from './scan.js';
@@ -53,6 +62,7 @@ const modules = (): object[] => [
   sorts,
   scans,
   resizes,
+  recurrences,
 ];
 
 /** Every op that has an entry, found by its recorder's `definition`. */

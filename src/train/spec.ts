@@ -7,6 +7,7 @@ import { dropout2d } from '../nn/dropout.js';
 import { embedding } from '../nn/embedding.js';
 import * as layers from '../nn/layers.js';
 import type { Module } from '../nn/module.js';
+import * as recurrent from '../nn/recurrent.js';
 import { pad, reshape, upsample } from '../nn/shape-layers.js';
 import * as optimizers from '../optim/index.js';
 
@@ -34,6 +35,9 @@ const layerMakers = {
   upsample,
   pad,
   reshape,
+  rnn: recurrent.rnn,
+  gru: recurrent.gru,
+  lstm: recurrent.lstm,
 };
 const lossMakers = {
   crossEntropy: losses.crossEntropy,

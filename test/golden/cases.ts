@@ -42,6 +42,43 @@ interface Made {
   f(this: void, ...xs: Tensor[]): Tensor;
 }
 
+/** A recurrent layer with the weights given, and first states if `state`; all that `run` gives, flat. */
+function recurrent(
+  name: string,
+  make: (inputs: number, hidden: number, options: nn.RnnOptions) => nn.Recurrent,
+  hidden: number,
+  { lengths, state = false, ...options }: nn.RnnOptions & { lengths?: number[]; state?: boolean } = {},
+): Made {
+  const [batch, steps, inputs] = [3, 4, 3];
+  const layer = (): nn.Recurrent => make(inputs, hidden, options);
+  const parameters = layer().weights.map((w) => Object.keys(w));
+  const count = layer().weights.length;
+  const cell = name.startsWith('lstm');
+  const shapes = [
+    [batch, steps, inputs],
+    ...layer()
+      .parameters()
+      .map((p) => p.shape),
+    ...(state ? new Array<number[]>(cell ? 2 : 1).fill([count, batch, hidden]) : []),
+  ];
+  return {
+    name,
+    inputs: shapes,
+    range: [-1, 1],
+    f(x, ...rest) {
+      const own = layer();
+      for (const [i, names] of parameters.entries()) {
+        for (const p of names) Object.assign(own.weights[i]!, { [p]: rest.shift()! });
+      }
+      const [h, c] = rest;
+      const first = h && { state: c ? { h, c } : { h } };
+      const { output, state: last } = own.run(x!, { ...(lengths && { lengths }), ...first });
+      const all = [output, last.h, ...(last.c ? [last.c] : [])];
+      return ops.concat(all.map((t) => ops.reshape(t, [-1])));
+    },
+  };
+}
+
 const shape = [3, 4, 5];
 const on = (name: string, f: Made['f'], range?: readonly [number, number]): Made =>
   range ? { name, inputs: [shape], f, range } : { name, inputs: [shape], f };
@@ -266,6 +303,15 @@ const made: readonly Made[] = [
     f: (table, y) =>
       withParameters(nn.embedding(4, 3, { paddingIndex: 1 }), [table!], (layer) => layer.forward(y!)),
   },
+  recurrent('rnn', nn.rnn, 5),
+  recurrent('rnn relu', nn.rnn, 5, { nonlinearity: 'relu', lengths: [4, 1, 3] }),
+  recurrent('rnn stacked', nn.rnn, 2, { lengths: [2, 4, 4], layers: 2, bidirectional: true, state: true }),
+  recurrent('gru', nn.gru, 5),
+  recurrent('gru lengths', nn.gru, 5, { lengths: [4, 1, 3], state: true }),
+  recurrent('gru stacked', nn.gru, 2, { lengths: [2, 4, 4], layers: 2, bidirectional: true }),
+  recurrent('lstm', nn.lstm, 5, { state: true }),
+  recurrent('lstm lengths', nn.lstm, 5, { lengths: [4, 1, 3] }),
+  recurrent('lstm stacked', nn.lstm, 2, { lengths: [2, 4, 4], layers: 2, bidirectional: true, state: true }),
 ];
 
 /** Records what `f` does with a layer whose parameters have the given values. */

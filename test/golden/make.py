@@ -120,6 +120,63 @@ def multi_head(x, w, b, wo, bo):
     layer = torch.nn.MultiheadAttention(x.shape[-1], 2, batch_first=True)
     weights = {'in_proj_weight': w.T, 'in_proj_bias': b, 'out_proj.weight': wo.T, 'out_proj.bias': bo}
     return torch.nn.utils.stateless.functional_call(layer, weights, (x, x, x), {'need_weights': False})[0]
+def sequence(cell):
+    """The packed tensor of src/ops/recurrent-layout.ts: kept values, then T + 1 states of each kind."""
+
+    def apply(projected, weights, bias, *rest, lengths, initial, reverse):
+        (steps, batch, _), hidden = projected.shape, len(weights)
+        lengths_, *rest = rest if lengths else (torch.full([batch], steps), *rest)
+        before = list(rest) if initial else [torch.zeros(batch, hidden)] * (2 if cell == 'lstm' else 1)
+        kept, states = [None] * steps, [before] + [None] * steps
+        b = bias.reshape(-1, hidden)
+        for n in range(steps):
+            t = steps - 1 - n if reverse else n
+            x = projected[t].reshape(batch, -1, hidden)
+            q = (before[0] @ weights).reshape(batch, -1, hidden)
+            if cell == 'lstm':
+                i, f, o = (torch.sigmoid(x[:, k] + q[:, k] + b[k]) for k in (0, 1, 3))
+                g = torch.tanh(x[:, 2] + q[:, 2] + b[2])
+                c = f * before[1] + i * g
+                own, after = [i, f, g, o], [o * torch.tanh(c), c]
+            elif cell == 'gru':
+                r, z = (torch.sigmoid(x[:, k] + q[:, k] + b[k]) for k in (0, 1))
+                p = q[:, 2] + b[3]
+                m = torch.tanh(x[:, 2] + b[2] + r * p)
+                own, after = [r, z, m, p], [(1 - z) * m + z * before[0]]
+            else:
+                own, after = [], [(torch.tanh if cell == 'tanh' else torch.relu)(x[:, 0] + q[:, 0] + b[0])]
+            active = (t < lengths_).reshape(batch, 1)
+            kept[t] = [torch.where(active, k, torch.zeros(())) for k in own]
+            before = [torch.where(active, a, s) for a, s in zip(after, before)]
+            states[n + 1] = before
+        if reverse:
+            states.reverse()
+        rows = [torch.stack(k, 1).reshape(-1, batch, hidden) for k in kept if k]
+        return torch.cat(rows + [s[i][None] for i in range(len(before)) for s in states])
+
+    return apply
+
+
+def recurrent(kind, inputs, hidden, lengths=None, **options):
+    """PyTorch's own layers: x, weights and biases in its order (transposed), first states; all results flat."""
+    module = getattr(torch.nn, kind)(inputs, hidden, batch_first=True, **options)
+    names = [name for name, _ in module.named_parameters()]
+
+    def apply(x, *rest):
+        for name, p in zip(names, rest):
+            delattr(module, name)
+            setattr(module, name, p.T if p.dim() == 2 else p)
+        state = rest[len(names):]
+        first = () if not state else (state if kind == 'LSTM' else state[0],)
+        if lengths:
+            x_ = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+            y, last = module(x_, *first)
+            y, _ = torch.nn.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=x.shape[1])
+        else:
+            y, last = module(x, *first)
+        return torch.cat([t.reshape(-1) for t in [y, *(last if kind == 'LSTM' else [last])]])
+
+    return apply
 
 
 CASTS = dict(DTYPES)
@@ -165,6 +222,8 @@ OPS = {
     'cumsum': cumsum,
     'resample': resample,
     'resampleGradient': resample_gradient,
+    'rnnTanhSequence': sequence('tanh'), 'rnnReluSequence': sequence('relu'),
+    'gruSequence': sequence('gru'), 'lstmSequence': sequence('lstm'),
     # Functions made of ops; names as in cases.ts.
     'mean': lambda x: x.mean(),
     'mean 1': lambda x: x.mean(1, keepdim=True),
@@ -229,10 +288,20 @@ OPS = {
     'attention mask': attention,
     'multiHeadAttention': multi_head,
     'embedding': lambda x, y: F.embedding(y.long(), x, padding_idx=1),
+    'rnn': recurrent('RNN', 3, 5),
+    'rnn relu': recurrent('RNN', 3, 5, nonlinearity='relu', lengths=[4, 1, 3]),
+    'rnn stacked': recurrent('RNN', 3, 2, lengths=[2, 4, 4], num_layers=2, bidirectional=True),
+    'gru': recurrent('GRU', 3, 5),
+    'gru lengths': recurrent('GRU', 3, 5, lengths=[4, 1, 3]),
+    'gru stacked': recurrent('GRU', 3, 2, lengths=[2, 4, 4], num_layers=2, bidirectional=True),
+    'lstm': recurrent('LSTM', 3, 5),
+    'lstm lengths': recurrent('LSTM', 3, 5, lengths=[4, 1, 3]),
+    'lstm stacked': recurrent('LSTM', 3, 2, lengths=[2, 4, 4], num_layers=2, bidirectional=True),
 }
 
 # Draws of the library's own generator, whose published vectors are in test/unit/philox.test.ts.
 WITHOUT = {'randomUniform': "the library's own generator", 'randomNormal': "the library's own generator"}
+WITHOUT.update({f'{c}Gradient': f'it is the gradient of {c}Sequence' for c in ('rnnTanh', 'rnnRelu', 'gru', 'lstm')})
 
 
 def hooked(optimizer, before=None, after=None):

@@ -1,6 +1,8 @@
 // Sizes that kernels get wrong first: nothing, one element, odd numbers, more than one block of 1024.
 import type { Attributes } from '../../src/graph.js';
 import type { OpDefinition, Sample } from '../../src/ops/define.js';
+import { gradientSample, sequenceSample } from '../../src/ops/recurrent.js';
+import { cells } from '../../src/ops/recurrent-cells.js';
 import { convolutions } from './convolutions.js';
 
 const sample = (attributes: Attributes, ...shapes: number[][]): Sample => ({
@@ -210,6 +212,43 @@ const byName: Record<string, Sample[]> = {
     attributes: { shape, seedLow: -1, seedHigh: 0, stream: -5, dtype: 'float32' },
   })),
 };
+
+/** Recurrent networks: steps, batch, units around the tiles of 5 or 6 rows and 8 units; lengths, both directions. */
+for (const cell of Object.values(cells)) {
+  const forward = { initial: false, reverse: false };
+  byName[`${cell.name}Sequence`] = [
+    sequenceSample(cell, 1, 1, 8, { initial: true, reverse: false }),
+    sequenceSample(cell, 5, 3, 17, forward),
+    sequenceSample(cell, 2, 0, 3, forward),
+    sequenceSample(cell, 3, 7, 9, { initial: true, reverse: true }, [3, 1, 2, 2, 3, 1, 3]),
+    sequenceSample(
+      cell,
+      2,
+      13,
+      24,
+      { initial: true, reverse: false },
+      [2, 2, 1, 2, 1, 1, 2, 2, 2, 1, 2, 1, 2],
+    ),
+  ];
+  const dCell = cell.states > 1;
+  const all = { dKept: cell.kept > 0, dHidden: true, dCell };
+  const some = { dKept: false, dHidden: true, dCell: false };
+  byName[`${cell.name}Gradient`] = [
+    gradientSample(cell, 1, 1, 8, { initial: true, reverse: false }, all),
+    gradientSample(cell, 5, 3, 17, forward, some),
+    gradientSample(cell, 2, 0, 3, forward, some),
+    gradientSample(cell, 3, 7, 9, { initial: true, reverse: true }, all, [3, 1, 2, 2, 3, 1, 3]),
+    gradientSample(
+      cell,
+      2,
+      13,
+      24,
+      { initial: true, reverse: false },
+      some,
+      [2, 2, 1, 2, 1, 1, 2, 2, 2, 1, 2, 1, 2],
+    ),
+  ];
+}
 byName.logSoftmax = byName.softmax!;
 byName.randomNormal = byName.randomUniform!;
 

@@ -36,6 +36,23 @@ const added: Rule = [1, 4];
 /** Two products of parts that are rounded, and a sum. */
 const mixed: Rule = [1, 4];
 
+/**
+ * Recurrent networks: sums over H (or gates * H) and gates, whose errors, of some units in the last place each, go through
+ * the steps with a factor of about 1.5 (the weights are that large).
+ */
+const recurrent =
+  (ulps: number): Rule =>
+  ({ inputs: [first, weights], output }) => {
+    const steps = Math.max(1, first!.shape[0]! / 5);
+    return [0, ulps * steps * Math.sqrt(weights!.shape[1]! + output.shape[2]!)];
+  };
+const recurrentRules = (ulps: number): Record<string, Rule> =>
+  Object.fromEntries(
+    ['rnnTanh', 'rnnRelu', 'gru', 'lstm'].flatMap((cell) =>
+      ['Sequence', 'Gradient'].map((op) => [`${cell}${op}`, recurrent(ulps)]),
+    ),
+  );
+
 /** The kernels' own polynomials, each within 2 ulp of its result; sin and cos of their argument's range. */
 const wasm: Record<string, Rule> = {
   exp: [2, 0],
@@ -66,6 +83,7 @@ const wasm: Record<string, Rule> = {
   resampleGradient: added,
   // a cosine of an angle of size 6, rounded, times a radius of up to 5; drawn in single precision for float64 too
   randomNormal: ({ output }) => [0, 15 * (unitOf('float32') / unitOf(output.dtype))],
+  ...recurrentRules(1),
 };
 
 /** What WGSL asks of a GPU ("Accuracy of concrete floating point expressions"), with the steps of each expression. */
@@ -97,6 +115,7 @@ const webgpu: Record<string, Rule> = {
   resample: mixed,
   resampleGradient: added,
   randomNormal: [8, 5 * 4096], // cos times a radius of up to 5
+  ...recurrentRules(64), // tanh, as above
 };
 
 /** In single precision it is the reference in double precision, rounded; where it adds in place, at each step. */

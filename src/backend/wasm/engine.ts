@@ -44,7 +44,9 @@ function kernelsOf({ kernel, chain }: Step): string[] {
   const calls = kernel?.op.wasm.calls(kernel.site) ?? [];
   const elementwise = chain?.instructions.map(({ op, site }) => op.wasm.kernel(site)) ?? [];
   return [
-    ...calls.flatMap(({ kernel: name, scratch }) => (scratch ? [name, scratch.bytesFrom] : [name])),
+    ...calls.flatMap(({ kernel: name, scratch }) =>
+      scratch && 'bytesFrom' in scratch ? [name, scratch.bytesFrom] : [name],
+    ),
     ...elementwise.filter((name) => name !== null),
   ];
 }

@@ -6,6 +6,8 @@ import conv from '../../../gpu/conv.wgsl';
 import convFilter from '../../../gpu/conv_filter.wgsl';
 import convInput from '../../../gpu/conv_input.wgsl';
 import cumsum from '../../../gpu/cumsum.wgsl';
+import recurrent from '../../../gpu/recurrent.wgsl';
+import recurrentBack from '../../../gpu/recurrent_back.wgsl';
 import resample from '../../../gpu/resample.wgsl';
 import scatterAdd from '../../../gpu/scatter_add.wgsl';
 
@@ -17,6 +19,8 @@ export const extraShaders: Readonly<Record<string, string>> = {
   conv_filter: convFilter,
   conv_input: convInput,
   cumsum,
+  recurrent,
+  recurrent_back: recurrentBack,
   resample,
   scatter_add: scatterAdd,
 };
