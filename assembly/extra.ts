@@ -1,1 +1,2 @@
 // Kernels that a multilayer perceptron does not need, one file per family.
+export * from './pool';

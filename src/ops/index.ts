@@ -6,6 +6,7 @@ import type { OpDefinition } from './define.js';
 import * as gathers from './gather.js';
 import * as products from './matmul.js';
 import * as movements from './movement.js';
+import * as pools from './pool.js';
 import * as randoms from './random.js';
 import * as reductions from './reduce.js';
 import * as softmaxes from './softmax.js';
@@ -19,11 +20,13 @@ export type { TensorLike } from './elementwise.js';
 export * from './gather.js';
 export * from './matmul.js';
 export * from './movement.js';
+export * from './pool.js';
 export * from './random.js';
 export * from './reduce.js';
 export * from './softmax.js';
+export type { Pair, PoolOptions } from './window.js';
 
-const modules = [arithmetic, casts, products, reductions, movements, gathers, softmaxes, randoms];
+const modules = [arithmetic, casts, products, reductions, movements, gathers, softmaxes, randoms, pools];
 
 /** Every op that has an entry, found by its recorder's `definition`. */
 export const opTable: readonly OpDefinition<Attributes>[] = modules

@@ -6,6 +6,7 @@
 The cases come from the op table by export.ts, so that a new sample or op needs no change here but its line in OPS.
 """
 import json
+import math
 import sys
 
 import torch
@@ -58,6 +59,52 @@ def scatter_add(x, indices, axis, size):
     return torch.zeros(shape, dtype=x.dtype).index_add(axis, indices, x)
 
 
+def pooled(pool, fill):
+    """Pooling of NHWC images; padding is top, bottom, left, right."""
+
+    def apply(x, kernel, stride, padding, dilation, ceilMode, **more):
+        top, bottom, left, right = padding
+        x = x.permute(0, 3, 1, 2)
+        if top != bottom or left != right:
+            assert not ceilMode
+            x, top, left = F.pad(x, (left, right, top, bottom), value=fill), 0, 0
+        if dilation != [1, 1]:
+            more['dilation'] = dilation
+        y = pool(x, kernel, stride, (top, left), ceil_mode=ceilMode, **more)
+        if isinstance(y, tuple):
+            return tuple(t.permute(0, 2, 3, 1) for t in y)
+        return y.permute(0, 2, 3, 1)
+
+    return apply
+
+
+max_pool = pooled(F.max_pool2d, -math.inf)
+avg_pool = pooled(lambda x, *args, countIncludePad, **more: F.avg_pool2d(x, *args, count_include_pad=countIncludePad, **more), 0)
+
+
+def gradient_of(f):
+    """The gradient of f by its first argument as a function of that and dy."""
+
+    def apply(x, dy, **attributes):
+        x = x if x.requires_grad else x.requires_grad_()
+        return torch.autograd.grad(f(x, **attributes), x, dy, create_graph=True)[0]
+
+    return apply
+
+
+def max_pool_pick(x, v, **attributes):
+    assert x.permute(0, 3, 1, 2).shape == v.permute(0, 3, 1, 2).shape
+    # The derivative of the gradient by dy, in the direction v.
+    dy = torch.zeros_like(max_pool(x, **attributes)).requires_grad_()
+    dx = gradient_of(max_pool)(x, dy, **attributes)
+    return torch.autograd.grad(dx, dy, v, create_graph=True)[0]
+
+
+def avg_pool_gradient(dy, size, **attributes):
+    x = torch.zeros([dy.shape[0], *size, dy.shape[3]]).requires_grad_()
+    return torch.autograd.grad(avg_pool(x, **attributes), x, dy, create_graph=True)[0]
+
+
 CASTS = dict(DTYPES)
 
 OPS = {
@@ -89,6 +136,11 @@ OPS = {
     'arange': lambda size, start, step, dtype: (torch.arange(size) * step + start).to(DTYPES[dtype]),
     'softmax': lambda x: x.softmax(-1),
     'logSoftmax': lambda x: x.log_softmax(-1),
+    'maxPool': max_pool,
+    'maxPoolGradient': gradient_of(max_pool),
+    'maxPoolPick': max_pool_pick,
+    'avgPool': avg_pool,
+    'avgPoolGradient': avg_pool_gradient,
     # Functions made of ops; names as in cases.ts.
     'mean': lambda x: x.mean(),
     'mean 1': lambda x: x.mean(1, keepdim=True),

@@ -1,6 +1,7 @@
 // Sizes that kernels get wrong first: nothing, one element, odd numbers, more than one block of 1024.
 import type { Attributes } from '../../src/graph.js';
 import type { OpDefinition, Sample } from '../../src/ops/define.js';
+import { maxPool2d } from '../../src/ops/index.js';
 
 const sample = (attributes: Attributes, ...shapes: number[][]): Sample => ({
   inputs: shapes.map((shape) => ({ shape })),
@@ -66,6 +67,59 @@ const products: [number[], number[], boolean, boolean][] = [
 const index = (values: number[]) => ({ shape: [values.length], dtype: 'int32' as const, values });
 const step = { shape: [], dtype: 'int32' as const, values: [12] };
 
+const pairOf = (v: number | number[]): number[] => (typeof v === 'number' ? [v, v] : v);
+/** Pooling: the images, kernel, stride, padding (top, bottom, left, right), dilation, ceilMode. */
+type PoolCase = [number[], number | number[], number | number[], number[]?, (number | number[])?, boolean?];
+const maxPools: PoolCase[] = [
+  ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17].map((c): PoolCase => [[2, 5, 7, c], 2, 2]),
+  ...[1, 3, 4, 6, 16, 17, 33].map((c): PoolCase => [[1, 9, 8, c], 3, 2]),
+  [[0, 4, 4, 3], 2, 2],
+  [[2, 4, 4, 0], 2, 2],
+  [[1, 1, 1, 5], 1, 1],
+  [[9, 3, 3, 2], 3, 1],
+  [[3, 8, 8, 20], 2, 2],
+  [[1, 7, 8, 5], 3, 2, [1, 1, 1, 1], 1, true],
+  [
+    [1, 5, 6, 3],
+    [3, 4],
+    [2, 3],
+    [0, 1, 2, 0],
+  ],
+  [[2, 6, 6, 3], 3, 3, [0, 0, 0, 0], 1, true],
+  [[1, 9, 9, 4], 3, 1, [1, 1, 1, 1], 2],
+  [[1, 6, 7, 18], 2, 3],
+  [[1, 1, 50, 6], [1, 5], [1, 2], [0, 0, 2, 1], 1, true],
+];
+const avgPools: PoolCase[] = [
+  ...[1, 2, 3, 4, 5, 7, 16, 17].map((c): PoolCase => [[2, 5, 7, c], 2, 2]),
+  ...[1, 3, 16, 18].map((c): PoolCase => [[1, 9, 8, c], 3, 2, [1, 1, 1, 1], 1, true]),
+  [[0, 4, 4, 3], 2, 2],
+  [[1, 1, 1, 5], 1, 1],
+  [
+    [1, 5, 6, 3],
+    [3, 4],
+    [2, 3],
+    [0, 1, 2, 0],
+  ],
+  [[1, 6, 7, 5], 2, 3],
+];
+const windowAttributes = ([
+  ,
+  kernel,
+  stride,
+  padding = [0, 0, 0, 0],
+  dilation = 1,
+  ceilMode = false,
+]: PoolCase) => ({
+  kernel: pairOf(kernel),
+  stride: pairOf(stride),
+  padding,
+  dilation: pairOf(dilation),
+  ceilMode,
+});
+const pooledShape = (c: PoolCase): number[] =>
+  maxPool2d.definition.infer([{ shape: c[0], dtype: 'float32' }], windowAttributes(c)).shape.slice();
+
 /** By the op's name: what its samples do not have. */
 const byName: Record<string, Sample[]> = {
   cast: (['float32', 'int32', 'bool', 'uint8'] as const).flatMap((from) =>
@@ -128,6 +182,14 @@ const byName: Record<string, Sample[]> = {
     { inputs: [{ shape: [4, 65] }, index([32, 0, 0, 7])], attributes: { axis: 0, size: 33 } },
     { inputs: [{ shape: [33, 5] }, index([64, 0, 0, 7, 63])], attributes: { axis: 1, size: 65 } },
   ],
+  maxPool: maxPools.map((c) => sample(windowAttributes(c), c[0])),
+  maxPoolGradient: maxPools.map((c) => sample(windowAttributes(c), c[0], pooledShape(c))),
+  maxPoolPick: maxPools.map((c) => sample(windowAttributes(c), c[0], c[0])),
+  avgPool: avgPools.map((c, i) => sample({ ...windowAttributes(c), countIncludePad: i % 2 === 0 }, c[0])),
+  avgPoolGradient: avgPools.map((c, i) => {
+    const attributes = { ...windowAttributes(c), countIncludePad: i % 2 === 0, size: c[0].slice(1, 3) };
+    return sample(attributes, pooledShape(c));
+  }),
   arange: [0, 1, 1027].flatMap((size) => [
     { inputs: [], attributes: { size, start: 5, step: -2, dtype: 'int32' } },
     { inputs: [], attributes: { size, start: -3, step: 0.25, dtype: 'float32' } },

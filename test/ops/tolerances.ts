@@ -28,6 +28,8 @@ const products: Rule = (site) => summing(Math.max(1, inner(site)));
 /** Each factor adds a rounding. */
 const multiplied: Rule = (site) => [0.5 + terms(site), 0];
 const added: Rule = [1, 4];
+/** A sum over a window of k elements of size 2, times the rounded 1 / k. */
+const averaged = ({ attributes: { kernel } }: Site): Ulps => [2, sizeOf(kernel as number[])];
 
 /** The kernels' own polynomials, each within 2 ulp of its result; sin and cos of their argument's range. */
 const wasm: Record<string, Rule> = {
@@ -44,6 +46,10 @@ const wasm: Record<string, Rule> = {
   prod: multiplied,
   matmul: products,
   scatterAdd: added,
+  // a pixel takes from each of the windows that it is in
+  maxPoolGradient: added,
+  avgPool: averaged,
+  avgPoolGradient: added,
   // exp of a difference of size 4, which is rounded; then a sum over the row and a quotient
   softmax: (site) => [8 + Math.sqrt(site.output.shape.at(-1)!), 0],
   logSoftmax: [2, 4],
@@ -68,6 +74,9 @@ const webgpu: Record<string, Rule> = {
   prod: multiplied,
   matmul: products,
   scatterAdd: added,
+  maxPoolGradient: added,
+  avgPool: (site) => [3, averaged(site)[1]], // a quotient
+  avgPoolGradient: [3, 4],
   softmax: [20, 0], // exp of up to 4, sum, quotient
   logSoftmax: [4, 16], // exp, log
   randomNormal: [8, 5 * 4096], // cos times a radius of up to 5

@@ -1,5 +1,7 @@
 // The shaders by base name, filled in for a call, and the pipelines made of them.
 import argreduce from '../../../gpu/argreduce.wgsl';
+import avgPool from '../../../gpu/avg_pool.wgsl';
+import avgPoolGradient from '../../../gpu/avg_pool_gradient.wgsl';
 import copy from '../../../gpu/copy.wgsl';
 import elementwise from '../../../gpu/elementwise.wgsl';
 import fill from '../../../gpu/fill.wgsl';
@@ -7,6 +9,9 @@ import gather from '../../../gpu/gather.wgsl';
 import iota from '../../../gpu/iota.wgsl';
 import matmul from '../../../gpu/matmul.wgsl';
 import matmulDirect from '../../../gpu/matmul_direct.wgsl';
+import maxPool from '../../../gpu/max_pool.wgsl';
+import maxPoolGradient from '../../../gpu/max_pool_gradient.wgsl';
+import maxPoolPick from '../../../gpu/max_pool_pick.wgsl';
 import random from '../../../gpu/random.wgsl';
 import reduce from '../../../gpu/reduce.wgsl';
 import scatterAdd from '../../../gpu/scatter_add.wgsl';
@@ -16,6 +21,8 @@ import type { Gpu } from './device.js';
 
 export const shaders: Readonly<Record<string, string>> = {
   argreduce,
+  avg_pool: avgPool,
+  avg_pool_gradient: avgPoolGradient,
   copy,
   elementwise,
   fill,
@@ -23,6 +30,9 @@ export const shaders: Readonly<Record<string, string>> = {
   iota,
   matmul,
   matmul_direct: matmulDirect,
+  max_pool: maxPool,
+  max_pool_gradient: maxPoolGradient,
+  max_pool_pick: maxPoolPick,
   random,
   reduce,
   scatter_add: scatterAdd,
