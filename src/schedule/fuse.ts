@@ -15,29 +15,11 @@ export interface Group {
 
 export const membersOf = ({ kernel, chain }: Group): OpTensor[] => (kernel ? [kernel, ...chain] : [...chain]);
 
-/** Set of small whole numbers. */
-class BitSet {
-  readonly #words: Uint32Array;
-  constructor(size: number) {
-    this.#words = new Uint32Array((size + 31) >> 5);
-  }
-  add(i: number): void {
-    this.#words[i >> 5]! |= 1 << (i & 31);
-  }
-  addAll(other: BitSet): void {
-    for (let w = 0; w < this.#words.length; w++) this.#words[w]! |= other.#words[w]!;
-  }
-  meets(other: BitSet): boolean {
-    return this.#words.some((word, w) => (word & other.#words[w]!) !== 0);
-  }
-}
-
 /** A group that is still growing. */
 interface Draft {
   backend: BackendName;
   kernel: OpTensor | null;
   chain: OpTensor[];
-  members: BitSet;
 }
 
 export function fuse(
@@ -45,25 +27,35 @@ export function fuse(
   placements: ReadonlyMap<Tensor, Placement>,
   backends: readonly Backend[],
 ): Group[] {
-  const index = new Map<Tensor, number>(graph.ops.map((t, i) => [t, i]));
   const byName = new Map(backends.map((b) => [b.name, b]));
   const users = usersOf(graph);
   const kept = new Set<Tensor>([...graph.outputs.map(rootOf), ...graph.assignments.values()]);
-  /** ancestors[i]: op i and everything that it is made of. */
-  const ancestors: BitSet[] = [];
   const draftOf = new Map<Tensor, Draft>();
   const drafts = new Set<Draft>();
 
   const inputsOf = (t: OpTensor): Tensor[] => t.source.inputs.map(rootOf);
 
-  /** Whether all could run as one step: no way leads out of the set and back in. */
-  const convex = (members: readonly OpTensor[], set: BitSet): boolean =>
-    members.every((t) =>
-      inputsOf(t).every((i) => {
-        const at = index.get(i);
-        return at === undefined || members.includes(i as OpTensor) || !ancestors[at]!.meets(set);
-      }),
-    );
+  /**
+   * Whether the drafts could run as one step: no way leads out of them and back in. Ways go from group to group, as a
+   * group waits for all that any of its ops needs.
+   */
+  const joinable = (together: readonly Draft[]): boolean => {
+    const seen = new Set<Draft>(together);
+    const stack = [...together];
+    while (stack.length > 0) {
+      const draft = stack.pop()!;
+      const outside = !together.includes(draft);
+      for (const input of membersOf(draft).flatMap(inputsOf)) {
+        const maker = draftOf.get(input);
+        if (!maker) continue;
+        if (outside && together.includes(maker)) return false;
+        if (seen.has(maker)) continue;
+        seen.add(maker);
+        stack.push(maker);
+      }
+    }
+    return true;
+  };
 
   /** How many different tensors the step would bind. */
   const operands = (members: readonly OpTensor[]): number => {
@@ -76,25 +68,16 @@ export function fuse(
     return outside.size + Math.max(1, written.length);
   };
 
-  for (const [i, t] of graph.ops.entries()) {
+  for (const t of graph.ops) {
     const { backend: name } = placements.get(t)!;
     const backend = byName.get(name)!;
-    const own = new BitSet(graph.ops.length);
-    own.add(i);
-    for (const input of inputsOf(t)) {
-      const at = index.get(input);
-      if (at !== undefined) own.addAll(ancestors[at]!);
-    }
-    ancestors.push(own);
-
     const elementwise = t.source.op.kind === 'elementwise';
     let draft: Draft = {
       backend: name,
       kernel: elementwise ? null : t,
       chain: elementwise ? [t] : [],
-      members: new BitSet(graph.ops.length),
     };
-    draft.members.add(i);
+    draftOf.set(t, draft);
     if (elementwise) {
       for (const input of new Set(inputsOf(t))) {
         const other = draftOf.get(input);
@@ -102,18 +85,13 @@ export function fuse(
         if (!joins(other, t, input, backend)) continue;
         const kernel = other.kernel ?? draft.kernel;
         const chain = [...other.chain, ...draft.chain].sort((a, b) => a.id - b.id);
-        const members = new BitSet(graph.ops.length);
-        members.addAll(other.members);
-        members.addAll(draft.members);
         const all = kernel ? [kernel, ...chain] : chain;
-        if (!convex(all, members) || operands(all) > backend.maxOperands) continue;
+        if (operands(all) > backend.maxOperands || !joinable([other, draft])) continue;
         drafts.delete(other);
-        drafts.delete(draft);
-        draft = { backend: name, kernel, chain, members };
+        draft = { backend: name, kernel, chain };
         for (const member of all) draftOf.set(member, draft);
       }
     }
-    draftOf.set(t, draft);
     drafts.add(draft);
   }
   return [...drafts].map(({ backend, kernel, chain }) => ({ backend, kernel, chain }));
