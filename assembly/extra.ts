@@ -1,2 +1,3 @@
 // Kernels that a multilayer perceptron does not need, one file per family.
 export * from './pool';
+export * from './moments';

@@ -5,6 +5,7 @@ import * as casts from './cast.js';
 import type { OpDefinition } from './define.js';
 import * as gathers from './gather.js';
 import * as products from './matmul.js';
+import * as moment from './moments.js';
 import * as movements from './movement.js';
 import * as pools from './pool.js';
 import * as randoms from './random.js';
@@ -19,14 +20,28 @@ export { pow } from './compositions.js';
 export type { TensorLike } from './elementwise.js';
 export * from './gather.js';
 export * from './matmul.js';
+export { moments, pairSums, scaledDifference } from './moments.js';
 export * from './movement.js';
+export { batchNorm, groupNorm, instanceNorm, type Normalized, type NormOptions, normalize } from './norm.js';
 export * from './pool.js';
 export * from './random.js';
 export * from './reduce.js';
 export * from './softmax.js';
 export type { Pair, PoolOptions } from './window.js';
+export { withGradient } from './with-gradient.js';
 
-const modules = [arithmetic, casts, products, reductions, movements, gathers, softmaxes, randoms, pools];
+const modules = [
+  arithmetic,
+  casts,
+  products,
+  reductions,
+  movements,
+  gathers,
+  softmaxes,
+  randoms,
+  pools,
+  moment,
+];
 
 /** Every op that has an entry, found by its recorder's `definition`. */
 export const opTable: readonly OpDefinition<Attributes>[] = modules

@@ -3,6 +3,7 @@ import { requireDType, type Shape, sameShape, showShape, sizeOf } from '../dtype
 import { ShapeError } from '../errors.js';
 import { type Attributes, record, type Spec, type Tensor } from '../graph.js';
 import { less, mul, sqrt, square, where } from './arithmetic.js';
+import { mean } from './compositions.js';
 import { hostBytes, type KernelOp, type ReferenceContext, type Sample, type Site, suffix } from './define.js';
 import { floats } from './elementwise.js';
 import { reshape } from './movement.js';
@@ -14,6 +15,7 @@ import {
   maxPoolShader,
   type PoolSizes,
 } from './pool-shaders.js';
+import { max } from './reduce.js';
 import { type Pair, type PoolOptions, type Window, windowOf, windowsOver } from './window.js';
 
 type MaxAttributes = Window;
@@ -365,3 +367,20 @@ export const avgPool1d = (
   alongLength('avgPool1d', x, (image) =>
     avgPool2d(image, [1, kernel], { ...flatOptions(kernel, options), countIncludePad }),
   );
+
+/** The axes between the batch and the channels. */
+function positions(where: string, x: Tensor): number[] {
+  if (x.rank >= 3) return x.shape.slice(1, -1).map((_, i) => i + 1);
+  throw new ShapeError({
+    where,
+    problem: `takes (batch, ..., channels) with positions between, got ${showShape(x.shape)}`,
+    hint: 'put it before what flattens the images',
+    values: { shape: x.shape },
+  });
+}
+
+/** Mean over all positions: (N, ..., C) gives (N, C). */
+export const globalAvgPool = (x: Tensor): Tensor => mean(x, positions('globalAvgPool', x));
+
+/** Largest over all positions: (N, ..., C) gives (N, C). The gradient is shared by equal elements. */
+export const globalMaxPool = (x: Tensor): Tensor => max(x, positions('globalMaxPool', x));

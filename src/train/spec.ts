@@ -3,6 +3,8 @@ import { OptionError } from '../errors.js';
 import * as losses from '../loss/index.js';
 import * as layers from '../nn/layers.js';
 import type { Module } from '../nn/module.js';
+import * as norms from '../nn/norm.js';
+import * as pools from '../nn/pool.js';
 import * as optimizers from '../optim/index.js';
 
 const layerMakers = {
@@ -20,6 +22,16 @@ const layerMakers = {
   logSoftmax: layers.logSoftmax,
   flatten: layers.flatten,
   dropout: layers.dropout,
+  maxPool2d: pools.maxPool2d,
+  maxPool1d: pools.maxPool1d,
+  avgPool2d: pools.avgPool2d,
+  avgPool1d: pools.avgPool1d,
+  lpPool2d: pools.lpPool2d,
+  globalAvgPool: pools.globalAvgPool,
+  globalMaxPool: pools.globalMaxPool,
+  batchNorm: norms.batchNorm,
+  instanceNorm: norms.instanceNorm,
+  groupNorm: norms.groupNorm,
 };
 const lossMakers = {
   crossEntropy: losses.crossEntropy,

@@ -2,7 +2,7 @@
 import { sizeOf } from '../../src/dtype.js';
 import { weights } from '../ops/cases.js';
 import { fingerprint, goldenCases, keptElements } from './cases.js';
-import { batch, materials, networks, steps } from './trajectories.js';
+import { batch, materials, networks, normBatches, steps } from './trajectories.js';
 
 const cases = goldenCases.map((c) => ({
   key: c.key,
@@ -28,6 +28,7 @@ console.log(
       ...network,
       ...materials(network),
     })),
+    normBatches: normBatches(),
     batch,
     steps,
   }),

@@ -105,6 +105,22 @@ def avg_pool_gradient(dy, size, **attributes):
     return torch.autograd.grad(avg_pool(x, **attributes), x, dy, create_graph=True)[0]
 
 
+def moments(x, start, end):
+    axes = list(range(start, end))
+    return torch.stack([x.mean(axes), x.var(axes, unbiased=False)])
+
+
+def pair_sums(y, x, centre, start, end):
+    axes = list(range(start, end))
+    middle = centre.reshape(list(x.shape[:start]) + [1] * (end - start) + list(x.shape[end:]))
+    return torch.stack([y.sum(axes), (y * (x - middle)).sum(axes)])
+
+
+def first(f):
+    """A function of channels-first tensors on channels-last ones."""
+    return lambda x, *args: f(x.movedim(-1, 1), *args).movedim(1, -1)
+
+
 CASTS = dict(DTYPES)
 
 OPS = {
@@ -136,6 +152,9 @@ OPS = {
     'arange': lambda size, start, step, dtype: (torch.arange(size) * step + start).to(DTYPES[dtype]),
     'softmax': lambda x: x.softmax(-1),
     'logSoftmax': lambda x: x.log_softmax(-1),
+    'moments': moments,
+    'pairSums': pair_sums,
+    'scaledDifference': lambda a, b, c: (a - b) * c,
     'maxPool': max_pool,
     'maxPoolGradient': gradient_of(max_pool),
     'maxPoolPick': max_pool_pick,
@@ -166,6 +185,18 @@ OPS = {
     'linear': lambda x, w, b: F.linear(x, w.T, b),
     'oneHot': lambda x, y: x * F.one_hot(y.long(), 4),
     'gather rows': lambda x, y: x[y.long()],
+    'batchNorm': first(lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True)),
+    'batchNorm plain': lambda x: F.batch_norm(x, None, None, training=True, eps=0.1),
+    'instanceNorm': first(lambda x, w, b: F.instance_norm(x, weight=w, bias=b)),
+    'groupNorm 2': first(lambda x, w, b: F.group_norm(x, 2, w, b)),
+    'groupNorm 6': first(lambda x, w, b: F.group_norm(x, 6, w, b)),
+    'groupNorm of vectors': lambda x: F.group_norm(x, 2),
+    'normalize': lambda x, m, v, w, b: (x - m) / (v + 1e-5).sqrt() * w + b,
+    'lpPool2d': first(lambda x: F.lp_pool2d(x, 2, 3, 2)),
+    'globalAvgPool': lambda x: x.mean((1, 2)),
+    'globalMaxPool': lambda x: x.amax((1, 2)),
+    'maxPool1d': first(lambda x: F.max_pool1d(x, 3, 2, 1, 2)),
+    'avgPool1d': first(lambda x: F.avg_pool1d(x, 3, 2, 1, count_include_pad=False)),
     'crossEntropy': lambda x, y: F.cross_entropy(x, y.long()),
     'crossEntropy smooth': lambda x, y: F.cross_entropy(x, y.long(), label_smoothing=0.1),
     'crossEntropy of distributions': lambda x, t: F.cross_entropy(x, t),
@@ -247,11 +278,23 @@ def trajectory(network, batch, steps):
     return {'losses': losses, 'weights': weights}
 
 
+def running_statistics(shape, inputs, momentum):
+    """Running mean and variance of a batch norm after each batch, and what it then makes of the last one."""
+    norm = torch.nn.BatchNorm2d(shape[-1], momentum=momentum)
+    steps = []
+    for values in inputs:
+        x = torch.tensor(values).reshape(shape).permute(0, 3, 1, 2)
+        norm(x)
+        steps.append({'mean': norm.running_mean.tolist(), 'variance': norm.running_var.tolist()})
+    return {'steps': steps, 'used': norm.eval()(x).permute(0, 2, 3, 1).reshape(-1).tolist()}
+
+
 job = json.load(sys.stdin)
 result = {
     'pytorch': torch.__version__,
     'without': WITHOUT,
     'cases': {c['key']: golden(c, job['cotangents'], job['kept']) for c in job['cases'] if c['op'] not in WITHOUT},
+    'runningStatistics': running_statistics(**job['normBatches']),
     'trajectories': {n['name']: trajectory(n, job['batch'], job['steps']) for n in job['networks']},
 }
 lines = [f'{json.dumps(k)}:{json.dumps(v, separators=(",", ":"))}' for k, v in result['cases'].items()]

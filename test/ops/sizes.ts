@@ -120,6 +120,21 @@ const windowAttributes = ([
 const pooledShape = (c: PoolCase): number[] =>
   maxPool2d.definition.infer([{ shape: c[0], dtype: 'float32' }], windowAttributes(c)).shape.slice();
 
+/** Statistics over axes start to end: the widths of wide rows, chunks of rows, rows that are left. */
+const columns: [number[], number, number][] = [
+  ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 33].map((c): [number[], number, number] => [[37, c], 0, 1]),
+  [[0, 3, 4], 1, 2],
+  [[2, 3, 0], 1, 2],
+  [[1, 1], 0, 1],
+  [[3, 1, 5], 1, 2],
+  [[600, 16], 0, 1],
+  [[1100, 3], 0, 1],
+  [[9, 5, 5, 6], 1, 3],
+  [[2, 40, 130], 1, 2],
+  [[50], 0, 1],
+  [[5, 70], 1, 2],
+];
+
 /** By the op's name: what its samples do not have. */
 const byName: Record<string, Sample[]> = {
   cast: (['float32', 'int32', 'bool', 'uint8'] as const).flatMap((from) =>
@@ -190,6 +205,10 @@ const byName: Record<string, Sample[]> = {
     const attributes = { ...windowAttributes(c), countIncludePad: i % 2 === 0, size: c[0].slice(1, 3) };
     return sample(attributes, pooledShape(c));
   }),
+  moments: columns.map(([shape, start, end]) => sample({ start, end }, shape)),
+  pairSums: columns.map(([shape, start, end]) =>
+    sample({ start, end }, shape, shape, [...shape.slice(0, start), ...shape.slice(end)]),
+  ),
   arange: [0, 1, 1027].flatMap((size) => [
     { inputs: [], attributes: { size, start: 5, step: -2, dtype: 'int32' } },
     { inputs: [], attributes: { size, start: -3, step: 0.25, dtype: 'float32' } },

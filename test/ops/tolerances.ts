@@ -28,6 +28,13 @@ const products: Rule = (site) => summing(Math.max(1, inner(site)));
 /** Each factor adds a rounding. */
 const multiplied: Rule = (site) => [0.5 + terms(site), 0];
 const added: Rule = [1, 4];
+/** As many elements as go into one mean or sum of a pair. */
+const ofPair = ({ inputs, output }: Site): number =>
+  (2 * sizeOf(inputs[0]!.shape)) / Math.max(1, sizeOf(output.shape));
+/** Sums of k distances of up to 4 from the first element, and of their squares, divided by k. */
+const statistics: Rule = (site) => [2 + Math.sqrt(ofPair(site)), 24];
+/** Sums of k products of size 8. */
+const pairs: Rule = (site) => [2 + Math.sqrt(ofPair(site)), 4 * ofPair(site)];
 /** A sum over a window of k elements of size 2, times the rounded 1 / k. */
 const averaged = ({ attributes: { kernel } }: Site): Ulps => [2, sizeOf(kernel as number[])];
 
@@ -46,6 +53,9 @@ const wasm: Record<string, Rule> = {
   prod: multiplied,
   matmul: products,
   scatterAdd: added,
+  moments: statistics,
+  pairSums: pairs,
+  scaledDifference: [2, 0], // two roundings, of which the first is relative to the difference
   // a pixel takes from each of the windows that it is in
   maxPoolGradient: added,
   avgPool: averaged,
@@ -74,6 +84,9 @@ const webgpu: Record<string, Rule> = {
   prod: multiplied,
   matmul: products,
   scatterAdd: added,
+  moments: (site) => [4 + Math.sqrt(ofPair(site)), 4], // two quotients
+  pairSums: pairs,
+  scaledDifference: [2, 0],
   maxPoolGradient: added,
   avgPool: (site) => [3, averaged(site)[1]], // a quotient
   avgPoolGradient: [3, 4],

@@ -12,6 +12,8 @@ import matmulDirect from '../../../gpu/matmul_direct.wgsl';
 import maxPool from '../../../gpu/max_pool.wgsl';
 import maxPoolGradient from '../../../gpu/max_pool_gradient.wgsl';
 import maxPoolPick from '../../../gpu/max_pool_pick.wgsl';
+import moments from '../../../gpu/moments.wgsl';
+import pairSums from '../../../gpu/pair_sums.wgsl';
 import random from '../../../gpu/random.wgsl';
 import reduce from '../../../gpu/reduce.wgsl';
 import scatterAdd from '../../../gpu/scatter_add.wgsl';
@@ -33,6 +35,8 @@ export const shaders: Readonly<Record<string, string>> = {
   max_pool: maxPool,
   max_pool_gradient: maxPoolGradient,
   max_pool_pick: maxPoolPick,
+  moments,
+  pair_sums: pairSums,
   random,
   reduce,
   scatter_add: scatterAdd,
