@@ -8,7 +8,9 @@ import * as crossEntropies from './cross-entropy.js';
 import type { OpDefinition } from './define.js';
 import * as gathers from './gather.js';
 import * as products from './matmul.js';
+import * as moment from './moments.js';
 import * as movements from './movement.js';
+import * as pools from './pool.js';
 import * as randoms from './random.js';
 import * as recurrences from './recurrent.js';
 import * as reductions from './reduce.js';
@@ -29,8 +31,11 @@ export * from './cross-entropy.js';
 export type { TensorLike } from './elementwise.js';
 export * from './gather.js';
 export * from './matmul.js';
+export { moments, pairSums, scaledDifference } from './moments.js';
 export * from './movement.js';
+export { batchNorm, groupNorm, instanceNorm, type Normalized, type NormOptions, normalize } from './norm.js';
 export * from './pad-edges.js';
+export * from './pool.js';
 export * from './random.js';
 export {
   gruSequence,
@@ -45,6 +50,8 @@ export * from './resize.js';
 export * from './scan.js';
 export * from './softmax.js';
 export * from './sort.js';
+export type { Pair, PoolOptions } from './window.js';
+export { withGradient } from './with-gradient.js';
 
 /** A function, so that bundlers leave out what nobody uses. */
 const modules = (): object[] => [
@@ -63,6 +70,8 @@ const modules = (): object[] => [
   scans,
   resizes,
   recurrences,
+  pools,
+  moment,
 ];
 
 /** Every op that has an entry, found by its recorder's `definition`. */

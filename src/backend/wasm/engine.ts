@@ -114,15 +114,8 @@ export class WasmBackend implements Backend {
   }
 
   supports(op: OpDefinition, site: Site<Attributes>): boolean {
-    const { indices } = this.#kernels;
-    if (op.kind === 'view') return true;
-    if (op.kind === 'elementwise') {
-      const kernel = op.wasm.kernel(site);
-      // Those of double precision are in the further module.
-      return kernel === null || indices.has(kernel) || kernel.includes('_f64');
-    }
     // Which kernels the further module has shows when it is loaded, by `compile`.
-    return op.wasm.calls(site) !== null;
+    return op.kind !== 'kernel' || op.wasm.calls(site) !== null;
   }
 
   allocate(bytes: number): Memory {
