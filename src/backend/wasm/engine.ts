@@ -246,16 +246,19 @@ export class WasmBackend implements Backend {
 
   #start(program: WasmProgram): void | Promise<void> {
     const { choice } = program;
-    const crew = this.#crew;
-    if (!crew?.isReady) return this.#alone(program);
-    if (!crew.leads) return choice.together ? this.#track(crew.runAll(program)) : this.#alone(program);
-    if (--choice.rest < 0) choice.compare((together) => this.#now(program, together));
-    else this.#now(program, choice.together);
+    if (!this.#crew?.isReady) return this.#alone(program);
+    const running =
+      --choice.rest < 0
+        ? choice.compare((together) => this.#now(program, together))
+        : this.#now(program, choice.together);
+    if (running) return this.#track(running);
   }
 
-  #now(program: WasmProgram, together: boolean): void {
-    if (together) (this.#crew as Crew).lead(program);
-    else this.#alone(program);
+  #now(program: WasmProgram, together: boolean): void | Promise<void> {
+    const crew = this.#crew as Crew;
+    if (!together) this.#alone(program);
+    else if (crew.leads) crew.lead(program);
+    else return crew.runAll(program);
   }
 
   #alone({ address, count }: CallList): void {
