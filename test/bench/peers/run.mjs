@@ -19,9 +19,8 @@ import { workloads } from './workloads.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-/** Rounds are few for what is slow: a competitor that needs longer than this for a round. */
-const slowRound = 1.5;
-const slowRounds = 2;
+/** Rounds are few for what is slow: of that many seconds. */
+const roundsOf = (took) => (took > 4 ? 1 : took > 1.5 ? 2 : Number.POSITIVE_INFINITY);
 
 const ours = 'everygrad';
 const names = [ours, 'tfjs', 'jax', 'ort-web', 'brain', 'ort-node', 'pytorch'];
@@ -147,7 +146,7 @@ async function measure(workload, place) {
       const peers = [...agents.keys()].filter((n) => n !== ours);
       if (peers.length === 0 && agents.has(ours)) await round(ours);
       for (const name of peers) {
-        if (speeds.get(name).took > slowRound && i >= slowRounds) continue;
+        if (i >= roundsOf(speeds.get(name).took)) continue;
         const own = agents.has(ours) ? await round(ours) : undefined;
         const other = await round(name);
         if (own && other) results.get(name).ratios.push(own / other);
