@@ -76,8 +76,8 @@ function versions(runs) {
   ];
 }
 
-const options = ({ rounds, seconds, threads }) =>
-  `${rounds} rounds of at least ${seconds} s, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+const options = ({ rounds, seconds, threads, clock }) =>
+  `${rounds} rounds of at least ${seconds} s, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${clock === 'cpu' ? 'by CPU time' : 'by the clock'}`;
 
 export const describe = (runs, settings) =>
   `\n${machine()}\n${options(settings)}\n${versions(runs).join(', ')}\n`;
@@ -100,7 +100,12 @@ export async function writeDocument(runs, settings) {
 
 Written by \`${command}\` on ${date}: ${machine()}.
 Medians of ${options(settings)} each. In brackets everygrad's rate divided by the competitor's, the median over
-neighbouring rounds: above 1 everygrad is faster. "-" is what a library does not offer.
+neighbouring rounds: above 1 everygrad is faster.${
+    settings.clock === 'cpu'
+      ? ` By CPU time: this machine had much else to do, so these are
+no rates that a user would see there, and preliminary.`
+      : ''
+  } "-" is what a library does not offer.
 
 ${versions(runs)
   .map((v) => `- ${v}`)
