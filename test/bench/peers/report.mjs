@@ -1,7 +1,7 @@
 // What was measured, for the terminal and for docs/benchmarks-peers.md.
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { cpus, release, totalmem, type } from 'node:os';
+import { cpus, loadavg, release, totalmem, type } from 'node:os';
 
 const titles = {
   everygrad: 'everygrad',
@@ -82,6 +82,15 @@ const options = ({ rounds, seconds, threads, clock }) =>
 export const describe = (runs, settings) =>
   `\n${machine()}\n${options(settings)}\n${versions(runs).join(', ')}\n`;
 
+/** One competitor computes at a time; more load than that was other work. */
+function caution() {
+  const [, load] = loadavg();
+  if (load < 1.5) return '';
+  return `\n**Preliminary**: the machine had other work (load average ${load.toFixed(1)} on ${cpus().length} cores). By the clock, rates are
+then a fraction of what they are alone, and libraries whose threads often sleep (jax-js in browsers) get a larger share of the
+CPU than others; \`--clock cpu\` compares by CPU time.\n`;
+}
+
 export async function writeDocument(runs, settings) {
   const date = new Date().toISOString().slice(0, 10);
   const command = ['npm run bench:peers --', ...process.argv.slice(2)].join(' ');
@@ -100,13 +109,9 @@ export async function writeDocument(runs, settings) {
 
 Written by \`${command}\` on ${date}: ${machine()}.
 Medians of ${options(settings)} each. In brackets everygrad's rate divided by the competitor's, the median over
-neighbouring rounds: above 1 everygrad is faster.${
-    settings.clock === 'cpu'
-      ? ` By CPU time: this machine had much else to do, so these are
-no rates that a user would see there, and preliminary.`
-      : ''
-  } "-" is what a library does not offer.
-
+neighbouring rounds: above 1 everygrad is faster.${settings.clock === 'cpu' ? ' Rates are for a second of CPU time.' : ''}
+"-" is what a library does not offer.
+${caution()}
 ${versions(runs)
   .map((v) => `- ${v}`)
   .join('\n')}
