@@ -5,6 +5,7 @@ import * as arithmetic from './arithmetic.js';
 import * as casts from './cast.js';
 import * as crossEntropies from './cross-entropy.js';
 import type { OpDefinition } from './define.js';
+import * as dropouts from './dropout.js';
 import * as gathers from './gather.js';
 import * as products from './matmul.js';
 import * as movements from './movement.js';
@@ -23,6 +24,7 @@ export * from './compositions.js';
 // The one that takes short cuts for common exponents, over the op of the same name.
 export { pow } from './compositions.js';
 export * from './cross-entropy.js';
+export * from './dropout.js';
 export type { TensorLike } from './elementwise.js';
 export * from './gather.js';
 export * from './matmul.js';
@@ -45,6 +47,7 @@ const modules = [
   softmaxes,
   randoms,
   crossEntropies,
+  dropouts,
   alongs,
   sorts,
   scans,

@@ -194,7 +194,7 @@ OPS = {
 }
 
 # Draws of the library's own generator, whose published vectors are in test/unit/philox.test.ts.
-WITHOUT = {'randomUniform': "the library's own generator", 'randomNormal': "the library's own generator"}
+WITHOUT = {name: "the library's own generator" for name in ('randomUniform', 'randomNormal', 'dropout')}
 
 OPTIMIZERS = {
     'sgd': lambda p: torch.optim.SGD(p(0), lr=0.1),
