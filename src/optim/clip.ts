@@ -1,8 +1,9 @@
 // Gradient clipping: by the length of all gradients together (Pascanu et al. 2013), or element by element.
+import { sizeOf } from '../dtype.js';
 import { OptionError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import type { Parameter } from '../nn/module.js';
-import { add, clamp, div, matmul, minimum, mul, reshape, sqrt } from '../ops/index.js';
+import { add, clamp, div, matmul, minimum, mul, reshape, sqrt, sum } from '../ops/index.js';
 
 function check(name: string, value: number): void {
   if (value > 0 && Number.isFinite(value)) return;
@@ -14,9 +15,21 @@ function check(name: string, value: number): void {
   });
 }
 
-/** sqrt of the sum of all squares of all tensors: a scalar. Each is read once, as a vector times itself. */
+/** Rows of at least so many elements, where a tensor has them: each is a sum of its own, which keeps errors small. */
+const rowLength = 256;
+
+/** Sum of all squares, in one pass over memory: rows times themselves, all in one matrix product. */
+function sumOfSquares(t: Tensor): Tensor {
+  let cols = 1;
+  let axis = t.rank;
+  while (axis > 0 && cols < rowLength) cols *= t.shape[--axis]!;
+  const rows = sizeOf(t.shape.slice(0, axis));
+  return sum(matmul(reshape(t, [rows, 1, cols]), reshape(t, [rows, cols, 1])));
+}
+
+/** sqrt of the sum of all squares of all tensors: a scalar. Each is read once. Errors: OptionError where there are none. */
 export function globalNorm(tensors: readonly Tensor[]): Tensor {
-  const squares = tensors.map((t) => reshape(matmul(reshape(t, [1, t.size]), reshape(t, [t.size, 1])), []));
+  const squares = tensors.map(sumOfSquares);
   const [first, ...rest] = squares;
   if (first) return sqrt(rest.reduce((a, b) => add(a, b), first));
   throw new OptionError({ where: 'globalNorm', problem: 'there are no tensors', hint: 'give at least one' });

@@ -318,6 +318,9 @@ test('clipping', async () => {
     Float32Array.of(3, 0),
     Float32Array.of(0, 3.5),
   ]);
+  // rows, a row, a scalar, nothing
+  const many = [zeros([3, 0]), tensor(2), tensor(new Float32Array(1500).fill(1), { shape: [5, 3, 100] })];
+  assert.is(await optim.globalNorm(many).item(), Math.fround(Math.sqrt(1504)));
   const p = new nn.Parameter([2], nn.init.constant(1), { fanIn: 1, fanOut: 1 }, true);
   const sgd = optim.clipping(optim.sgd({ lr: 1 }), { maxNorm: 1, maxValue: 4 });
   const step = compile((g: Tensor) => sgd.update([p], [g]));
