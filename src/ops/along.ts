@@ -62,7 +62,10 @@ const takeDefinition: KernelOp<TakeAttributes> = {
     }
   },
   cost: (site) => streamingCost({ ...site, inputs: [site.output, site.inputs[1]!] }, 1),
-  samples: pairs.map(([shape, indices, axis]) => ({ inputs: [{ shape }, indices], attributes: { axis } })),
+  samples: /* @__PURE__ */ pairs.map(([shape, indices, axis]) => ({
+    inputs: [{ shape }, indices],
+    attributes: { axis },
+  })),
   wasm: {
     calls({ inputs: [x, indices], output, attributes: { axis } }) {
       const { outer, axisSize, inner, count } = view(indices!, axis, x!.shape[axis]!);
@@ -105,7 +108,7 @@ const addDefinition: KernelOp<AddAttributes> = {
     }
   },
   cost: (site) => streamingCost(site, 1),
-  samples: pairs.map(([{ length }, indices, axis]) => ({
+  samples: /* @__PURE__ */ pairs.map(([{ length }, indices, axis]) => ({
     inputs: [{ shape: indices.shape }, indices],
     attributes: { axis, size: 3 + length },
   })),
@@ -126,7 +129,7 @@ const addDefinition: KernelOp<AddAttributes> = {
  * out[.., j, ..] = x[.., indices[.., j, ..], ..] along the axis: indices (int32) have the shape of x but for that axis
  * (PyTorch's gather). An index out of range gives NaN. Errors: ShapeError, DTypeError.
  */
-export const takeAlongAxis = Object.assign(
+export const takeAlongAxis = /* @__PURE__ */ Object.assign(
   (x: Tensor, indices: Tensor, axis = -1): Tensor =>
     record(takeDefinition, [x, indices], { axis: normalizeAxis('takeAlongAxis', axis, x.rank) }),
   { definition: takeDefinition as unknown as KernelOp<Attributes> },
@@ -136,7 +139,7 @@ export const takeAlongAxis = Object.assign(
  * Adds the elements of `updates` into zeros with `size` places along the axis, each where its index says (PyTorch's
  * scatter_add on zeros). Those of one place are added in their order. Errors: ShapeError, DTypeError.
  */
-export const addAlongAxis = Object.assign(
+export const addAlongAxis = /* @__PURE__ */ Object.assign(
   (updates: Tensor, indices: Tensor, size: number, axis = -1): Tensor =>
     record(addDefinition, [updates, indices], {
       axis: normalizeAxis('addAlongAxis', axis, updates.rank),

@@ -118,7 +118,7 @@ const gradientDefinition: KernelOp = {
  * -log softmax(z) at the label, for logits (..., classes) and labels (...) int32; (...). A label that is none of the
  * classes gives NaN, and gradients of NaN in its row. Errors: ShapeError, DTypeError.
  */
-export const crossEntropyLogits = Object.assign(
+export const crossEntropyLogits = /* @__PURE__ */ Object.assign(
   (logits: Tensor, labels: Tensor): Tensor => {
     const rows: Shape = logits.shape.slice(0, -1);
     if (logits.rank === 0 || `${labels.shape}` !== `${rows}` || logits.shape.at(-1) === 0) {
@@ -135,7 +135,7 @@ export const crossEntropyLogits = Object.assign(
 );
 
 /** The gradient of `crossEntropyLogits` by the logits, for dy (...): dy (softmax(z) - 1 at the label). */
-export const crossEntropyLogitsGradient = Object.assign(
+export const crossEntropyLogitsGradient = /* @__PURE__ */ Object.assign(
   (logits: Tensor, labels: Tensor, dy: Tensor): Tensor =>
     record(gradientDefinition, [logits, labels, dy], {}),
   { definition: gradientDefinition as KernelOp<Attributes> },

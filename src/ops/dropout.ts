@@ -61,7 +61,7 @@ const definition: KernelOp<DropoutAttributes> = {
  * x with each element set to 0 with probability `p` and the others scaled by 1/(1-p). Which stay depends on the seed, the
  * stream, the step and the place alone: those that `randomBernoulli` gives for 1 - p. Errors: DTypeError.
  */
-export const dropout = Object.assign(
+export const dropout = /* @__PURE__ */ Object.assign(
   (x: Tensor, p: number, { seed, stream = 0, step = constant(0, 'int32') }: RandomOptions): Tensor => {
     const [seedLow, seedHigh] = seedKey(seed);
     const threshold = Math.ceil(Math.fround(1 - p) * 2 ** 24);

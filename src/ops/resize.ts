@@ -90,8 +90,8 @@ function resampling(name: 'resample' | 'resampleGradient'): KernelOp<ResampleAtt
   };
 }
 
-const definition = resampling('resample');
-const gradientDefinition = resampling('resampleGradient');
+const definition = /* @__PURE__ */ resampling('resample');
+const gradientDefinition = /* @__PURE__ */ resampling('resampleGradient');
 
 export interface ResizeOptions {
   /** 'nearest' (the one before the place, as PyTorch's) where not said, or 'bilinear'. */
@@ -103,7 +103,7 @@ export interface ResizeOptions {
 const largest = 2 ** 15;
 
 /** `to` rows instead of those along the axis: copies of the nearest, or linear between two. See `resize`. */
-export const resample = Object.assign(
+export const resample = /* @__PURE__ */ Object.assign(
   (
     x: Tensor,
     to: number,
@@ -135,7 +135,7 @@ export const resample = Object.assign(
 );
 
 /** The gradient of `resample`: adds each of the rows to those that it was made of. */
-export const resampleGradient = Object.assign(
+export const resampleGradient = /* @__PURE__ */ Object.assign(
   (dy: Tensor, attributes: ResampleAttributes): Tensor => record(gradientDefinition, [dy], attributes),
   { definition: gradientDefinition as unknown as KernelOp<Attributes> },
 );

@@ -66,7 +66,7 @@ export interface CumsumOptions {
  * y[j] = x[0] + ... + x[j] along the axis. On WASM float32 is summed in double precision. Its gradient is the running sum
  * from the other end. Errors: ShapeError, DTypeError.
  */
-export const cumsum = Object.assign(
+export const cumsum = /* @__PURE__ */ Object.assign(
   (x: Tensor, axis = -1, { reverse = false, exclusive = false }: CumsumOptions = {}): Tensor =>
     record(definition, [x], { axis: normalizeAxis('cumsum', axis, x.rank), reverse, exclusive }),
   { definition: definition as unknown as KernelOp<Attributes> },

@@ -83,7 +83,7 @@ export interface SortOptions {
  * Indices (int32) that put x in order along the axis. Equal elements keep their order; NaN counts as larger than anything,
  * as in PyTorch, and -0 as 0. Errors: ShapeError, DTypeError.
  */
-export const argsort = Object.assign(
+export const argsort = /* @__PURE__ */ Object.assign(
   (x: Tensor, axis = -1, { descending = false }: SortOptions = {}): Tensor => {
     const at = normalizeAxis('argsort', axis, x.rank);
     return record(definition, [x], { axis: at, count: x.shape[at]!, descending });
