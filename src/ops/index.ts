@@ -6,6 +6,7 @@ import * as casts from './cast.js';
 import * as convolutions from './conv.js';
 import * as crossEntropies from './cross-entropy.js';
 import type { OpDefinition } from './define.js';
+import * as dropouts from './dropout.js';
 import * as gathers from './gather.js';
 import * as products from './matmul.js';
 import * as moment from './moments.js';
@@ -28,6 +29,7 @@ export * from './compositions.js';
 export { pow } from './compositions.js';
 export * from './conv.js';
 export * from './cross-entropy.js';
+export * from './dropout.js';
 export type { TensorLike } from './elementwise.js';
 export * from './gather.js';
 export * from './matmul.js';
@@ -65,6 +67,7 @@ const modules = (): object[] => [
   randoms,
   convolutions,
   crossEntropies,
+  dropouts,
   alongs,
   sorts,
   scans,

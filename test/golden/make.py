@@ -465,6 +465,7 @@ def groups(params):
     params[1].update(lr=0.03, weight_decay=0.2)
     return params
 
+WITHOUT = {name: "the library's own generator" for name in ('randomUniform', 'randomNormal', 'dropout')}
 
 OPTIMIZERS = {
     'sgd': lambda p: torch.optim.SGD(p(0), lr=0.1),

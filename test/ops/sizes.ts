@@ -288,6 +288,10 @@ const byName: Record<string, Sample[]> = {
     { inputs: [], attributes: { size, start: 5, step: -2, dtype: 'int32' } },
     { inputs: [], attributes: { size, start: -3, step: 0.25, dtype: 'float32' } },
   ]),
+  dropout: [[0], [], [1], [15], [17], [1027]].map((shape) => ({
+    inputs: [{ shape }, step],
+    attributes: { seedLow: -1, seedHigh: 0, stream: -5, threshold: 8388608, scale: 2 },
+  })),
   randomUniform: [[0], [], [1], [1027]].map((shape) => ({
     inputs: [step],
     attributes: { shape, seedLow: -1, seedHigh: 0, stream: -5, dtype: 'float32' },
