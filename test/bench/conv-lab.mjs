@@ -103,7 +103,9 @@ for (const [layer, [batch, h, w, c, f, k, s, p, g]] of Object.entries(layers)) {
   for (const [op, [kernel, [a, b, out], scratchArgs]] of Object.entries(ops)) {
     if (!op.includes(onlyOp)) continue;
     for (const build of builds) {
-      const bytes = build.exports[`${kernel}ScratchBytes`](...scratchArgs.split(' ').map((name) => names[name]));
+      const bytes = build.exports[`${kernel}ScratchBytes`](
+        ...scratchArgs.split(' ').map((name) => names[name]),
+      );
       const args = 1024;
       const at = {};
       let top = 4096;
