@@ -12,9 +12,9 @@ export function conv2dInputScratchBytes(channels: i32, filters: i32, kh: i32, kw
   return max(depthwiseScratchBytes(filters), convInputPatchesScratchBytes(channels, filters, kh, kw, groups));
 }
 export function conv2dFilterScratchBytes(
-  batch: i32, outHeight: i32, outWidth: i32, filters: i32, kh: i32, kw: i32, sh: i32, dh: i32, groups: i32,
+  batch: i32, outHeight: i32, outWidth: i32, filters: i32, kh: i32, sh: i32, dh: i32, groups: i32,
 ): i32 {
-  return convFilterScratchBytes(batch, outHeight, outWidth, filters, kh, kw, sh, dh, groups);
+  return convFilterScratchBytes(batch, outHeight, outWidth, filters, kh, sh, dh, groups);
 }
 
 /** With many filters for each channel, a group is a matrix product worth the name. */

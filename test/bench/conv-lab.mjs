@@ -86,7 +86,7 @@ const peak = await peakKernel();
 const ops = {
   forward: ['conv2d', 'xwy', 'c f kh kw g'],
   input: ['conv2dInput', 'ywx', 'c f kh kw g'],
-  filter: ['conv2dFilter', 'xyw', 'n oh ow f kh kw sh dh g'],
+  filter: ['conv2dFilter', 'xyw', 'n oh ow f kh sh dh g'],
 };
 
 const align = (n) => (n + 63) & ~63;

@@ -76,7 +76,7 @@ function scratchBytes({ exports }: Kernels, op: Op, g: Geometry): number {
   const [kh, kw] = g.kernel;
   const args =
     op === 'conv2dFilter'
-      ? [g.batch, oh, ow, g.filters, kh, kw, g.stride[0], g.dilation[0], g.groups]
+      ? [g.batch, oh, ow, g.filters, kh, g.stride[0], g.dilation[0], g.groups]
       : [g.channels, g.filters, kh, kw, g.groups];
   return exports[`${op}ScratchBytes`]!(...args);
 }
