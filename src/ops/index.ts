@@ -37,8 +37,11 @@ const modules = [
   convolutions,
 ];
 
-/** Every op that has an entry, found by its recorder's `definition`. */
-export const opTable: readonly OpDefinition<Attributes>[] = modules
-  .flatMap((m): unknown[] => Object.values(m))
-  .filter((f): f is { definition: OpDefinition<Attributes> } => typeof f === 'function' && 'definition' in f)
-  .map((f) => f.definition);
+/** Every op that has an entry, found by its recorder's `definition`. Marked as pure, so that apps need not load it. */
+export const opTable: readonly OpDefinition<Attributes>[] = /* @__PURE__ */ (() =>
+  modules
+    .flatMap((m): unknown[] => Object.values(m))
+    .filter(
+      (f): f is { definition: OpDefinition<Attributes> } => typeof f === 'function' && 'definition' in f,
+    )
+    .map((f) => f.definition))();
