@@ -193,6 +193,8 @@ for (const build of kernelBuilds()) {
     check(kernels, zone, 'f32', square([2, 4, 5, 8, 3], { width: 130, pad: 1 }));
     check(kernels, zone, 'f32', square([1, 60, 40, 7, 3], { width: 9, pad: 1 }));
     check(kernels, zone, 'f32', square([3, 14, 6, 10, 3], { pad: 1 }));
+    check(kernels, zone, 'f32', square([2, 2, 5, 9, 2], { width: 900, pad: 1 }));
+    check(kernels, zone, 'f32', square([2, 1, 2, 5, 1], { width: 1203, stride: 2 }));
     check(kernels, zone, 'f32', square([1, 31, 5, 6, 5], { stride: 2, pad: 2 }));
     check(kernels, zone, 'f32', square([1, 9, 100, 12, 3], { dilation: 2, pad: 2 }));
   });
