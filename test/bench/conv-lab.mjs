@@ -4,10 +4,10 @@
 // of it, long runs are never undisturbed: --batch 2 makes them short.
 // The last column is this moment's limit: multiply-adds on registers alone, in the instructions of the best build.
 //
-// GFLOPS at a limit of 67 to 70, one thread (Node 24 plain / relaxed; forward, input, filter), batches of 1 to 6:
-//   LeNet 2     59 57 59 / 64 61 64     LeNet 3     58 56 58 / 65 63 65     LeNet 1 (3 x 3, 1 to 16)  31 - 34 / 36 - 37
-//   AlexNet 2   58 -  -  / -  58 66     AlexNet 3   -  -  -  / 59 -  66     AlexNet 4   58 53 60 / 58 59 66
-//   AlexNet 5   57 55 60 / 59 60 68     (-: no run was undisturbed)
+// GFLOPS at a limit of 63 to 70, one thread (Node 24 plain / relaxed; forward, input, filter), batches of 2 to 8:
+//   LeNet 2     59 57 57 / 64 61 62     LeNet 3     61 59 57 / 66 64 64     LeNet 1 (3 x 3, 1 to 16)  31 9 34 / 35 9 35
+//   AlexNet 2   61 56 60 / 65 63 64     AlexNet 3   -  57 59 / 63 63 64     AlexNet 4   58 59 60 / 62 63 65
+//   AlexNet 5   59 60 60 / 63 63 64     (-: no run was undisturbed)
 //   What did not win:
 //   - BLOCK_K 256 or 512, BLOCK_A 32768 or 131072: AlexNet 5 the same within 1 %.
 //   - tiles that keep to one image (5 + 5 + 4 positions of 14): LeNet 2 forward 60, input 57; across images 64 and 61.
