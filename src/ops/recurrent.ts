@@ -285,9 +285,9 @@ function gradientOp(cell: Cell): KernelOp<GradientAttributes> {
 /** Samples by steps, batch, units; lengths where they are given. */
 const sizes: readonly [number, number, number, Omit<SequenceAttributes, 'lengths'>, number[]?][] = [
   [1, 1, 1, { initial: false, reverse: false }],
-  [3, 2, 3, { initial: true, reverse: false }],
-  [4, 3, 5, { initial: false, reverse: false }, [4, 1, 2]],
-  [3, 2, 2, { initial: true, reverse: true }, [2, 3]],
+  [2, 2, 3, { initial: true, reverse: false }],
+  [3, 2, 2, { initial: false, reverse: false }, [3, 1]],
+  [2, 2, 2, { initial: true, reverse: true }, [1, 2]],
 ];
 
 const lengthsInput = (values: number[]) => ({ shape: [values.length], dtype: 'int32' as const, values });
