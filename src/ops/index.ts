@@ -45,7 +45,10 @@ const modules = [
 ];
 
 /** Every op that has an entry, found by its recorder's `definition`. */
-export const opTable: readonly OpDefinition<Attributes>[] = modules
-  .flatMap((m): unknown[] => Object.values(m))
-  .filter((f): f is { definition: OpDefinition<Attributes> } => typeof f === 'function' && 'definition' in f)
-  .map((f) => f.definition);
+export const opTable: readonly OpDefinition<Attributes>[] = /* @__PURE__ */ (() =>
+  modules
+    .flatMap((m): unknown[] => Object.values(m))
+    .filter(
+      (f): f is { definition: OpDefinition<Attributes> } => typeof f === 'function' && 'definition' in f,
+    )
+    .map((f) => f.definition))();

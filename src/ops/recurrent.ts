@@ -8,7 +8,7 @@ import { type GradientContext, hostBytes, type KernelOp, type Sample, type Site,
 import { matmul } from './matmul.js';
 import { concat, pad, reshape, slice } from './movement.js';
 import { backwardCalls, forwardCalls } from './recurrent-calls.js';
-import { type Cell, cells, scalars } from './recurrent-cells.js';
+import { type Cell, gru, lstm, rnnRelu, rnnTanh, scalars } from './recurrent-cells.js';
 import { composedGradient, gradientReference } from './recurrent-gradient.js';
 import {
   type GradientAttributes,
@@ -402,26 +402,27 @@ function recorder(cell: Cell) {
   return { sequence, gradient };
 }
 
-const made = {
-  rnnTanh: recorder(cells.rnnTanh),
-  rnnRelu: recorder(cells.rnnRelu),
-  gru: recorder(cells.gru),
-  lstm: recorder(cells.lstm),
-};
+// What an app does not use is left out of its bundle: bundlers have to be told that nothing else happens here.
+const rnnTanhOps = /* @__PURE__ */ recorder(rnnTanh);
+const rnnReluOps = /* @__PURE__ */ recorder(rnnRelu);
+const gruOps = /* @__PURE__ */ recorder(gru);
+const lstmOps = /* @__PURE__ */ recorder(lstm);
+const sequenceOf = ({ sequence }: ReturnType<typeof recorder>) => sequence;
+const gradientOf = ({ gradient }: ReturnType<typeof recorder>) => gradient;
 
 /**
  * A sequence through a simple recurrent network (Elman 1990): projected inputs W x of all steps (T, B, H), recurrent
  * weights U (H, H), bias (H); h' = tanh(W x + U h + b).
  */
-export const rnnTanhSequence = made.rnnTanh.sequence;
+export const rnnTanhSequence = /* @__PURE__ */ sequenceOf(rnnTanhOps);
 /** The same with h' = max(0, W x + U h + b). */
-export const rnnReluSequence = made.rnnRelu.sequence;
+export const rnnReluSequence = /* @__PURE__ */ sequenceOf(rnnReluOps);
 /** A GRU (Cho et al. 2014): projected inputs (T, B, 3H), weights (H, 3H), bias (4H): of r, z, n and of n's product. */
-export const gruSequence = made.gru.sequence;
+export const gruSequence = /* @__PURE__ */ sequenceOf(gruOps);
 /** An LSTM (Hochreiter and Schmidhuber 1997): projected inputs (T, B, 4H), weights (H, 4H), bias (4H); i, f, g, o. */
-export const lstmSequence = made.lstm.sequence;
+export const lstmSequence = /* @__PURE__ */ sequenceOf(lstmOps);
 
-export const rnnTanhGradient = made.rnnTanh.gradient;
-export const rnnReluGradient = made.rnnRelu.gradient;
-export const gruGradient = made.gru.gradient;
-export const lstmGradient = made.lstm.gradient;
+export const rnnTanhGradient = /* @__PURE__ */ gradientOf(rnnTanhOps);
+export const rnnReluGradient = /* @__PURE__ */ gradientOf(rnnReluOps);
+export const gruGradient = /* @__PURE__ */ gradientOf(gruOps);
+export const lstmGradient = /* @__PURE__ */ gradientOf(lstmOps);
