@@ -14,6 +14,7 @@ const promised = [
   '14 [ 1, 2, 3 ]',
   '[ 6, 0, 0 ]',
   '2 [ 1, 2 ]',
+  '[ 2, 5, 16 ] [ 4, 2, 8 ]',
   'true [matmul] inner dimensions differ',
 ];
 
