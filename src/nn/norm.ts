@@ -91,10 +91,7 @@ export class BatchNorm extends ChannelNorm {
     const { output, mean, variance } = ops.batchNorm(x, { scale, shift, eps });
     const count = x.size / this.features;
     const follow = (running: Buffer, value: Tensor, part: number): void => {
-      const next = ops.add(
-        ops.mul(running, 1 - momentum),
-        ops.mul(ops.reshape(value, [this.features]), part),
-      );
+      const next = ops.add(ops.mul(running, 1 - momentum), ops.mul(value, part));
       void running.assign(next);
     };
     follow(runningMean, mean, momentum);

@@ -2,6 +2,7 @@
 import type { Attributes } from '../graph.js';
 import * as arithmetic from './arithmetic.js';
 import * as casts from './cast.js';
+import * as columns from './columns.js';
 import type { OpDefinition } from './define.js';
 import * as gathers from './gather.js';
 import * as products from './matmul.js';
@@ -14,13 +15,14 @@ import * as softmaxes from './softmax.js';
 
 export * from './arithmetic.js';
 export * from './cast.js';
+export * from './columns.js';
 export * from './compositions.js';
 // The one that takes short cuts for common exponents, over the op of the same name.
 export { pow } from './compositions.js';
 export type { TensorLike } from './elementwise.js';
 export * from './gather.js';
 export * from './matmul.js';
-export { moments, pairSums, scaledDifference } from './moments.js';
+export { moments, pairSums } from './moments.js';
 export * from './movement.js';
 export { batchNorm, groupNorm, instanceNorm, type Normalized, type NormOptions, normalize } from './norm.js';
 export * from './pool.js';
@@ -41,6 +43,7 @@ const modules = [
   randoms,
   pools,
   moment,
+  columns,
 ];
 
 /** Every op that has an entry, found by its recorder's `definition`. */

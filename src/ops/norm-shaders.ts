@@ -15,3 +15,17 @@ const overMiddle = (shader: string, inputs: number, { outer, reduce, inner }: Re
 export const momentsShader = (view: ReduceView): ShaderCall[] => overMiddle('moments', 1, view);
 /** Bindings: y, x, centre (outer, inner), output (2, outer, inner): sums of y, of y (x - centre). */
 export const pairSumsShader = (view: ReduceView): ShaderCall[] => overMiddle('pair_sums', 3, view);
+
+/** `full` tensors and the coefficients of columns of `inputs` in all. Bindings: the inputs in order, output. */
+export const columnsShader = (
+  full: number,
+  inputs: number,
+  { outer, reduce, inner }: ReduceView,
+): ShaderCall[] => [
+  {
+    shader: full === 1 ? 'column_affine' : 'column_affine_pair',
+    constants: { OUTER: outer, REDUCE: reduce, INNER: inner },
+    bindings: [...Array.from({ length: inputs }, (_, input) => ({ input })), 'output'],
+    workgroups: spread(Math.ceil((outer * reduce * inner) / 64)),
+  },
+];

@@ -116,6 +116,21 @@ def pair_sums(y, x, centre, start, end):
     return torch.stack([y.sum(axes), (y * (x - middle)).sum(axes)])
 
 
+def columns(x, start, end, *coefficients):
+    shape = list(x.shape[:start]) + [1] * (end - start) + list(x.shape[end:])
+    return [t.reshape(shape) for t in coefficients]
+
+
+def column_affine(x, *coefficients, start, end):
+    c, f, s = columns(x, start, end, *coefficients)
+    return (x - c) * f + s
+
+
+def column_affine_pair(p, q, *coefficients, start, end):
+    f, c, g, h = columns(p, start, end, *coefficients)
+    return p * f + ((q - c) * g + h)
+
+
 def first(f):
     """A function of channels-first tensors on channels-last ones."""
     return lambda x, *args: f(x.movedim(-1, 1), *args).movedim(1, -1)
@@ -154,7 +169,8 @@ OPS = {
     'logSoftmax': lambda x: x.log_softmax(-1),
     'moments': moments,
     'pairSums': pair_sums,
-    'scaledDifference': lambda a, b, c: (a - b) * c,
+    'columnAffine': column_affine,
+    'columnAffinePair': column_affine_pair,
     'maxPool': max_pool,
     'maxPoolGradient': gradient_of(max_pool),
     'maxPoolPick': max_pool_pick,

@@ -209,6 +209,14 @@ const byName: Record<string, Sample[]> = {
   pairSums: columns.map(([shape, start, end]) =>
     sample({ start, end }, shape, shape, [...shape.slice(0, start), ...shape.slice(end)]),
   ),
+  columnAffine: columns.map(([shape, start, end]) => {
+    const own = [...shape.slice(0, start), ...shape.slice(end)];
+    return sample({ start, end }, shape, own, own, own);
+  }),
+  columnAffinePair: columns.map(([shape, start, end]) => {
+    const own = [...shape.slice(0, start), ...shape.slice(end)];
+    return sample({ start, end }, shape, shape, own, own, own, own);
+  }),
   arange: [0, 1, 1027].flatMap((size) => [
     { inputs: [], attributes: { size, start: 5, step: -2, dtype: 'int32' } },
     { inputs: [], attributes: { size, start: -3, step: 0.25, dtype: 'float32' } },

@@ -55,7 +55,8 @@ const wasm: Record<string, Rule> = {
   scatterAdd: added,
   moments: statistics,
   pairSums: pairs,
-  scaledDifference: [2, 0], // two roundings, of which the first is relative to the difference
+  columnAffine: [2, 8], // a difference, times 2, of size 8
+  columnAffinePair: [2, 16], // that and a product of size 4
   // a pixel takes from each of the windows that it is in
   maxPoolGradient: added,
   avgPool: averaged,
@@ -86,7 +87,8 @@ const webgpu: Record<string, Rule> = {
   scatterAdd: added,
   moments: (site) => [4 + Math.sqrt(ofPair(site)), 4], // two quotients
   pairSums: pairs,
-  scaledDifference: [2, 0],
+  columnAffine: [2, 8],
+  columnAffinePair: [2, 16],
   maxPoolGradient: added,
   avgPool: (site) => [3, averaged(site)[1]], // a quotient
   avgPoolGradient: [3, 4],

@@ -2,6 +2,8 @@
 import argreduce from '../../../gpu/argreduce.wgsl';
 import avgPool from '../../../gpu/avg_pool.wgsl';
 import avgPoolGradient from '../../../gpu/avg_pool_gradient.wgsl';
+import columnAffine from '../../../gpu/column_affine.wgsl';
+import columnAffinePair from '../../../gpu/column_affine_pair.wgsl';
 import copy from '../../../gpu/copy.wgsl';
 import elementwise from '../../../gpu/elementwise.wgsl';
 import fill from '../../../gpu/fill.wgsl';
@@ -25,6 +27,8 @@ export const shaders: Readonly<Record<string, string>> = {
   argreduce,
   avg_pool: avgPool,
   avg_pool_gradient: avgPoolGradient,
+  column_affine: columnAffine,
+  column_affine_pair: columnAffinePair,
   copy,
   elementwise,
   fill,
