@@ -1,6 +1,7 @@
 // Affine functions of columns: every (outer, inner) of x (outer, reduce, inner) has coefficients of its own.
 // Work is cut into chunks of wide rows as in chunks.ts; strips of columns keep their coefficients in registers.
 import { chunksOf, rowsOfChunk, rowsTogether } from './chunks';
+import { madd } from './gemm-micro';
 import { address, shareOf, word } from './split';
 
 /** Scratch memory of a thread for the coefficients of a strip of wide rows. */
@@ -9,14 +10,14 @@ export function stripCoefficientBytes(): i32 {
 }
 
 /**
- * Where the coefficients of `columns` columns from column `first` of a wide row on lie in a row: where they are, or for
- * rows that are several in one, copied one after the other to `to`.
+ * Where the coefficients of 16 columns from column `first` of a wide row on lie one after the other: where they are, or
+ * for rows that are several in one, copied to `to`.
  */
 @inline
-function coefficients(from: usize, first: i32, inner: i32, wide: i32, columns: i32, to: usize): usize {
+function coefficients(from: usize, first: i32, inner: i32, wide: i32, to: usize): usize {
   if (inner == wide) return from + (<usize>first << 2);
   let c = first % inner;
-  const end = to + (<usize>columns << 2);
+  const end = to + 64;
   for (let p = to; p < end; p += 4) {
     store<f32>(p, load<f32>(from + (<usize>c << 2)));
     c = c + 1 == inner ? 0 : c + 1;
@@ -31,10 +32,10 @@ function affineStrip(dst: usize, x: usize, c: usize, f: usize, s: usize, wideByt
   const f0 = v128.load(f), f1 = v128.load(f, 16), f2 = v128.load(f, 32), f3 = v128.load(f, 48);
   const s0 = v128.load(s), s1 = v128.load(s, 16), s2 = v128.load(s, 32), s3 = v128.load(s, 48);
   for (let i = rows; i > 0; i--) {
-    v128.store(dst, f32x4.add(f32x4.mul(f32x4.sub(v128.load(x), c0), f0), s0));
-    v128.store(dst, f32x4.add(f32x4.mul(f32x4.sub(v128.load(x, 16), c1), f1), s1), 16);
-    v128.store(dst, f32x4.add(f32x4.mul(f32x4.sub(v128.load(x, 32), c2), f2), s2), 32);
-    v128.store(dst, f32x4.add(f32x4.mul(f32x4.sub(v128.load(x, 48), c3), f3), s3), 48);
+    v128.store(dst, madd(f32x4.sub(v128.load(x), c0), f0, s0));
+    v128.store(dst, madd(f32x4.sub(v128.load(x, 16), c1), f1, s1), 16);
+    v128.store(dst, madd(f32x4.sub(v128.load(x, 32), c2), f2, s2), 32);
+    v128.store(dst, madd(f32x4.sub(v128.load(x, 48), c3), f3, s3), 48);
     dst += wideBytes;
     x += wideBytes;
   }
@@ -65,9 +66,9 @@ export function columnAffine_f32(args: usize, thread: i32, threads: i32): void {
     const shift = address(args, 4) + own;
     if (k < chunks) {
       for (let first = 0; first < wide; first += 16) {
-        const c = coefficients(centre, first, inner, wide, 16, scratch);
-        const f = coefficients(factor, first, inner, wide, 16, scratch + 64);
-        const s = coefficients(shift, first, inner, wide, 16, scratch + 128);
+        const c = coefficients(centre, first, inner, wide, scratch);
+        const f = coefficients(factor, first, inner, wide, scratch + 64);
+        const s = coefficients(shift, first, inner, wide, scratch + 128);
         const from = <usize>(k * size * wide + first) << 2;
         affineStrip(dst + from, x + from, c, f, s, wideBytes, min(size, rows - k * size));
       }
@@ -99,16 +100,21 @@ export function columnAffine_f64(args: usize, thread: i32, threads: i32): void {
   }
 }
 
-/** p f + ((q - c) g + h) for 8 columns. */
+/** One vector of p f + ((q - c) g + h). */
+@inline
+function pairVector(dst: usize, p: usize, q: usize, f: usize, c: usize, g: usize, h: usize): void {
+  const second = madd(f32x4.sub(v128.load(q), v128.load(c)), v128.load(g), v128.load(h));
+  v128.store(dst, madd(v128.load(p), v128.load(f), second));
+}
+
+/** p f + ((q - c) g + h) for 16 columns; sixteen vectors of coefficients are more than registers, they stay in L1. */
 @inline
 function pairStrip(dst: usize, p: usize, q: usize, f: usize, c: usize, g: usize, h: usize, wideBytes: usize, rows: i32): void {
-  const f0 = v128.load(f), f1 = v128.load(f, 16), c0 = v128.load(c), c1 = v128.load(c, 16);
-  const g0 = v128.load(g), g1 = v128.load(g, 16), h0 = v128.load(h), h1 = v128.load(h, 16);
   for (let i = rows; i > 0; i--) {
-    const a = f32x4.add(f32x4.mul(f32x4.sub(v128.load(q), c0), g0), h0);
-    const b = f32x4.add(f32x4.mul(f32x4.sub(v128.load(q, 16), c1), g1), h1);
-    v128.store(dst, f32x4.add(f32x4.mul(v128.load(p), f0), a));
-    v128.store(dst, f32x4.add(f32x4.mul(v128.load(p, 16), f1), b), 16);
+    pairVector(dst, p, q, f, c, g, h);
+    pairVector(dst + 16, p + 16, q + 16, f + 16, c + 16, g + 16, h + 16);
+    pairVector(dst + 32, p + 32, q + 32, f + 32, c + 32, g + 32, h + 32);
+    pairVector(dst + 48, p + 48, q + 48, f + 48, c + 48, g + 48, h + 48);
     dst += wideBytes;
     p += wideBytes;
     q += wideBytes;
@@ -141,11 +147,11 @@ export function columnAffinePair_f32(args: usize, thread: i32, threads: i32): vo
     const other = address(args, 5) + own;
     const shift = address(args, 6) + own;
     if (k < chunks) {
-      for (let first = 0; first < wide; first += 8) {
-        const f = coefficients(factor, first, inner, wide, 8, scratch);
-        const c = coefficients(centre, first, inner, wide, 8, scratch + 32);
-        const g = coefficients(other, first, inner, wide, 8, scratch + 64);
-        const h = coefficients(shift, first, inner, wide, 8, scratch + 96);
+      for (let first = 0; first < wide; first += 16) {
+        const f = coefficients(factor, first, inner, wide, scratch);
+        const c = coefficients(centre, first, inner, wide, scratch + 64);
+        const g = coefficients(other, first, inner, wide, scratch + 128);
+        const h = coefficients(shift, first, inner, wide, scratch + 192);
         const from = <usize>(k * size * wide + first) << 2;
         pairStrip(dst + from, p + from, q + from, f, c, g, h, wideBytes, min(size, rows - k * size));
       }

@@ -4,6 +4,7 @@
 // the parts; after a barrier a second one adds the parts of a column up, in order and in double precision. The rows that
 // are left over have parts of their own. Parts of an outer index: chunks x 2 x wide elements, then 2 x inner.
 import { chunksOf, rowsOfChunk, rowsTogether } from './chunks';
+import { madd } from './gemm-micro';
 import { address, shareOf, word } from './split';
 
 /** Elements of the parts of one outer index. */
@@ -29,16 +30,16 @@ function momentStrip(parts: usize, wideBytes: usize, x: usize, rows: i32): void 
   for (let i = rows; i > 0; i--) {
     let e = f32x4.sub(v128.load(x), ka);
     a = f32x4.add(a, e);
-    qa = f32x4.add(qa, f32x4.mul(e, e));
+    qa = madd(e, e, qa);
     e = f32x4.sub(v128.load(x, 16), kb);
     b = f32x4.add(b, e);
-    qb = f32x4.add(qb, f32x4.mul(e, e));
+    qb = madd(e, e, qb);
     e = f32x4.sub(v128.load(x, 32), kc);
     c = f32x4.add(c, e);
-    qc = f32x4.add(qc, f32x4.mul(e, e));
+    qc = madd(e, e, qc);
     e = f32x4.sub(v128.load(x, 48), kd);
     d = f32x4.add(d, e);
-    qd = f32x4.add(qd, f32x4.mul(e, e));
+    qd = madd(e, e, qd);
     x += wideBytes;
   }
   v128.store(parts, a), v128.store(parts, b, 16), v128.store(parts, c, 32), v128.store(parts, d, 48);
@@ -172,16 +173,16 @@ function pairStrip(parts: usize, wideBytes: usize, y: usize, x: usize, centre: u
   for (let i = rows; i > 0; i--) {
     let g = v128.load(y);
     a = f32x4.add(a, g);
-    pa = f32x4.add(pa, f32x4.mul(g, f32x4.sub(v128.load(x), ca)));
+    pa = madd(g, f32x4.sub(v128.load(x), ca), pa);
     g = v128.load(y, 16);
     b = f32x4.add(b, g);
-    pb = f32x4.add(pb, f32x4.mul(g, f32x4.sub(v128.load(x, 16), cb)));
+    pb = madd(g, f32x4.sub(v128.load(x, 16), cb), pb);
     g = v128.load(y, 32);
     c = f32x4.add(c, g);
-    pc = f32x4.add(pc, f32x4.mul(g, f32x4.sub(v128.load(x, 32), cc)));
+    pc = madd(g, f32x4.sub(v128.load(x, 32), cc), pc);
     g = v128.load(y, 48);
     d = f32x4.add(d, g);
-    pd = f32x4.add(pd, f32x4.mul(g, f32x4.sub(v128.load(x, 48), cd)));
+    pd = madd(g, f32x4.sub(v128.load(x, 48), cd), pd);
     y += wideBytes;
     x += wideBytes;
   }

@@ -11,6 +11,7 @@ import * as movements from './movement.js';
 import * as pools from './pool.js';
 import * as randoms from './random.js';
 import * as reductions from './reduce.js';
+import * as rowNorms from './row-norm.js';
 import * as softmaxes from './softmax.js';
 
 export * from './arithmetic.js';
@@ -28,6 +29,7 @@ export { batchNorm, groupNorm, instanceNorm, type Normalized, type NormOptions, 
 export * from './pool.js';
 export * from './random.js';
 export * from './reduce.js';
+export * from './row-norm.js';
 export * from './softmax.js';
 export type { Pair, PoolOptions } from './window.js';
 export { withGradient } from './with-gradient.js';
@@ -44,6 +46,7 @@ const modules = [
   pools,
   moment,
   columns,
+  rowNorms,
 ];
 
 /** Every op that has an entry, found by its recorder's `definition`. */

@@ -29,3 +29,46 @@ export const columnsShader = (
     workgroups: spread(Math.ceil((outer * reduce * inner) / 64)),
   },
 ];
+
+interface RowSizes {
+  readonly rows: number;
+  readonly cols: number;
+}
+
+const overRows = (
+  shader: string,
+  inputs: number,
+  { rows, cols }: RowSizes,
+  more: Record<string, number>,
+): ShaderCall[] => [
+  {
+    shader,
+    constants: { ROWS: rows, COLUMNS: cols, ...more },
+    bindings: [...Array.from({ length: inputs }, (_, input) => ({ input })), 'output'],
+    workgroups: spread(cols === 0 ? 0 : rows),
+  },
+];
+
+type RowNormSizes = RowSizes & { readonly centred: boolean; readonly eps: number };
+
+/** Bindings: x, output. */
+export const rowNormShader = ({ centred, eps, ...sizes }: RowNormSizes): ShaderCall[] =>
+  overRows('row_norm', 1, sizes, { CENTRED: Number(centred), EPS: eps });
+/** Bindings: x, dy, output. */
+export const rowNormGradientShader = ({ centred, eps, ...sizes }: RowNormSizes): ShaderCall[] =>
+  overRows('row_norm_gradient', 2, sizes, { CENTRED: Number(centred), EPS: eps });
+
+/** Bindings: x, output. */
+export const windowSumShader = ({
+  rows,
+  cols,
+  before,
+  after,
+}: RowSizes & { readonly before: number; readonly after: number }): ShaderCall[] => [
+  {
+    shader: 'window_sum',
+    constants: { ROWS: rows, COLUMNS: cols, BEFORE: before, AFTER: after },
+    bindings: [{ input: 0 }, 'output'],
+    workgroups: spread(Math.ceil((rows * cols) / 64)),
+  },
+];

@@ -131,6 +131,16 @@ def column_affine_pair(p, q, *coefficients, start, end):
     return p * f + ((q - c) * g + h)
 
 
+def row_norm(x, centred, eps):
+    if centred:
+        return F.layer_norm(x, x.shape[-1:], eps=eps)
+    return x * ((x * x).mean(-1, keepdim=True) + eps).rsqrt()
+
+
+def window_sum(x, before, after):
+    return F.pad(x, (before, after)).unfold(-1, before + after + 1, 1).sum(-1)
+
+
 def first(f):
     """A function of channels-first tensors on channels-last ones."""
     return lambda x, *args: f(x.movedim(-1, 1), *args).movedim(1, -1)
@@ -169,6 +179,9 @@ OPS = {
     'logSoftmax': lambda x: x.log_softmax(-1),
     'moments': moments,
     'pairSums': pair_sums,
+    'rowNorm': row_norm,
+    'rowNormGradient': gradient_of(row_norm),
+    'windowSum': window_sum,
     'columnAffine': column_affine,
     'columnAffinePair': column_affine_pair,
     'maxPool': max_pool,
@@ -208,6 +221,11 @@ OPS = {
     'groupNorm 6': first(lambda x, w, b: F.group_norm(x, 6, w, b)),
     'groupNorm of vectors': lambda x: F.group_norm(x, 2),
     'normalize': lambda x, m, v, w, b: (x - m) / (v + 1e-5).sqrt() * w + b,
+    'layerNorm': lambda x, w, b: F.layer_norm(x, w.shape, w, b),
+    'layerNorm 2': lambda x, w, b: F.layer_norm(x, w.shape, w, b, eps=0.1),
+    'rmsNorm': lambda x, w: x * ((x * x).mean(-1, keepdim=True) + 1e-5).rsqrt() * w,
+    'localResponseNorm 5': first(lambda x: F.local_response_norm(x, 5, alpha=0.5, k=2)),
+    'localResponseNorm 4': first(lambda x: F.local_response_norm(x, 4, alpha=0.5, beta=0.6, k=1)),
     'lpPool2d': first(lambda x: F.lp_pool2d(x, 2, 3, 2)),
     'globalAvgPool': lambda x: x.mean((1, 2)),
     'globalMaxPool': lambda x: x.amax((1, 2)),

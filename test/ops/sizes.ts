@@ -135,6 +135,21 @@ const columns: [number[], number, number][] = [
   [[5, 70], 1, 2],
 ];
 
+const normRows = [
+  [0, 4],
+  [2, 0],
+  [1, 1],
+  [3, 2],
+  [5, 3],
+  [2, 4],
+  [2, 5],
+  [7, 15],
+  [2, 17],
+  [3, 64],
+  [2, 1027],
+  [600, 6],
+];
+
 /** By the op's name: what its samples do not have. */
 const byName: Record<string, Sample[]> = {
   cast: (['float32', 'int32', 'bool', 'uint8'] as const).flatMap((from) =>
@@ -217,6 +232,9 @@ const byName: Record<string, Sample[]> = {
     const own = [...shape.slice(0, start), ...shape.slice(end)];
     return sample({ start, end }, shape, shape, own, own, own, own);
   }),
+  rowNorm: normRows.map((shape, i) => sample({ centred: i % 2 === 0, eps: 0.1 }, shape)),
+  rowNormGradient: normRows.map((shape, i) => sample({ centred: i % 2 === 0, eps: 0.1 }, shape, shape)),
+  windowSum: normRows.map((shape, i) => sample({ before: i % 4, after: (i * 3) % 5 }, shape)),
   arange: [0, 1, 1027].flatMap((size) => [
     { inputs: [], attributes: { size, start: 5, step: -2, dtype: 'int32' } },
     { inputs: [], attributes: { size, start: -3, step: 0.25, dtype: 'float32' } },

@@ -18,8 +18,11 @@ import moments from '../../../gpu/moments.wgsl';
 import pairSums from '../../../gpu/pair_sums.wgsl';
 import random from '../../../gpu/random.wgsl';
 import reduce from '../../../gpu/reduce.wgsl';
+import rowNorm from '../../../gpu/row_norm.wgsl';
+import rowNormGradient from '../../../gpu/row_norm_gradient.wgsl';
 import scatterAdd from '../../../gpu/scatter_add.wgsl';
 import softmax from '../../../gpu/softmax.wgsl';
+import windowSum from '../../../gpu/window_sum.wgsl';
 import { DeviceError } from '../../errors.js';
 import type { Gpu } from './device.js';
 
@@ -43,8 +46,11 @@ export const shaders: Readonly<Record<string, string>> = {
   pair_sums: pairSums,
   random,
   reduce,
+  row_norm: rowNorm,
+  row_norm_gradient: rowNormGradient,
   scatter_add: scatterAdd,
   softmax,
+  window_sum: windowSum,
 };
 
 export interface PipelineSource {
