@@ -4,11 +4,6 @@ import { chunksOf, rowsOfChunk, rowsTogether } from './chunks';
 import { madd } from './gemm-micro';
 import { address, shareOf, word } from './split';
 
-/** Scratch memory of a thread for the coefficients of a strip of wide rows. */
-export function stripCoefficientBytes(): i32 {
-  return 256;
-}
-
 /**
  * Where the coefficients of 16 columns from column `first` of a wide row on lie one after the other: where they are, or
  * for rows that are several in one, copied to `to`.
@@ -41,7 +36,7 @@ function affineStrip(dst: usize, x: usize, c: usize, f: usize, s: usize, wideByt
   }
 }
 
-/** args: dst, x, centre, factor, shift, outer, reduce, inner, scratch, bytes of it for a thread. */
+/** args: dst, x, centre, factor, shift, outer, reduce, inner, scratch, bytes of it for a thread (256). */
 export function columnAffine_f32(args: usize, thread: i32, threads: i32): void {
   const reduce = word(args, 6);
   const inner = word(args, 7);
@@ -121,7 +116,7 @@ function pairStrip(dst: usize, p: usize, q: usize, f: usize, c: usize, g: usize,
   }
 }
 
-/** args: dst, p, q, factor of p, centre of q, factor of q, shift, outer, reduce, inner, scratch, bytes of it for a thread. */
+/** args: dst, p, q, factor of p, centre of q, factor of q, shift, outer, reduce, inner, scratch, bytes of it for a thread (256). */
 export function columnAffinePair_f32(args: usize, thread: i32, threads: i32): void {
   const reduce = word(args, 8);
   const inner = word(args, 9);

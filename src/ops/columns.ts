@@ -72,8 +72,9 @@ function columnOp(
         return [
           {
             kernel,
-            args: [...args, 'scratch', 'scratchBytes'],
-            scratch: { bytesFrom: 'stripCoefficientBytes', args: [] },
+            args: [...args, 'ownScratch', 'scratchBytes'],
+            // For rows that are several in one: the coefficients of 16 columns, of four kinds.
+            scratch: { shared: 0, each: 256 },
           },
         ];
       },

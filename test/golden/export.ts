@@ -2,6 +2,7 @@
 import { sizeOf } from '../../src/dtype.js';
 import { weights } from '../ops/cases.js';
 import { fingerprint, goldenCases, keptElements } from './cases.js';
+import * as schedules from './schedules.js';
 import { batch, materials, networks, normBatches, steps } from './trajectories.js';
 
 const cases = goldenCases.map((c) => ({
@@ -31,5 +32,6 @@ console.log(
     normBatches: normBatches(),
     batch,
     steps,
+    schedules: { names: Object.keys(schedules.made), length: schedules.length, losses: schedules.losses },
   }),
 );

@@ -5,6 +5,7 @@ import avgPoolGradient from '../../../gpu/avg_pool_gradient.wgsl';
 import columnAffine from '../../../gpu/column_affine.wgsl';
 import columnAffinePair from '../../../gpu/column_affine_pair.wgsl';
 import copy from '../../../gpu/copy.wgsl';
+import crossEntropy from '../../../gpu/cross_entropy.wgsl';
 import elementwise from '../../../gpu/elementwise.wgsl';
 import fill from '../../../gpu/fill.wgsl';
 import gather from '../../../gpu/gather.wgsl';
@@ -26,13 +27,15 @@ import windowSum from '../../../gpu/window_sum.wgsl';
 import { DeviceError } from '../../errors.js';
 import type { Gpu } from './device.js';
 
-export const shaders: Readonly<Record<string, string>> = {
+/** Shaders that are there; those of shaders-extra.ts are added when one of them is asked for. */
+export const shaders: Record<string, string> = {
   argreduce,
   avg_pool: avgPool,
   avg_pool_gradient: avgPoolGradient,
   column_affine: columnAffine,
   column_affine_pair: columnAffinePair,
   copy,
+  cross_entropy: crossEntropy,
   elementwise,
   fill,
   gather,
@@ -52,6 +55,12 @@ export const shaders: Readonly<Record<string, string>> = {
   softmax,
   window_sum: windowSum,
 };
+
+/** Loads what is not there yet; a name that nobody knows is found out by whoever uses it. */
+export async function loadShaders(names: readonly string[]): Promise<void> {
+  if (names.every((name) => name in shaders)) return;
+  Object.assign(shaders, (await import('./shaders-extra.js')).extraShaders);
+}
 
 export interface PipelineSource {
   readonly text: string;
