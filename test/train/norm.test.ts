@@ -25,6 +25,7 @@ import { type Context, inference } from '../../src/nn/module.js';
 import * as ops from '../../src/ops/index.js';
 import { RandomStream } from '../../src/philox.js';
 import { environment } from '../helpers/environment.js';
+import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
 import { plan } from '../ops/function.js';
 
@@ -269,6 +270,32 @@ if (devices.includes('wasm')) {
     const [dx] = gradients(ops.sum(ops.lpPool2d(x, 2)), [x]);
     assert.equal(await dx!.data(), new Float32Array(8));
   });
+
+  test.run();
+}
+
+if (devices.includes('wasm')) {
+  const test = suite('bits of normalisation and pooling');
+
+  // The same in every runtime and with any number of threads; not for relaxed SIMD, which may fuse roundings.
+  for (const threads of [1, 2, 3]) {
+    const name = `weights and running statistics after training, ${threads} threads`;
+    if (threads > 1 && typeof SharedArrayBuffer === 'undefined') {
+      skip(name, 'no SharedArrayBuffer');
+      continue;
+    }
+    test(name, async () => {
+      const own = await configure({ device: 'wasm', build: 'simd', threads });
+      await (own.backends.get('wasm') as unknown as { ready(): Promise<void> }).ready();
+      const model = network();
+      await trainSome(model);
+      assert.is(
+        await weightsSha256(model),
+        'f29c6f27d93a55c78c178632bdcb6040fe3d9a4018712ce449067795c4b55e94',
+      );
+      model.dispose();
+    });
+  }
 
   test.run();
 }
