@@ -57,7 +57,7 @@ function columnOp(
       }
     },
     cost: (site) => streamingCost(site, columns),
-    samples: cases.map(([shape, start, end]): Sample<Middle> => {
+    samples: /* @__PURE__ */ cases.map(([shape, start, end]): Sample<Middle> => {
       const own = { shape: withoutMiddle(shape, { start, end }) };
       const inputs = [...new Array(full).fill({ shape }), ...new Array(columns).fill(own)];
       return { inputs, attributes: { start, end } };
@@ -94,7 +94,7 @@ const restored = (t: Tensor, { start, end }: Middle): Tensor =>
     ...t.shape.slice(start),
   ]);
 
-const affineDefinition = columnOp(
+const affineDefinition = /* @__PURE__ */ columnOp(
   'columnAffine',
   1,
   3,
@@ -106,7 +106,7 @@ const affineDefinition = columnOp(
   },
 );
 
-const pairDefinition = columnOp(
+const pairDefinition = /* @__PURE__ */ columnOp(
   'columnAffinePair',
   2,
   4,
@@ -123,14 +123,14 @@ const pairDefinition = columnOp(
 );
 
 /** (x - centre) factor + shift; the coefficients have the shape of x without the axes from `start` to before `end`. */
-export const columnAffine = Object.assign(
+export const columnAffine = /* @__PURE__ */ Object.assign(
   (x: Tensor, centre: Tensor, factor: Tensor, shift: Tensor, start: number, end: number): Tensor =>
     record(affineDefinition, [x, centre, factor, shift], { start, end }),
   { definition: affineDefinition as unknown as KernelOp<Attributes> },
 );
 
 /** p f + ((q - c) g + h); the coefficients have the shape of p and q without the axes from `start` to before `end`. */
-export const columnAffinePair = Object.assign(
+export const columnAffinePair = /* @__PURE__ */ Object.assign(
   (p: Tensor, q: Tensor, [f, c, g, h]: readonly [Tensor, Tensor, Tensor, Tensor], axes: Middle): Tensor =>
     record(pairDefinition, [p, q, f, c, g, h], axes),
   { definition: pairDefinition as unknown as KernelOp<Attributes> },

@@ -78,6 +78,8 @@ const modules = (): object[] => [
   scans,
   resizes,
   recurrences,
+  pools,
+  moment,
 ];
 
 /** Every op that has an entry, found by its recorder's `definition`. */

@@ -98,7 +98,10 @@ const momentsDefinition: KernelOp<Middle> = {
   },
   cost: (site) =>
     streamingCost(site, (4 * sizeOf(site.inputs[0]!.shape)) / Math.max(1, sizeOf(site.output.shape))),
-  samples: cases.map(([shape, start, end]) => ({ inputs: [{ shape }], attributes: { start, end } })),
+  samples: /* @__PURE__ */ cases.map(([shape, start, end]) => ({
+    inputs: [{ shape }],
+    attributes: { start, end },
+  })),
   wasm: {
     calls(site) {
       if (isEmpty(site)) return [];
@@ -153,7 +156,7 @@ const pairSumsDefinition: KernelOp<Middle> = {
   },
   cost: (site) =>
     streamingCost(site, (4 * sizeOf(site.inputs[0]!.shape)) / Math.max(1, sizeOf(site.output.shape))),
-  samples: cases.map(
+  samples: /* @__PURE__ */ cases.map(
     ([shape, start, end]): Sample<Middle> => ({
       inputs: [{ shape }, { shape }, { shape: withoutMiddle(shape, { start, end }) }],
       attributes: { start, end },
@@ -177,13 +180,13 @@ const pairSumsDefinition: KernelOp<Middle> = {
 };
 
 /** Means and variances (of the population) of `x` over the axes from `start` to before `end`: (2, ...the other axes). */
-export const moments = Object.assign(
+export const moments = /* @__PURE__ */ Object.assign(
   (x: Tensor, start: number, end: number): Tensor => record(momentsDefinition, [x], { start, end }),
   { definition: momentsDefinition as unknown as KernelOp<Attributes> },
 );
 
 /** Sums of `y`, and of `y (x - centre)`, over the axes from `start` to before `end`: (2, ...the other axes). */
-export const pairSums = Object.assign(
+export const pairSums = /* @__PURE__ */ Object.assign(
   (y: Tensor, x: Tensor, centre: Tensor, start: number, end: number): Tensor =>
     record(pairSumsDefinition, [y, x, centre], { start, end }),
   { definition: pairSumsDefinition as unknown as KernelOp<Attributes> },

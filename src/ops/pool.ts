@@ -154,7 +154,7 @@ const withSecond = (
   return { inputs: [{ shape }, { shape: other }], attributes };
 };
 
-const maxDefinition: KernelOp<MaxAttributes> = poolOp('maxPool', {
+const maxDefinition: KernelOp<MaxAttributes> = /* @__PURE__ */ poolOp('maxPool', {
   infer: ([x], w) => pooled('maxPool', x!, w),
   gradient: ({ inputs: [x], dy, attributes }) => [record(maxGradientDefinition, [x!, dy], attributes)],
   sizes: ({ inputs: [x], attributes }) => sizes(x!.shape, attributes),
@@ -163,10 +163,10 @@ const maxDefinition: KernelOp<MaxAttributes> = poolOp('maxPool', {
       out[window] = pixels.map((at) => x![at]!).reduce((a, b) => Math.max(a, b));
     }),
   shader: maxPoolShader,
-  samples: maxCases.map(({ shape, attributes }) => ({ inputs: [{ shape }], attributes })),
+  samples: /* @__PURE__ */ maxCases.map(({ shape, attributes }) => ({ inputs: [{ shape }], attributes })),
 });
 
-const maxGradientDefinition: KernelOp<MaxAttributes> = poolOp('maxPoolGradient', {
+const maxGradientDefinition: KernelOp<MaxAttributes> = /* @__PURE__ */ poolOp('maxPoolGradient', {
   infer([x, dy], w) {
     checkSame('maxPoolGradient', 'dy', dy!.shape, pooled('maxPoolGradient', x!, w).shape);
     return { shape: x!.shape, dtype: x!.dtype };
@@ -182,10 +182,10 @@ const maxGradientDefinition: KernelOp<MaxAttributes> = poolOp('maxPoolGradient',
     out.set(total);
   },
   shader: maxPoolGradientShader,
-  samples: maxCases.map((c) => withSecond('windows', c)),
+  samples: /* @__PURE__ */ maxCases.map((c) => withSecond('windows', c)),
 });
 
-const maxPickDefinition: KernelOp<MaxAttributes> = poolOp('maxPoolPick', {
+const maxPickDefinition: KernelOp<MaxAttributes> = /* @__PURE__ */ poolOp('maxPoolPick', {
   infer([x, v], w) {
     checkSame('maxPoolPick', 'the second operand', v!.shape, x!.shape);
     return pooled('maxPoolPick', x!, w);
@@ -197,7 +197,7 @@ const maxPickDefinition: KernelOp<MaxAttributes> = poolOp('maxPoolPick', {
       out[window] = v![argmaxOf(x!, pixels)]!;
     }),
   shader: maxPoolPickShader,
-  samples: maxCases.map((c) => withSecond('pixels', c)),
+  samples: /* @__PURE__ */ maxCases.map((c) => withSecond('pixels', c)),
 });
 
 const avgCases = [
@@ -211,7 +211,7 @@ const avgCases = [
   [true, false].map((countIncludePad) => ({ shape, attributes: { ...attributes, countIncludePad } })),
 );
 
-const avgDefinition: KernelOp<AvgAttributes> = poolOp('avgPool', {
+const avgDefinition: KernelOp<AvgAttributes> = /* @__PURE__ */ poolOp('avgPool', {
   infer: ([x], w) => pooled('avgPool', x!, w),
   gradient: ({ inputs: [x], dy, attributes }) => [
     record(avgGradientDefinition, [dy], { ...attributes, size: x!.shape.slice(1, 3) }),
@@ -222,7 +222,7 @@ const avgDefinition: KernelOp<AvgAttributes> = poolOp('avgPool', {
       out[window] = pixels.reduce((total, at) => total + x![at]!, 0) / counted;
     }),
   shader: avgPoolShader,
-  samples: avgCases.map(({ shape, attributes }) => ({ inputs: [{ shape }], attributes })),
+  samples: /* @__PURE__ */ avgCases.map(({ shape, attributes }) => ({ inputs: [{ shape }], attributes })),
 });
 
 const imageOf = ({ shape }: Spec, [height, width]: readonly number[]): number[] => [
@@ -232,7 +232,7 @@ const imageOf = ({ shape }: Spec, [height, width]: readonly number[]): number[] 
   shape[3]!,
 ];
 
-const avgGradientDefinition: KernelOp<AvgGradientAttributes> = poolOp<AvgGradientAttributes>(
+const avgGradientDefinition: KernelOp<AvgGradientAttributes> = /* @__PURE__ */ poolOp<AvgGradientAttributes>(
   'avgPoolGradient',
   {
     infer([dy], { size, ...w }) {
@@ -250,7 +250,7 @@ const avgGradientDefinition: KernelOp<AvgGradientAttributes> = poolOp<AvgGradien
       out.set(total);
     },
     shader: avgPoolGradientShader,
-    samples: avgCases.map(({ shape, attributes }) => ({
+    samples: /* @__PURE__ */ avgCases.map(({ shape, attributes }) => ({
       inputs: [{ shape: [...pooled('pool', { shape, dtype: 'float32' }, attributes).shape] }],
       attributes: { ...attributes, size: shape.slice(1, 3) },
     })),
@@ -270,35 +270,35 @@ export interface AvgPoolOptions extends PoolOptions {
  * Largest pixel of each window: images (N, H, W, C) give (N, OH, OW, C), OH = floor((H + padding - kernel) / stride) + 1.
  * The gradient goes to the first of equal ones; NaN wins. Throws ShapeError where no window fits.
  */
-export const maxPool2d = Object.assign(
+export const maxPool2d = /* @__PURE__ */ Object.assign(
   (x: Tensor, kernel: Pair, options: MaxPoolOptions = {}): Tensor =>
     record(maxDefinition, [x], windowOf('maxPool', kernel, options)),
   { definition: maxDefinition as unknown as KernelOp<Attributes> },
 );
 
 /** The gradient of `maxPool2d`: `dy` of each window to its first maximum, 0 elsewhere. */
-export const maxPoolGradient = Object.assign(
+export const maxPoolGradient = /* @__PURE__ */ Object.assign(
   (x: Tensor, dy: Tensor, kernel: Pair, options: MaxPoolOptions = {}): Tensor =>
     record(maxGradientDefinition, [x, dy], windowOf('maxPoolGradient', kernel, options)),
   { definition: maxGradientDefinition as unknown as KernelOp<Attributes> },
 );
 
 /** The elements of `v` that lie where `maxPool2d` finds its maxima of `x`. */
-export const maxPoolPick = Object.assign(
+export const maxPoolPick = /* @__PURE__ */ Object.assign(
   (x: Tensor, v: Tensor, kernel: Pair, options: MaxPoolOptions = {}): Tensor =>
     record(maxPickDefinition, [x, v], windowOf('maxPoolPick', kernel, options)),
   { definition: maxPickDefinition as unknown as KernelOp<Attributes> },
 );
 
 /** Mean of each window: images (N, H, W, C) give (N, OH, OW, C). Throws ShapeError where no window fits. */
-export const avgPool2d = Object.assign(
+export const avgPool2d = /* @__PURE__ */ Object.assign(
   (x: Tensor, kernel: Pair, { countIncludePad = true, ...options }: AvgPoolOptions = {}): Tensor =>
     record(avgDefinition, [x], { ...windowOf('avgPool', kernel, options), countIncludePad }),
   { definition: avgDefinition as unknown as KernelOp<Attributes> },
 );
 
 /** The gradient of `avgPool2d` on images of `size` [H, W]. */
-export const avgPoolGradient = Object.assign(
+export const avgPoolGradient = /* @__PURE__ */ Object.assign(
   (
     dy: Tensor,
     size: readonly [number, number],

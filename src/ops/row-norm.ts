@@ -64,7 +64,10 @@ const rowNormDefinition: KernelOp<RowAttributes> = {
     }
   },
   cost: (site) => streamingCost(site, 6),
-  samples: rowCases.map(([shape, centred]) => ({ inputs: [{ shape }], attributes: { centred, eps } })),
+  samples: /* @__PURE__ */ rowCases.map(([shape, centred]) => ({
+    inputs: [{ shape }],
+    attributes: { centred, eps },
+  })),
   wasm: { calls: (site) => [{ kernel: `rowNorm_${suffix(site.output.dtype)}`, args: rowWords(site) }] },
   webgpu: { calls: ({ output, attributes }) => rowNormShader({ ...rowsOf(output.shape), ...attributes }) },
 };
@@ -111,7 +114,7 @@ const rowNormGradientDefinition: KernelOp<RowAttributes> = {
     }
   },
   cost: (site) => streamingCost(site, 10),
-  samples: rowCases.map(([shape, centred]) => ({
+  samples: /* @__PURE__ */ rowCases.map(([shape, centred]) => ({
     inputs: [{ shape }, { shape }],
     attributes: { centred, eps },
   })),
@@ -127,7 +130,7 @@ const rowNormGradientDefinition: KernelOp<RowAttributes> = {
  * (x - mean) / sqrt(variance + eps) of each row of the last axis; not `centred`: x / sqrt(mean(x^2) + eps). One pass that
  * reads and writes, as a row stays in the cache.
  */
-export const rowNorm = Object.assign(
+export const rowNorm = /* @__PURE__ */ Object.assign(
   (x: Tensor, { centred = true, eps = 1e-5 }: Partial<RowAttributes> = {}): Tensor => {
     checkEps('rowNorm', eps);
     return record(rowNormDefinition, [x], { centred, eps });
@@ -136,7 +139,7 @@ export const rowNorm = Object.assign(
 );
 
 /** The gradient of `rowNorm` by x. */
-export const rowNormGradient = Object.assign(
+export const rowNormGradient = /* @__PURE__ */ Object.assign(
   (x: Tensor, dy: Tensor, { centred = true, eps = 1e-5 }: Partial<RowAttributes> = {}): Tensor =>
     record(rowNormGradientDefinition, [x, dy], { centred, eps }),
   { definition: rowNormGradientDefinition as unknown as KernelOp<Attributes> },
@@ -237,7 +240,7 @@ const windowSumDefinition: KernelOp<WindowAttributes> = {
 };
 
 /** Along the last axis: element c becomes the sum of elements c - before to c + after, as far as there are any. */
-export const windowSum = Object.assign(
+export const windowSum = /* @__PURE__ */ Object.assign(
   (x: Tensor, before: number, after: number): Tensor => record(windowSumDefinition, [x], { before, after }),
   { definition: windowSumDefinition as unknown as KernelOp<Attributes> },
 );

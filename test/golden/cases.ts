@@ -314,6 +314,17 @@ const made: readonly Made[] = [
   recurrent('lstm stacked', nn.lstm, 2, { lengths: [2, 4, 4], layers: 2, bidirectional: true, state: true }),
 ];
 
+/** Records what `f` does with a layer whose parameters have the given values. */
+function withParameters<M extends nn.Module>(
+  layer: M,
+  values: readonly Tensor[],
+  f: (layer: M) => Tensor,
+): Tensor {
+  return traced(() => {
+    for (const [i, p] of layer.parameters().entries()) activeTrace()!.assignments.set(p, values[i]!);
+    return f(layer);
+  }).result;
+}
 const image = [2, 4, 3, 6];
 const byChannel = (name: string, f: (x: Tensor, options: ops.NormOptions) => Tensor): Made => ({
   name,
@@ -365,17 +376,6 @@ const normsAndPools: readonly Made[] = [
   sequence('maxPool1d', (x) => ops.maxPool1d(x, 3, { stride: 2, padding: 1, dilation: 2 })),
   sequence('avgPool1d', (x) => ops.avgPool1d(x, 3, { stride: 2, padding: 1, countIncludePad: false })),
 ];
-/** Records what `f` does with a layer whose parameters have the given values. */
-function withParameters<M extends nn.Module>(
-  layer: M,
-  values: readonly Tensor[],
-  f: (layer: M) => Tensor,
-): Tensor {
-  return traced(() => {
-    for (const [i, p] of layer.parameters().entries()) activeTrace()!.assignments.set(p, values[i]!);
-    return f(layer);
-  }).result;
-}
 
 function fromFunction({ name, inputs, labels, range = [-2, 2], f }: Made): GoldenCase {
   const specs: Spec[] = inputs.map((own) => ({ shape: own, dtype: 'float32' }));

@@ -32,11 +32,11 @@ interface Golden {
 const golden = json as unknown as {
   readonly without: Readonly<Record<string, string>>;
   readonly cases: Readonly<Record<string, Golden>>;
+  readonly schedules: Readonly<Record<string, number[]>>;
   readonly runningStatistics: {
     readonly steps: readonly { mean: number[]; variance: number[] }[];
     readonly used: number[];
   };
-  readonly schedules: Readonly<Record<string, number[]>>;
   readonly trajectories: Readonly<Record<string, { losses: number[]; weights: number[][] }>>;
 };
 

@@ -74,6 +74,8 @@ def conv2d_input(dy, w, size, **options):
 def conv2d_filter(x, dy, kernel, **options):
     w = torch.zeros(*kernel, x.shape[3] // options['groups'], dy.shape[3], requires_grad=True)
     return torch.autograd.grad(conv2d(x, w, **options), w, dy, create_graph=True)[0]
+
+
 def add_along(x, indices, axis, size):
     shape = list(x.shape)
     shape[axis] = size
@@ -121,6 +123,8 @@ def multi_head(x, w, b, wo, bo):
     layer = torch.nn.MultiheadAttention(x.shape[-1], 2, batch_first=True)
     weights = {'in_proj_weight': w.T, 'in_proj_bias': b, 'out_proj.weight': wo.T, 'out_proj.bias': bo}
     return torch.nn.utils.stateless.functional_call(layer, weights, (x, x, x), {'need_weights': False})[0]
+
+
 def sequence(cell):
     """The packed tensor of src/ops/recurrent-layout.ts: kept values, then T + 1 states of each kind."""
 
@@ -154,6 +158,25 @@ def sequence(cell):
             states.reverse()
         rows = [torch.stack(k, 1).reshape(-1, batch, hidden) for k in kept if k]
         return torch.cat(rows + [s[i][None] for i in range(len(before)) for s in states])
+
+    return apply
+
+
+def pooled(pool, fill):
+    """Pooling of NHWC images; padding is top, bottom, left, right."""
+
+    def apply(x, kernel, stride, padding, dilation, ceilMode, **more):
+        top, bottom, left, right = padding
+        x = x.permute(0, 3, 1, 2)
+        if top != bottom or left != right:
+            assert not ceilMode
+            x, top, left = F.pad(x, (left, right, top, bottom), value=fill), 0, 0
+        if dilation != [1, 1]:
+            more['dilation'] = dilation
+        y = pool(x, kernel, stride, (top, left), ceil_mode=ceilMode, **more)
+        if isinstance(y, tuple):
+            return tuple(t.permute(0, 2, 3, 1) for t in y)
+        return y.permute(0, 2, 3, 1)
 
     return apply
 
@@ -324,6 +347,14 @@ OPS = {
     'resampleGradient': resample_gradient,
     'rnnTanhSequence': sequence('tanh'), 'rnnReluSequence': sequence('relu'),
     'gruSequence': sequence('gru'), 'lstmSequence': sequence('lstm'),
+    'moments': moments,
+    'pairSums': pair_sums,
+    'scaledDifference': lambda a, b, c: (a - b) * c,
+    'maxPool': max_pool,
+    'maxPoolGradient': gradient_of(max_pool),
+    'maxPoolPick': max_pool_pick,
+    'avgPool': avg_pool,
+    'avgPoolGradient': avg_pool_gradient,
     # Functions made of ops; names as in cases.ts.
     'mean': lambda x: x.mean(),
     'mean 1': lambda x: x.mean(1, keepdim=True),

@@ -310,6 +310,18 @@ const byName: Record<string, Sample[]> = {
       shape.map((d, i) => (i === attributes.axis ? attributes.to : d)),
     ),
   ),
+  maxPool: maxPools.map((c) => sample(windowAttributes(c), c[0])),
+  maxPoolGradient: maxPools.map((c) => sample(windowAttributes(c), c[0], pooledShape(c))),
+  maxPoolPick: maxPools.map((c) => sample(windowAttributes(c), c[0], c[0])),
+  avgPool: avgPools.map((c, i) => sample({ ...windowAttributes(c), countIncludePad: i % 2 === 0 }, c[0])),
+  avgPoolGradient: avgPools.map((c, i) => {
+    const attributes = { ...windowAttributes(c), countIncludePad: i % 2 === 0, size: c[0].slice(1, 3) };
+    return sample(attributes, pooledShape(c));
+  }),
+  moments: columns.map(([shape, start, end]) => sample({ start, end }, shape)),
+  pairSums: columns.map(([shape, start, end]) =>
+    sample({ start, end }, shape, shape, [...shape.slice(0, start), ...shape.slice(end)]),
+  ),
   arange: [0, 1, 1027].flatMap((size) => [
     { inputs: [], attributes: { size, start: 5, step: -2, dtype: 'int32' } },
     { inputs: [], attributes: { size, start: -3, step: 0.25, dtype: 'float32' } },

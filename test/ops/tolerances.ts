@@ -33,15 +33,6 @@ const collected: Rule = ({ inputs: [, dy] }) => summing(volume(dy!.shape.slice(0
 /** Each factor adds a rounding. */
 const multiplied: Rule = (site) => [0.5 + terms(site), 0];
 const added: Rule = [1, 4];
-/** As many elements as go into one mean or sum of a pair. */
-const ofPair = ({ inputs, output }: Site): number =>
-  (2 * sizeOf(inputs[0]!.shape)) / Math.max(1, sizeOf(output.shape));
-/** Sums of k distances of up to 4 from the first element, and of their squares, divided by k. */
-const statistics: Rule = (site) => [2 + Math.sqrt(ofPair(site)), 24];
-/** Sums of k products of size 8. */
-const pairs: Rule = (site) => [2 + Math.sqrt(ofPair(site)), 4 * ofPair(site)];
-/** A sum over a window of k elements of size 2, times the rounded 1 / k. */
-const averaged = ({ attributes: { kernel } }: Site): Ulps => [2, sizeOf(kernel as number[])];
 /** Two products of parts that are rounded, and a sum. */
 const mixed: Rule = [1, 4];
 
@@ -61,6 +52,15 @@ const recurrentRules = (ulps: number): Record<string, Rule> =>
       ['Sequence', 'Gradient'].map((op) => [`${cell}${op}`, recurrent(ulps)]),
     ),
   );
+/** As many elements as go into one mean or sum of a pair. */
+const ofPair = ({ inputs, output }: Site): number =>
+  (2 * sizeOf(inputs[0]!.shape)) / Math.max(1, sizeOf(output.shape));
+/** Sums of k distances of up to 4 from the first element, and of their squares, divided by k. */
+const statistics: Rule = (site) => [2 + Math.sqrt(ofPair(site)), 24];
+/** Sums of k products of size 8. */
+const pairs: Rule = (site) => [2 + Math.sqrt(ofPair(site)), 4 * ofPair(site)];
+/** A sum over a window of k elements of size 2, times the rounded 1 / k. */
+const averaged = ({ attributes: { kernel } }: Site): Ulps => [2, sizeOf(kernel as number[])];
 
 /** The kernels' own polynomials, each within 2 ulp of its result; sin and cos of their argument's range. */
 const wasm: Record<string, Rule> = {

@@ -1,9 +1,5 @@
 // The shaders by base name, filled in for a call, and the pipelines made of them.
 import argreduce from '../../../gpu/argreduce.wgsl';
-import avgPool from '../../../gpu/avg_pool.wgsl';
-import avgPoolGradient from '../../../gpu/avg_pool_gradient.wgsl';
-import columnAffine from '../../../gpu/column_affine.wgsl';
-import columnAffinePair from '../../../gpu/column_affine_pair.wgsl';
 import copy from '../../../gpu/copy.wgsl';
 import crossEntropy from '../../../gpu/cross_entropy.wgsl';
 import elementwise from '../../../gpu/elementwise.wgsl';
@@ -12,28 +8,15 @@ import gather from '../../../gpu/gather.wgsl';
 import iota from '../../../gpu/iota.wgsl';
 import matmul from '../../../gpu/matmul.wgsl';
 import matmulDirect from '../../../gpu/matmul_direct.wgsl';
-import maxPool from '../../../gpu/max_pool.wgsl';
-import maxPoolGradient from '../../../gpu/max_pool_gradient.wgsl';
-import maxPoolPick from '../../../gpu/max_pool_pick.wgsl';
-import moments from '../../../gpu/moments.wgsl';
-import pairSums from '../../../gpu/pair_sums.wgsl';
 import random from '../../../gpu/random.wgsl';
 import reduce from '../../../gpu/reduce.wgsl';
-import rowNorm from '../../../gpu/row_norm.wgsl';
-import rowNormGradient from '../../../gpu/row_norm_gradient.wgsl';
-import scatterAdd from '../../../gpu/scatter_add.wgsl';
 import softmax from '../../../gpu/softmax.wgsl';
-import windowSum from '../../../gpu/window_sum.wgsl';
 import { DeviceError } from '../../errors.js';
 import type { Gpu } from './device.js';
 
 /** Shaders that are there; those of shaders-extra.ts are added when one of them is asked for. */
 export const shaders: Record<string, string> = {
   argreduce,
-  avg_pool: avgPool,
-  avg_pool_gradient: avgPoolGradient,
-  column_affine: columnAffine,
-  column_affine_pair: columnAffinePair,
   copy,
   cross_entropy: crossEntropy,
   elementwise,
@@ -42,18 +25,9 @@ export const shaders: Record<string, string> = {
   iota,
   matmul,
   matmul_direct: matmulDirect,
-  max_pool: maxPool,
-  max_pool_gradient: maxPoolGradient,
-  max_pool_pick: maxPoolPick,
-  moments,
-  pair_sums: pairSums,
   random,
   reduce,
-  row_norm: rowNorm,
-  row_norm_gradient: rowNormGradient,
-  scatter_add: scatterAdd,
   softmax,
-  window_sum: windowSum,
 };
 
 /** Loads what is not there yet; a name that nobody knows is found out by whoever uses it. */
