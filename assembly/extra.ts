@@ -1,8 +1,3 @@
-// Kernels that a multilayer perceptron does not need, one file per family.
-export * from './pool';
-export * from './moments';
-export * from './columns';
-export * from './rows';
 // Kernels that a multilayer perceptron does not need, one file per family: a module of its own, which is loaded when an
 // op asks for one of them. It shares memory and function table with the module of index.ts.
 export * from './f64';
@@ -16,3 +11,5 @@ export * from './sort';
 export * from './recurrent';
 export * from './pool';
 export * from './moments';
+export * from './columns';
+export * from './rows';

@@ -67,10 +67,6 @@ const modules = (): object[] => [
   gathers,
   softmaxes,
   randoms,
-  pools,
-  moment,
-  columns,
-  rowNorms,
   convolutions,
   crossEntropies,
   alongs,
@@ -80,6 +76,8 @@ const modules = (): object[] => [
   recurrences,
   pools,
   moment,
+  columns,
+  rowNorms,
 ];
 
 /** Every op that has an entry, found by its recorder's `definition`. */

@@ -53,15 +53,6 @@ const layerMakers = {
   layerNorm: norms.layerNorm,
   rmsNorm: norms.rmsNorm,
   localResponseNorm: norms.localResponseNorm,
-  dropout2d,
-  embedding,
-  multiHeadAttention,
-  upsample,
-  pad,
-  reshape,
-  rnn: recurrent.rnn,
-  gru: recurrent.gru,
-  lstm: recurrent.lstm,
 };
 const lossMakers = {
   crossEntropy: losses.crossEntropy,

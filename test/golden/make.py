@@ -162,25 +162,6 @@ def sequence(cell):
     return apply
 
 
-def pooled(pool, fill):
-    """Pooling of NHWC images; padding is top, bottom, left, right."""
-
-    def apply(x, kernel, stride, padding, dilation, ceilMode, **more):
-        top, bottom, left, right = padding
-        x = x.permute(0, 3, 1, 2)
-        if top != bottom or left != right:
-            assert not ceilMode
-            x, top, left = F.pad(x, (left, right, top, bottom), value=fill), 0, 0
-        if dilation != [1, 1]:
-            more['dilation'] = dilation
-        y = pool(x, kernel, stride, (top, left), ceil_mode=ceilMode, **more)
-        if isinstance(y, tuple):
-            return tuple(t.permute(0, 2, 3, 1) for t in y)
-        return y.permute(0, 2, 3, 1)
-
-    return apply
-
-
 def recurrent(kind, inputs, hidden, lengths=None, **options):
     """PyTorch's own layers: x, weights and biases in its order (transposed), first states; all results flat."""
     module = getattr(torch.nn, kind)(inputs, hidden, batch_first=True, **options)
@@ -323,18 +304,11 @@ OPS = {
     'arange': lambda size, start, step, dtype: (torch.arange(size) * step + start).to(DTYPES[dtype]),
     'softmax': lambda x: x.softmax(-1),
     'logSoftmax': lambda x: x.log_softmax(-1),
-    'moments': moments,
-    'pairSums': pair_sums,
     'rowNorm': row_norm,
     'rowNormGradient': gradient_of(row_norm),
     'windowSum': window_sum,
     'columnAffine': column_affine,
     'columnAffinePair': column_affine_pair,
-    'maxPool': max_pool,
-    'maxPoolGradient': gradient_of(max_pool),
-    'maxPoolPick': max_pool_pick,
-    'avgPool': avg_pool,
-    'avgPoolGradient': avg_pool_gradient,
     'crossEntropyLogits': lambda x, y: F.cross_entropy(x, y.long(), reduction='none'),
     'crossEntropyLogitsGradient': lambda x, y, dy:
         (x.softmax(-1) - F.one_hot(y.long(), x.shape[-1])) * dy.unsqueeze(-1),
@@ -349,7 +323,6 @@ OPS = {
     'gruSequence': sequence('gru'), 'lstmSequence': sequence('lstm'),
     'moments': moments,
     'pairSums': pair_sums,
-    'scaledDifference': lambda a, b, c: (a - b) * c,
     'maxPool': max_pool,
     'maxPoolGradient': gradient_of(max_pool),
     'maxPoolPick': max_pool_pick,

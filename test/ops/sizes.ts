@@ -238,18 +238,6 @@ const byName: Record<string, Sample[]> = {
     { inputs: [{ shape: [4, 65] }, index([32, 0, 0, 7])], attributes: { axis: 0, size: 33 } },
     { inputs: [{ shape: [33, 5] }, index([64, 0, 0, 7, 63])], attributes: { axis: 1, size: 65 } },
   ],
-  maxPool: maxPools.map((c) => sample(windowAttributes(c), c[0])),
-  maxPoolGradient: maxPools.map((c) => sample(windowAttributes(c), c[0], pooledShape(c))),
-  maxPoolPick: maxPools.map((c) => sample(windowAttributes(c), c[0], c[0])),
-  avgPool: avgPools.map((c, i) => sample({ ...windowAttributes(c), countIncludePad: i % 2 === 0 }, c[0])),
-  avgPoolGradient: avgPools.map((c, i) => {
-    const attributes = { ...windowAttributes(c), countIncludePad: i % 2 === 0, size: c[0].slice(1, 3) };
-    return sample(attributes, pooledShape(c));
-  }),
-  moments: columns.map(([shape, start, end]) => sample({ start, end }, shape)),
-  pairSums: columns.map(([shape, start, end]) =>
-    sample({ start, end }, shape, shape, [...shape.slice(0, start), ...shape.slice(end)]),
-  ),
   columnAffine: columns.map(([shape, start, end]) => {
     const own = [...shape.slice(0, start), ...shape.slice(end)];
     return sample({ start, end }, shape, own, own, own);
