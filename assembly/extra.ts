@@ -11,3 +11,5 @@ export * from './sort';
 export * from './recurrent';
 export * from './pool';
 export * from './moments';
+export * from './columns';
+export * from './rows';

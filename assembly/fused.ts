@@ -91,6 +91,7 @@ function spread<T>(dst: usize, src: usize, shape: usize, strides: usize, rank: i
   }
   let inner = 1;
   for (let i = 1; i < rank; i++) inner *= word(shape, i);
+  if (rank == 2 && stride == 0 && load<i32>(strides, 4) == 1) return cycle<T>(dst, src, inner, from % inner, count);
   const i = <i32>(<u32>from / <u32>inner);
   src += <usize>(<isize>i * stride * sizeof<T>());
   let skip = from - i * inner;
@@ -102,4 +103,22 @@ function spread<T>(dst: usize, src: usize, shape: usize, strides: usize, rank: i
     skip = 0;
   }
   return dst;
+}
+
+/** Writes `count` elements of a row of `inner` again and again, from its element `first` on, and returns the end. */
+function cycle<T>(dst: usize, src: usize, inner: i32, first: i32, count: i32): usize {
+  const end = dst + <usize>count * sizeof<T>();
+  const period = <usize>min(inner, count) * sizeof<T>();
+  const before = <usize>min(inner - first, count) * sizeof<T>();
+  copyRow<T>(dst, src + <usize>first * sizeof<T>(), before);
+  copyRow<T>(dst + before, src, period - before);
+  // The rest repeats what is written, from so many whole rows before that a vector does not read what it writes.
+  let distance = period;
+  while (distance < 16) distance += period;
+  let to = dst + period;
+  const near = min(dst + distance, end);
+  for (; to < near; to += sizeof<T>()) store<T>(to, load<T>(to - period));
+  for (; to + 16 <= end; to += 16) v128.store(to, v128.load(to - distance));
+  for (; to < end; to += sizeof<T>()) store<T>(to, load<T>(to - distance));
+  return end;
 }

@@ -1,29 +1,11 @@
 // Sums over the middle axis of (outer, reduce, inner) for normalisation: means and variances, and two sums of a product.
 //
-// Work is cut by shape alone: `together` rows are seen as one, so that a row is a multiple of 16 elements whatever the
-// number of channels; some of these wide rows are a chunk. A first kernel makes two numbers for each chunk and column,
+// Work is cut as chunks.ts says. A first kernel makes two numbers for each chunk and column,
 // the parts; after a barrier a second one adds the parts of a column up, in order and in double precision. The rows that
 // are left over have parts of their own. Parts of an outer index: chunks x 2 x wide elements, then 2 x inner.
+import { chunksOf, rowsOfChunk, rowsTogether } from './chunks';
+import { madd } from './gemm-micro';
 import { address, shareOf, word } from './split';
-
-/** How many rows make a wide row. */
-@inline
-function rowsTogether(inner: i32): i32 {
-  return 16 / min(inner & -inner, 16);
-}
-
-/** Wide rows of a chunk: about 64 KB, so that a second look finds it in the cache. */
-@inline
-function rowsOfChunk(wide: i32): i32 {
-  return min(max(16384 / wide, 16), 256);
-}
-
-@inline
-function chunksOf(reduce: i32, inner: i32): i32 {
-  const together = rowsTogether(inner);
-  const size = rowsOfChunk(together * inner);
-  return (reduce / together + size - 1) / size;
-}
 
 /** Elements of the parts of one outer index. */
 @inline
@@ -48,16 +30,16 @@ function momentStrip(parts: usize, wideBytes: usize, x: usize, rows: i32): void 
   for (let i = rows; i > 0; i--) {
     let e = f32x4.sub(v128.load(x), ka);
     a = f32x4.add(a, e);
-    qa = f32x4.add(qa, f32x4.mul(e, e));
+    qa = madd(e, e, qa);
     e = f32x4.sub(v128.load(x, 16), kb);
     b = f32x4.add(b, e);
-    qb = f32x4.add(qb, f32x4.mul(e, e));
+    qb = madd(e, e, qb);
     e = f32x4.sub(v128.load(x, 32), kc);
     c = f32x4.add(c, e);
-    qc = f32x4.add(qc, f32x4.mul(e, e));
+    qc = madd(e, e, qc);
     e = f32x4.sub(v128.load(x, 48), kd);
     d = f32x4.add(d, e);
-    qd = f32x4.add(qd, f32x4.mul(e, e));
+    qd = madd(e, e, qd);
     x += wideBytes;
   }
   v128.store(parts, a), v128.store(parts, b, 16), v128.store(parts, c, 32), v128.store(parts, d, 48);
@@ -191,16 +173,16 @@ function pairStrip(parts: usize, wideBytes: usize, y: usize, x: usize, centre: u
   for (let i = rows; i > 0; i--) {
     let g = v128.load(y);
     a = f32x4.add(a, g);
-    pa = f32x4.add(pa, f32x4.mul(g, f32x4.sub(v128.load(x), ca)));
+    pa = madd(g, f32x4.sub(v128.load(x), ca), pa);
     g = v128.load(y, 16);
     b = f32x4.add(b, g);
-    pb = f32x4.add(pb, f32x4.mul(g, f32x4.sub(v128.load(x, 16), cb)));
+    pb = madd(g, f32x4.sub(v128.load(x, 16), cb), pb);
     g = v128.load(y, 32);
     c = f32x4.add(c, g);
-    pc = f32x4.add(pc, f32x4.mul(g, f32x4.sub(v128.load(x, 32), cc)));
+    pc = madd(g, f32x4.sub(v128.load(x, 32), cc), pc);
     g = v128.load(y, 48);
     d = f32x4.add(d, g);
-    pd = f32x4.add(pd, f32x4.mul(g, f32x4.sub(v128.load(x, 48), cd)));
+    pd = madd(g, f32x4.sub(v128.load(x, 48), cd), pd);
     y += wideBytes;
     x += wideBytes;
   }
@@ -316,27 +298,3 @@ export function pairSums_f64(args: usize, thread: i32, threads: i32): void {
     store<f64>(address(args, 0) + (<usize>(outer * inner + i) << 3), products);
   }
 }
-
-/** Block kernel of the elementwise op (a - b) c. */
-@inline
-function scaledDifference<T>(dst: usize, a: usize, b: usize, c: usize, n: i32): void {
-  const bytes = <usize>n * sizeof<T>();
-  const end = dst + bytes;
-  while (dst + 32 <= end) {
-    v128.store(dst, v128.mul<T>(v128.sub<T>(v128.load(a), v128.load(b)), v128.load(c)));
-    v128.store(dst, v128.mul<T>(v128.sub<T>(v128.load(a, 16), v128.load(b, 16)), v128.load(c, 16)), 16);
-    dst += 32;
-    a += 32;
-    b += 32;
-    c += 32;
-  }
-  for (; dst < end; dst += sizeof<T>()) {
-    store<T>(dst, (load<T>(a) - load<T>(b)) * load<T>(c));
-    a += sizeof<T>();
-    b += sizeof<T>();
-    c += sizeof<T>();
-  }
-}
-
-export function scaledDifference_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { scaledDifference<f32>(dst, a, b, c, n); }
-export function scaledDifference_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { scaledDifference<f64>(dst, a, b, c, n); }

@@ -30,6 +30,22 @@ function isTwoByTwo(args: usize): bool {
 
 // max -----------------------------------------------------------------------------------------------------------------
 
+// V8 makes eight instructions of a maximum that hands NaN on. pmax(a, b) is one, and loses a NaN only if it is b: so all
+// that came as b are looked at, and where one was NaN all bits of the result are set, which is a NaN as well.
+
+/** All bits of lanes that are NaN, or'ed to those before. */
+@inline
+function orNaN<T>(before: v128, x: v128): v128 {
+  return v128.or(before, v128.ne<T>(x, x));
+}
+
+@inline
+function maxOf4<T>(a: v128, b: v128, c: v128, d: v128): v128 {
+  const lower = v128.pmax<T>(c, d);
+  const lost = orNaN<T>(orNaN<T>(v128.ne<T>(b, b), d), lower);
+  return v128.or(v128.pmax<T>(v128.pmax<T>(a, b), lower), lost);
+}
+
 /** A row of `count` windows of 2x2 pixels of `bytes` bytes, whose upper row starts at p, the lower one at q. */
 @inline
 function maxRow2<T>(dst: usize, p: usize, q: usize, bytes: usize, count: i32): void {
@@ -37,9 +53,7 @@ function maxRow2<T>(dst: usize, p: usize, q: usize, bytes: usize, count: i32): v
     for (; count > 0; count--) {
       const end = p + bytes;
       while (p < end) {
-        const upper = v128.max<T>(v128.load(p), v128.load(p + bytes));
-        const lower = v128.max<T>(v128.load(q), v128.load(q + bytes));
-        v128.store(dst, v128.max<T>(upper, lower));
+        v128.store(dst, maxOf4<T>(v128.load(p), v128.load(p + bytes), v128.load(q), v128.load(q + bytes)));
         dst += 16;
         p += 16;
         q += 16;
@@ -51,10 +65,10 @@ function maxRow2<T>(dst: usize, p: usize, q: usize, bytes: usize, count: i32): v
   }
   for (; count > 0; count--) {
     for (let rest = <i32>bytes; rest > 0; rest -= 16) {
-      const upper = v128.max<T>(loadUpTo(p, rest), loadUpTo(p + bytes, rest));
-      const lower = v128.max<T>(loadUpTo(q, rest), loadUpTo(q + bytes, rest));
+      const upper = loadUpTo(p, rest);
+      const lower = loadUpTo(q, rest);
       const step = <usize>min(rest, 16);
-      storeUpTo(dst, v128.max<T>(upper, lower), rest);
+      storeUpTo(dst, maxOf4<T>(upper, loadUpTo(p + bytes, rest), lower, loadUpTo(q + bytes, rest)), rest);
       dst += step;
       p += step;
       q += step;
@@ -100,13 +114,24 @@ function maxPool<T>(args: usize, thread: i32, threads: i32): void {
       let p = first + <usize>(left + l0 * dw) * pixel;
       for (let rest = <i32>pixel; rest > 0; rest -= 16) {
         let best = loadUpTo(p, rest);
+        let lost = i64x2.splat(0);
         let line = p;
         for (let k = rows; k > 0; k--) {
           let at = line;
           if (rest >= 16) {
-            for (let l = columns; l > 0; l--) {
-              best = v128.max<T>(best, v128.load(at));
-              at += next;
+            if (columns == 3) {
+              const x = v128.load(at);
+              const y = v128.load(at + next);
+              const z = v128.load(at + 2 * next);
+              lost = orNaN<T>(orNaN<T>(orNaN<T>(lost, x), y), z);
+              best = v128.pmax<T>(v128.pmax<T>(best, x), v128.pmax<T>(y, z));
+            } else {
+              for (let l = columns; l > 0; l--) {
+                const x = v128.load(at);
+                lost = orNaN<T>(lost, x);
+                best = v128.pmax<T>(best, x);
+                at += next;
+              }
             }
           } else {
             for (let l = columns; l > 0; l--) {
@@ -116,6 +141,7 @@ function maxPool<T>(args: usize, thread: i32, threads: i32): void {
           }
           line += nextRow;
         }
+        best = v128.or(best, lost);
         storeUpTo(dst, best, rest);
         const step = <usize>min(rest, 16);
         dst += step;

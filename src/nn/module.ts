@@ -88,6 +88,11 @@ export abstract class Module {
     return found;
   }
 
+  /** All parameters and buffers: what has to be kept to have the model again. */
+  variables(): (Parameter | Buffer)[] {
+    return [...this.namedVariables().values()];
+  }
+
   /** All parameters by their path. */
   namedParameters(): Map<string, Parameter> {
     const isParameter = (entry: [string, Variable]): entry is [string, Parameter] =>
@@ -115,7 +120,7 @@ export abstract class Module {
 
   /** Frees the memory of parameters and buffers. */
   dispose(): void {
-    for (const v of this.namedVariables().values()) v.dispose();
+    for (const v of this.variables()) v.dispose();
   }
 
   [Symbol.dispose](): void {

@@ -1,11 +1,11 @@
 // Normalisation layers; the last axis holds the channels. Scale and shift do not decay.
-import { type Shape, showShape } from '../dtype.js';
+import { type Shape, sameShape, showShape } from '../dtype.js';
 import { OptionError, ShapeError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import * as ops from '../ops/index.js';
 import { checkEps } from '../ops/norm.js';
 import { constant } from './init.js';
-import { checkUnits } from './layers.js';
+import { checkUnits, type Lambda, lambda } from './layers.js';
 import { Buffer, type Context, Module, Parameter } from './module.js';
 
 export interface NormLayerOptions {
@@ -91,10 +91,7 @@ export class BatchNorm extends ChannelNorm {
     const { output, mean, variance } = ops.batchNorm(x, { scale, shift, eps });
     const count = x.size / this.features;
     const follow = (running: Buffer, value: Tensor, part: number): void => {
-      const next = ops.add(
-        ops.mul(running, 1 - momentum),
-        ops.mul(ops.reshape(value, [this.features]), part),
-      );
+      const next = ops.add(ops.mul(running, 1 - momentum), ops.mul(value, part));
       void running.assign(next);
     };
     follow(runningMean, mean, momentum);
@@ -146,3 +143,79 @@ export const instanceNorm = (features: number, options?: NormLayerOptions): Inst
 /** Group normalisation: `groups` groups of `features` channels. */
 export const groupNorm = (groups: number, features: number, options?: NormLayerOptions): GroupNorm =>
   new GroupNorm(groups, features, options);
+
+/** What layers that normalise the last axes share. */
+abstract class LastAxesNorm extends Module {
+  /** Of the shape of the axes, 1 at first; null where it is not learned. */
+  readonly scale: Parameter | null;
+
+  constructor(
+    protected readonly where: string,
+    readonly shape: Shape,
+    readonly eps: number,
+    affine: boolean,
+  ) {
+    super();
+    if (shape.length === 0) {
+      throw new OptionError({
+        where,
+        problem: 'no axis is named',
+        hint: 'the sizes of the last axes, such as 64',
+      });
+    }
+    for (const size of shape) checkUnits(where, 'size', size);
+    checkEps(where, eps);
+    this.scale = affine ? filled(shape, 1) : null;
+  }
+
+  forward(x: Tensor): Tensor {
+    const { shape, where } = this;
+    if (sameShape(x.shape.slice(-shape.length), shape)) return this.normalized(x);
+    throw new ShapeError({
+      where,
+      problem: `input is ${showShape(x.shape)}, the layer normalises last axes ${showShape(shape)}`,
+      hint: 'the sizes of the last axes must be those of the layer',
+      values: { input: x.shape, shape },
+    });
+  }
+
+  protected abstract normalized(x: Tensor): Tensor;
+}
+
+/** Layer normalisation (Ba et al. 2016) of the last axes of each example. */
+export class LayerNorm extends LastAxesNorm {
+  /** Of the shape of the axes, 0 at first; null where it is not learned. */
+  readonly shift: Parameter | null;
+
+  constructor(shape: Shape, { eps = 1e-5, affine = true }: NormLayerOptions = {}) {
+    super('layerNorm', shape, eps, affine);
+    this.shift = affine ? filled(shape, 0) : null;
+  }
+
+  protected normalized(x: Tensor): Tensor {
+    return ops.layerNorm(x, this.shape.length, this);
+  }
+}
+
+/** RMS normalisation (Zhang and Sennrich 2019) of the last axes of each example. */
+export class RmsNorm extends LastAxesNorm {
+  constructor(shape: Shape, { eps = 1e-5, affine = true }: NormLayerOptions = {}) {
+    super('rmsNorm', shape, eps, affine);
+  }
+
+  protected normalized(x: Tensor): Tensor {
+    return ops.rmsNorm(x, this.shape.length, this);
+  }
+}
+
+const asShape = (sizes: number | Shape): Shape => (typeof sizes === 'number' ? [sizes] : sizes);
+
+/** Layer normalisation of the last axis of this size, or of the last axes of these sizes. */
+export const layerNorm = (sizes: number | Shape, options?: NormLayerOptions): LayerNorm =>
+  new LayerNorm(asShape(sizes), options);
+/** RMS normalisation of the last axis of this size, or of the last axes of these sizes. */
+export const rmsNorm = (sizes: number | Shape, options?: NormLayerOptions): RmsNorm =>
+  new RmsNorm(asShape(sizes), options);
+/** Local response normalisation over `size` neighbouring channels, as in AlexNet. */
+export const localResponseNorm = (size: number, options?: ops.LocalResponseOptions): Lambda =>
+  lambda('localResponseNorm', (x) => ops.localResponseNorm(x, size, options));

@@ -3,6 +3,7 @@ import type { Attributes } from '../graph.js';
 import * as alongs from './along.js';
 import * as arithmetic from './arithmetic.js';
 import * as casts from './cast.js';
+import * as columns from './columns.js';
 import * as convolutions from './conv.js';
 import * as crossEntropies from './cross-entropy.js';
 import type { OpDefinition } from './define.js';
@@ -16,6 +17,7 @@ import * as randoms from './random.js';
 import * as recurrences from './recurrent.js';
 import * as reductions from './reduce.js';
 import * as resizes from './resize.js';
+import * as rowNorms from './row-norm.js';
 import * as scans from './scan.js';
 import * as softmaxes from './softmax.js';
 import * as sorts from './sort.js';
@@ -24,6 +26,7 @@ export * from './along.js';
 export * from './arithmetic.js';
 export * from './attention.js';
 export * from './cast.js';
+export * from './columns.js';
 export * from './compositions.js';
 // The one that takes short cuts for common exponents, over the op of the same name.
 export { pow } from './compositions.js';
@@ -33,7 +36,7 @@ export * from './dropout.js';
 export type { TensorLike } from './elementwise.js';
 export * from './gather.js';
 export * from './matmul.js';
-export { moments, pairSums, scaledDifference } from './moments.js';
+export { moments, pairSums } from './moments.js';
 export * from './movement.js';
 export { batchNorm, groupNorm, instanceNorm, type Normalized, type NormOptions, normalize } from './norm.js';
 export * from './pad-edges.js';
@@ -49,6 +52,7 @@ export {
 } from './recurrent.js';
 export * from './reduce.js';
 export * from './resize.js';
+export * from './row-norm.js';
 export * from './scan.js';
 export * from './softmax.js';
 export * from './sort.js';
@@ -75,6 +79,8 @@ const modules = (): object[] => [
   recurrences,
   pools,
   moment,
+  columns,
+  rowNorms,
 ];
 
 /** Every op that has an entry, found by its recorder's `definition`. */

@@ -1,36 +1,36 @@
-// What normalisation needs of a tensor: means and variances over some axes, two sums for its gradient, (a - b) c.
+// What normalisation needs of a tensor: means and variances over some axes, and two sums for its gradient.
 import { requireDType, type Shape, sameShape, showShape, sizeOf } from '../dtype.js';
 import { ShapeError } from '../errors.js';
 import { type Attributes, record, type Spec, type Tensor } from '../graph.js';
 import { add, mul, neg, sub } from './arithmetic.js';
 import { type KernelOp, type Sample, type Site, streamingCost, suffix, type WasmCall } from './define.js';
-import { elementwise, floats, none, type Recorder, type TensorLike, together } from './elementwise.js';
+import { floats } from './elementwise.js';
 import { reshape, slice } from './movement.js';
 import { momentsShader, pairSumsShader } from './norm-shaders.js';
 
 /** The neighbouring axes `start` (included) to `end` (excluded) are reduced. */
-type Axes = { readonly start: number; readonly end: number };
+export type Middle = { readonly start: number; readonly end: number };
 
-const view = (shape: Shape, { start, end }: Axes) => ({
+export const middleView = (shape: Shape, { start, end }: Middle) => ({
   outer: sizeOf(shape.slice(0, start)),
   reduce: sizeOf(shape.slice(start, end)),
   inner: sizeOf(shape.slice(end)),
 });
 
-const without = (shape: Shape, { start, end }: Axes): number[] => [
+export const withoutMiddle = (shape: Shape, { start, end }: Middle): number[] => [
   ...shape.slice(0, start),
   ...shape.slice(end),
 ];
 
 /** Row `i` of a pair (2, ...), with the axes that were reduced back as 1. */
-export function rowOfPair(pair: Tensor, i: 0 | 1, { start, end }: Axes): Tensor {
+export function rowOfPair(pair: Tensor, i: 0 | 1, { start, end }: Middle): Tensor {
   const lost = new Array<number>(end - start).fill(1);
   const own = pair.shape.slice(1);
   return reshape(slice(pair, [i], [i + 1]), [...own.slice(0, start), ...lost, ...own.slice(start)]);
 }
 
-function checkReduced(where: string, shape: Shape, axes: Axes): void {
-  if (view(shape, axes).reduce > 0) return;
+function checkReduced(where: string, shape: Shape, axes: Middle): void {
+  if (middleView(shape, axes).reduce > 0) return;
   throw new ShapeError({
     where,
     problem: `there is nothing to take the mean of: axes ${axes.start} to ${axes.end - 1} of ${showShape(shape)} are empty`,
@@ -39,7 +39,7 @@ function checkReduced(where: string, shape: Shape, axes: Axes): void {
   });
 }
 
-const isEmpty = ({ output }: Site<Axes>): boolean => sizeOf(output.shape) === 0;
+const isEmpty = ({ output }: Site<Middle>): boolean => sizeOf(output.shape) === 0;
 
 /** The two kernels of single precision: parts by chunks of rows, then their sums. */
 function inTwoSteps(
@@ -71,23 +71,23 @@ const cases: [number[], number, number][] = [
   [[40, 16], 0, 1],
 ];
 
-const momentsDefinition: KernelOp<Axes> = {
+const momentsDefinition: KernelOp<Middle> = {
   kind: 'kernel',
   name: 'moments',
   infer([x], axes): Spec {
     requireDType('moments', x!.dtype, floats);
     checkReduced('moments', x!.shape, axes);
-    return { shape: [2, ...without(x!.shape, axes)], dtype: x!.dtype };
+    return { shape: [2, ...withoutMiddle(x!.shape, axes)], dtype: x!.dtype };
   },
   // d mean = dx / n; d variance = 2 (x - mean) dx / n
   gradient({ inputs: [x], output, dy, attributes: axes }) {
-    const { reduce } = view(x!.shape, axes);
+    const { reduce } = middleView(x!.shape, axes);
     const [dMean, dVariance] = [rowOfPair(dy, 0, axes), rowOfPair(dy, 1, axes)];
-    const moved = scaledDifference(x!, rowOfPair(output, 0, axes), mul(dVariance, 2 / reduce));
-    return [add(moved, mul(dMean, 1 / reduce))];
+    const centred = sub(x!, rowOfPair(output, 0, axes));
+    return [add(mul(centred, mul(dVariance, 2 / reduce)), mul(dMean, 1 / reduce))];
   },
   reference({ inputs: [x], attributes, values, out }) {
-    const { outer, reduce, inner } = view(x!.shape, attributes);
+    const { outer, reduce, inner } = middleView(x!.shape, attributes);
     for (let i = 0; i < outer * inner; i++) {
       const first = Math.trunc(i / inner) * reduce * inner + (i % inner);
       const column = Array.from({ length: reduce }, (_, r) => values[0]![first + r * inner]!);
@@ -105,23 +105,23 @@ const momentsDefinition: KernelOp<Axes> = {
   wasm: {
     calls(site) {
       if (isEmpty(site)) return [];
-      const { outer, reduce, inner } = view(site.inputs[0]!.shape, site.attributes);
+      const { outer, reduce, inner } = middleView(site.inputs[0]!.shape, site.attributes);
       const sizes = [outer, reduce, inner];
       if (suffix(site.output.dtype) === 'f32') return inTwoSteps('momentParts', 'moments', [[0], [0]], sizes);
       return [{ kernel: 'moments_f64', args: ['output', { input: 0 }, ...sizes] }];
     },
   },
   webgpu: {
-    calls: (site) => (isEmpty(site) ? [] : momentsShader(view(site.inputs[0]!.shape, site.attributes))),
+    calls: (site) => (isEmpty(site) ? [] : momentsShader(middleView(site.inputs[0]!.shape, site.attributes))),
   },
 };
 
-const pairSumsDefinition: KernelOp<Axes> = {
+const pairSumsDefinition: KernelOp<Middle> = {
   kind: 'kernel',
   name: 'pairSums',
   infer([y, x, centre], axes): Spec {
     requireDType('pairSums', y!.dtype, floats);
-    const own = without(x!.shape, axes);
+    const own = withoutMiddle(x!.shape, axes);
     if (!sameShape(y!.shape, x!.shape) || !sameShape(centre!.shape, own)) {
       throw new ShapeError({
         where: 'pairSums',
@@ -136,13 +136,13 @@ const pairSumsDefinition: KernelOp<Axes> = {
     const middle = reshape(centre!, rowOfPair(output, 0, axes).shape);
     const [ofSum, ofProduct] = [rowOfPair(w, 0, axes), rowOfPair(w, 1, axes)];
     return [
-      add(scaledDifference(x!, middle, ofProduct), ofSum),
+      add(mul(sub(x!, middle), ofProduct), ofSum),
       mul(y!, ofProduct),
       reshape(neg(mul(ofProduct, rowOfPair(output, 0, axes))), centre!.shape),
     ];
   },
   reference({ inputs: [y], attributes, values, out }) {
-    const { outer, reduce, inner } = view(y!.shape, attributes);
+    const { outer, reduce, inner } = middleView(y!.shape, attributes);
     for (let i = 0; i < outer * inner; i++) {
       let [total, products] = [0, 0];
       for (let r = 0; r < reduce; r++) {
@@ -157,15 +157,15 @@ const pairSumsDefinition: KernelOp<Axes> = {
   cost: (site) =>
     streamingCost(site, (4 * sizeOf(site.inputs[0]!.shape)) / Math.max(1, sizeOf(site.output.shape))),
   samples: /* @__PURE__ */ cases.map(
-    ([shape, start, end]): Sample<Axes> => ({
-      inputs: [{ shape }, { shape }, { shape: without(shape, { start, end }) }],
+    ([shape, start, end]): Sample<Middle> => ({
+      inputs: [{ shape }, { shape }, { shape: withoutMiddle(shape, { start, end }) }],
       attributes: { start, end },
     }),
   ),
   wasm: {
     calls(site) {
       if (isEmpty(site)) return [];
-      const { outer, reduce, inner } = view(site.inputs[0]!.shape, site.attributes);
+      const { outer, reduce, inner } = middleView(site.inputs[0]!.shape, site.attributes);
       const sizes = [outer, reduce, inner];
       if (suffix(site.output.dtype) === 'f32')
         return inTwoSteps('pairParts', 'pairSums', [[0, 1, 2], []], sizes);
@@ -174,7 +174,8 @@ const pairSumsDefinition: KernelOp<Axes> = {
     },
   },
   webgpu: {
-    calls: (site) => (isEmpty(site) ? [] : pairSumsShader(view(site.inputs[0]!.shape, site.attributes))),
+    calls: (site) =>
+      isEmpty(site) ? [] : pairSumsShader(middleView(site.inputs[0]!.shape, site.attributes)),
   },
 };
 
@@ -190,27 +191,3 @@ export const pairSums = /* @__PURE__ */ Object.assign(
     record(pairSumsDefinition, [y, x, centre], { start, end }),
   { definition: pairSumsDefinition as unknown as KernelOp<Attributes> },
 );
-
-const scaledDifferenceDefinition = /* @__PURE__ */ elementwise(
-  {
-    name: 'scaledDifference',
-    scalar: (a, b, c) => (a - b) * c,
-    gradient: ({ inputs: [a, b, c], dy }) => [mul(dy, c!), neg(mul(dy, c!)), mul(dy, sub(a!, b!))],
-    expression: '((a - b) * c)',
-    flops: 2,
-    samples: [
-      { inputs: [{ shape: [7] }, { shape: [7] }, { shape: [7] }], attributes: none },
-      { inputs: [{ shape: [3, 5] }, { shape: [5] }, { shape: [5] }], attributes: none },
-      { inputs: [{ shape: [4, 130] }, { shape: [4, 1] }, { shape: [130] }], attributes: none },
-    ],
-  },
-  3,
-);
-
-/** (a - b) c, element by element: what normalisation does with a mean and a scale. */
-export const scaledDifference: Recorder<(a: TensorLike, b: TensorLike, c: TensorLike) => Tensor> =
-  Object.assign(
-    (a: TensorLike, b: TensorLike, c: TensorLike): Tensor =>
-      record(scaledDifferenceDefinition, together('scaledDifference', [a, b, c]), none),
-    { definition: scaledDifferenceDefinition },
-  );

@@ -1,11 +1,12 @@
 // Normalisation by channel (batch, instance and group norm) or with given statistics; the last axis holds the channels.
-import { showShape, sizeOf } from '../dtype.js';
+import { type DType, type Shape, sameShape, showShape, sizeOf } from '../dtype.js';
 import { OptionError, ShapeError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import { add, mul, reciprocal, sqrt, square, sub } from './arithmetic.js';
 import { broadcastTo } from './cast.js';
-import { mean as meanOver } from './compositions.js';
-import { moments, pairSums, rowOfPair, scaledDifference } from './moments.js';
+import { columnAffine, columnAffinePair } from './columns.js';
+import { mean as meanOver, zeros } from './compositions.js';
+import { moments, pairSums, rowOfPair } from './moments.js';
 import { reshape } from './movement.js';
 import { withGradient } from './with-gradient.js';
 
@@ -18,7 +19,7 @@ export interface NormOptions {
   eps?: number;
 }
 
-/** What was normalised, and with what: mean and variance (of the population) that broadcast to it. */
+/** What was normalised, and with what: mean and variance (of the population) of each channel. */
 export interface Normalized {
   readonly output: Tensor;
   readonly mean: Tensor;
@@ -37,11 +38,15 @@ export function checkEps(where: string, eps: number): void {
   });
 }
 
-/** Scale and shift must have one number for each channel. */
-function checkChannels(where: string, x: Tensor, options: NormOptions): void {
+/** There must be one number for each channel. */
+function checkChannels(
+  where: string,
+  x: Tensor,
+  given: NormOptions & { readonly mean?: Tensor; readonly variance?: Tensor },
+): void {
   const channels = x.shape.at(-1);
-  for (const name of ['scale', 'shift'] as const) {
-    const t = options[name];
+  for (const name of ['mean', 'variance', 'scale', 'shift'] as const) {
+    const t = given[name];
     if (!t || (t.rank === 1 && t.shape[0] === channels)) continue;
     throw new ShapeError({
       where,
@@ -54,16 +59,29 @@ function checkChannels(where: string, x: Tensor, options: NormOptions): void {
 
 const inverseDeviation = (variance: Tensor, eps: number): Tensor => reciprocal(sqrt(add(variance, eps)));
 
+/** A tensor of `shape` with the values of one number for each channel. */
+const spreadOut = (t: Tensor | null, shape: Shape, dtype: DType): Tensor => {
+  if (!t) return zeros(shape, dtype);
+  return sameShape(t.shape, shape) ? t : broadcastTo(t, shape);
+};
+
 /**
- * (x - mean) / sqrt(variance + eps) * scale + shift with given statistics, which broadcast to `x`: what batch norm does
- * when a model is used. Made of elementwise ops, so it fuses with what comes after it.
+ * (x - mean) / sqrt(variance + eps) * scale + shift with given statistics for each channel: what batch norm does when a
+ * model is used.
  */
 export function normalize(x: Tensor, mean: Tensor, variance: Tensor, options: NormOptions = {}): Tensor {
-  const { scale, shift, eps = defaultEps } = options;
+  const { scale, shift = null, eps = defaultEps } = options;
   checkEps('normalize', eps);
+  checkChannels('normalize', x, { mean, variance, ...options });
   const factor = inverseDeviation(variance, eps);
-  const y = scaledDifference(x, mean, scale ? mul(scale, factor) : factor);
-  return shift ? add(y, shift) : y;
+  return columnAffine(
+    x,
+    mean,
+    scale ? mul(scale, factor) : factor,
+    spreadOut(shift, mean.shape, x.dtype),
+    0,
+    x.rank - 1,
+  );
 }
 
 /**
@@ -84,36 +102,34 @@ function normalizeOwn(
   const axes = { start, end: x.rank - 1 };
   const channels = x.shape.at(-1)!;
   const rows = sizeOf(x.shape.slice(axes.start, axes.end));
-  const alone = groups === channels;
+  /** Of one number for each column: (outer axes, channels). */
+  const own = [...x.shape.slice(0, start), channels];
   /** Means over the channels of each group, in the place of each channel. */
   const shared = (t: Tensor): Tensor => {
-    if (alone) return t;
-    const parts = reshape(t, [...t.shape.slice(0, -1), groups, channels / groups]);
-    return reshape(broadcastTo(meanOver(parts, -1, { keepDims: true }), parts.shape), t.shape);
+    if (groups === channels) return t;
+    const parts = reshape(t, [...own.slice(0, -1), groups, channels / groups]);
+    return reshape(broadcastTo(meanOver(parts, -1, { keepDims: true }), parts.shape), own);
   };
+  const rowOf = (pair: Tensor, i: 0 | 1): Tensor => reshape(rowOfPair(pair, i, axes), own);
   const pair = moments(x, axes.start, axes.end);
-  const own = rowOfPair(pair, 0, axes);
-  const mean = shared(own);
-  const ownVariance = rowOfPair(pair, 1, axes);
-  const variance = alone ? ownVariance : shared(add(ownVariance, square(sub(own, mean))));
+  const columnMean = rowOf(pair, 0);
+  const mean = shared(columnMean);
+  const columnVariance = rowOf(pair, 1);
+  const variance =
+    groups === channels ? columnVariance : shared(add(columnVariance, square(sub(columnMean, mean))));
   const factor = inverseDeviation(variance, eps);
   const scaled = scale ? mul(factor, scale) : factor;
-  const centred = scaledDifference(x, mean, scaled);
-  const value = shift ? add(centred, shift) : centred;
+  const value = columnAffine(x, mean, scaled, spreadOut(shift, own, x.dtype), axes.start, axes.end);
 
   const given = [scale, shift].filter((t) => t !== null);
   const output = withGradient(value, [x, ...given], (dy, [input, ...rest]) => {
-    const weight = scale ? rest[0]! : null;
-    const middle = reshape(mean, [...x.shape.slice(0, start), channels]);
-    const sums = pairSums(dy, input!, middle, axes.start, axes.end);
-    const [ofDy, ofProduct] = [rowOfPair(sums, 0, axes), rowOfPair(sums, 1, axes)];
-    const weighted = (t: Tensor): Tensor => mul(shared(weight ? mul(t, weight) : t), 1 / rows);
+    const sums = pairSums(dy, input!, mean, axes.start, axes.end);
+    const [ofDy, ofProduct] = [rowOf(sums, 0), rowOf(sums, 1)];
+    const meanOf = (t: Tensor): Tensor => mul(shared(scale ? mul(t, rest[0]!) : t), -1 / rows);
     // dx = factor (scale dy - mean(scale dy) - (x - mean) factor^2 mean(scale dy (x - mean)))
-    const byVariance = mul(weighted(ofProduct), mul(factor, square(factor)));
-    const direct = alone
-      ? scaledDifference(dy, mul(ofDy, 1 / rows), scaled)
-      : sub(mul(dy, scaled), mul(weighted(ofDy), factor));
-    const dx = sub(direct, scaledDifference(input!, mean, byVariance));
+    const byMean = mul(meanOf(ofDy), factor);
+    const byVariance = mul(meanOf(ofProduct), mul(factor, square(factor)));
+    const dx = columnAffinePair(dy, input!, [scaled, mean, byVariance, byMean], axes);
     return [dx, ...(scale ? [mul(ofProduct, factor)] : []), ...(shift ? [ofDy] : [])];
   });
   return { output, mean, variance };

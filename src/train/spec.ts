@@ -50,6 +50,9 @@ const layerMakers = {
   batchNorm: norms.batchNorm,
   instanceNorm: norms.instanceNorm,
   groupNorm: norms.groupNorm,
+  layerNorm: norms.layerNorm,
+  rmsNorm: norms.rmsNorm,
+  localResponseNorm: norms.localResponseNorm,
 };
 const lossMakers = {
   crossEntropy: losses.crossEntropy,

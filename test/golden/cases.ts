@@ -382,6 +382,27 @@ const normsAndPools: readonly Made[] = [
     f: (x, mean, variance, scale, shift) =>
       ops.normalize(x!, mean!, variance!, { scale: scale!, shift: shift! }),
   },
+  {
+    name: 'layerNorm',
+    inputs: [image, [6], [6]],
+    f: (x, scale, shift) => ops.layerNorm(x!, 1, { scale: scale!, shift: shift! }),
+  },
+  {
+    name: 'layerNorm 2',
+    inputs: [image, [3, 6], [3, 6]],
+    f: (x, scale, shift) => ops.layerNorm(x!, 2, { scale: scale!, shift: shift!, eps: 0.1 }),
+  },
+  { name: 'rmsNorm', inputs: [image, [6]], f: (x, scale) => ops.rmsNorm(x!, 1, { scale: scale! }) },
+  {
+    name: 'localResponseNorm 5',
+    inputs: [image],
+    f: (x) => ops.localResponseNorm(x!, 5, { alpha: 0.5, k: 2 }),
+  },
+  {
+    name: 'localResponseNorm 4',
+    inputs: [image],
+    f: (x) => ops.localResponseNorm(x!, 4, { alpha: 0.5, beta: 0.6 }),
+  },
   pooling('lpPool2d', (x) => ops.lpPool2d(x, 3, { stride: 2 })),
   pooling('globalAvgPool', ops.globalAvgPool),
   pooling('globalMaxPool', ops.globalMaxPool),

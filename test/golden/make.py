@@ -170,25 +170,6 @@ def sequence(cell):
     return apply
 
 
-def pooled(pool, fill):
-    """Pooling of NHWC images; padding is top, bottom, left, right."""
-
-    def apply(x, kernel, stride, padding, dilation, ceilMode, **more):
-        top, bottom, left, right = padding
-        x = x.permute(0, 3, 1, 2)
-        if top != bottom or left != right:
-            assert not ceilMode
-            x, top, left = F.pad(x, (left, right, top, bottom), value=fill), 0, 0
-        if dilation != [1, 1]:
-            more['dilation'] = dilation
-        y = pool(x, kernel, stride, (top, left), ceil_mode=ceilMode, **more)
-        if isinstance(y, tuple):
-            return tuple(t.permute(0, 2, 3, 1) for t in y)
-        return y.permute(0, 2, 3, 1)
-
-    return apply
-
-
 def recurrent(kind, inputs, hidden, lengths=None, **options):
     """PyTorch's own layers: x, weights and biases in its order (transposed), first states; all results flat."""
     module = getattr(torch.nn, kind)(inputs, hidden, batch_first=True, **options)
@@ -207,6 +188,25 @@ def recurrent(kind, inputs, hidden, lengths=None, **options):
         else:
             y, last = module(x, *first)
         return torch.cat([t.reshape(-1) for t in [y, *(last if kind == 'LSTM' else [last])]])
+
+    return apply
+
+
+def pooled(pool, fill):
+    """Pooling of NHWC images; padding is top, bottom, left, right."""
+
+    def apply(x, kernel, stride, padding, dilation, ceilMode, **more):
+        top, bottom, left, right = padding
+        x = x.permute(0, 3, 1, 2)
+        if top != bottom or left != right:
+            assert not ceilMode
+            x, top, left = F.pad(x, (left, right, top, bottom), value=fill), 0, 0
+        if dilation != [1, 1]:
+            more['dilation'] = dilation
+        y = pool(x, kernel, stride, (top, left), ceil_mode=ceilMode, **more)
+        if isinstance(y, tuple):
+            return tuple(t.permute(0, 2, 3, 1) for t in y)
+        return y.permute(0, 2, 3, 1)
 
     return apply
 
@@ -249,6 +249,31 @@ def pair_sums(y, x, centre, start, end):
     return torch.stack([y.sum(axes), (y * (x - middle)).sum(axes)])
 
 
+def columns(x, start, end, *coefficients):
+    shape = list(x.shape[:start]) + [1] * (end - start) + list(x.shape[end:])
+    return [t.reshape(shape) for t in coefficients]
+
+
+def column_affine(x, *coefficients, start, end):
+    c, f, s = columns(x, start, end, *coefficients)
+    return (x - c) * f + s
+
+
+def column_affine_pair(p, q, *coefficients, start, end):
+    f, c, g, h = columns(p, start, end, *coefficients)
+    return p * f + ((q - c) * g + h)
+
+
+def row_norm(x, centred, eps):
+    if centred:
+        return F.layer_norm(x, x.shape[-1:], eps=eps)
+    return x * ((x * x).mean(-1, keepdim=True) + eps).rsqrt()
+
+
+def window_sum(x, before, after):
+    return F.pad(x, (before, after)).unfold(-1, before + after + 1, 1).sum(-1)
+
+
 def first(f):
     """A function of channels-first tensors on channels-last ones."""
     return lambda x, *args: f(x.movedim(-1, 1), *args).movedim(1, -1)
@@ -287,6 +312,11 @@ OPS = {
     'arange': lambda size, start, step, dtype: (torch.arange(size) * step + start).to(DTYPES[dtype]),
     'softmax': lambda x: x.softmax(-1),
     'logSoftmax': lambda x: x.log_softmax(-1),
+    'rowNorm': row_norm,
+    'rowNormGradient': gradient_of(row_norm),
+    'windowSum': window_sum,
+    'columnAffine': column_affine,
+    'columnAffinePair': column_affine_pair,
     'crossEntropyLogits': lambda x, y: F.cross_entropy(x, y.long(), reduction='none'),
     'crossEntropyLogitsGradient': lambda x, y, dy:
         (x.softmax(-1) - F.one_hot(y.long(), x.shape[-1])) * dy.unsqueeze(-1),
@@ -301,7 +331,6 @@ OPS = {
     'gruSequence': sequence('gru'), 'lstmSequence': sequence('lstm'),
     'moments': moments,
     'pairSums': pair_sums,
-    'scaledDifference': lambda a, b, c: (a - b) * c,
     'maxPool': max_pool,
     'maxPoolGradient': gradient_of(max_pool),
     'maxPoolPick': max_pool_pick,
@@ -345,6 +374,11 @@ OPS = {
     'groupNorm 6': first(lambda x, w, b: F.group_norm(x, 6, w, b)),
     'groupNorm of vectors': lambda x: F.group_norm(x, 2),
     'normalize': lambda x, m, v, w, b: (x - m) / (v + 1e-5).sqrt() * w + b,
+    'layerNorm': lambda x, w, b: F.layer_norm(x, w.shape, w, b),
+    'layerNorm 2': lambda x, w, b: F.layer_norm(x, w.shape, w, b, eps=0.1),
+    'rmsNorm': lambda x, w: x * ((x * x).mean(-1, keepdim=True) + 1e-5).rsqrt() * w,
+    'localResponseNorm 5': first(lambda x: F.local_response_norm(x, 5, alpha=0.5, k=2)),
+    'localResponseNorm 4': first(lambda x: F.local_response_norm(x, 4, alpha=0.5, beta=0.6, k=1)),
     'lpPool2d': first(lambda x: F.lp_pool2d(x, 2, 3, 2)),
     'globalAvgPool': lambda x: x.mean((1, 2)),
     'globalMaxPool': lambda x: x.amax((1, 2)),

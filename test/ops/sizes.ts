@@ -158,6 +158,21 @@ const columns: [number[], number, number][] = [
   [[5, 70], 1, 2],
 ];
 
+const normRows = [
+  [0, 4],
+  [2, 0],
+  [1, 1],
+  [3, 2],
+  [5, 3],
+  [2, 4],
+  [2, 5],
+  [7, 15],
+  [2, 17],
+  [3, 64],
+  [2, 1027],
+  [600, 6],
+];
+
 /** By the op's name: what its samples do not have. */
 const byName: Record<string, Sample[]> = {
   conv2d: convolutions.conv,
@@ -223,6 +238,17 @@ const byName: Record<string, Sample[]> = {
     { inputs: [{ shape: [4, 65] }, index([32, 0, 0, 7])], attributes: { axis: 0, size: 33 } },
     { inputs: [{ shape: [33, 5] }, index([64, 0, 0, 7, 63])], attributes: { axis: 1, size: 65 } },
   ],
+  columnAffine: columns.map(([shape, start, end]) => {
+    const own = [...shape.slice(0, start), ...shape.slice(end)];
+    return sample({ start, end }, shape, own, own, own);
+  }),
+  columnAffinePair: columns.map(([shape, start, end]) => {
+    const own = [...shape.slice(0, start), ...shape.slice(end)];
+    return sample({ start, end }, shape, shape, own, own, own, own);
+  }),
+  rowNorm: normRows.map((shape, i) => sample({ centred: i % 2 === 0, eps: 0.1 }, shape)),
+  rowNormGradient: normRows.map((shape, i) => sample({ centred: i % 2 === 0, eps: 0.1 }, shape, shape)),
+  windowSum: normRows.map((shape, i) => sample({ before: i % 4, after: (i * 3) % 5 }, shape)),
   crossEntropyLogits: [
     { inputs: [{ shape: [0, 3] }, index([])], attributes: {} },
     { inputs: [{ shape: [2, 1] }, index([0, 0])], attributes: {} },

@@ -82,7 +82,12 @@ const wasm: Record<string, Rule> = {
   scatterAdd: added,
   moments: statistics,
   pairSums: pairs,
-  scaledDifference: [2, 0], // two roundings, of which the first is relative to the difference
+  // sums over the row, a root, quotients; the gradient is r times differences of such, r up to 1 / sqrt(eps)
+  rowNorm: (site) => [8 + Math.sqrt(site.output.shape.at(-1)!), 8],
+  rowNormGradient: (site) => [0, 64 + 4 * site.output.shape.at(-1)!],
+  windowSum: ({ attributes: { before, after } }) => [1, 4 * (1 + Number(before) + Number(after))],
+  columnAffine: [2, 8], // a difference, times 2, of size 8
+  columnAffinePair: [2, 16], // that and a product of size 4
   // a pixel takes from each of the windows that it is in
   maxPoolGradient: added,
   avgPool: averaged,
@@ -124,7 +129,11 @@ const webgpu: Record<string, Rule> = {
   scatterAdd: added,
   moments: (site) => [4 + Math.sqrt(ofPair(site)), 4], // two quotients
   pairSums: pairs,
-  scaledDifference: [2, 0],
+  rowNorm: (site) => [16 + Math.sqrt(site.output.shape.at(-1)!), 16],
+  rowNormGradient: (site) => [0, 128 + 8 * site.output.shape.at(-1)!],
+  windowSum: ({ attributes: { before, after } }) => [1, 4 * (1 + Number(before) + Number(after))],
+  columnAffine: [2, 8],
+  columnAffinePair: [2, 16],
   maxPoolGradient: added,
   avgPool: (site) => [3, averaged(site)[1]], // a quotient
   avgPoolGradient: [3, 4],

@@ -25,6 +25,7 @@ import { type Context, inference } from '../../src/nn/module.js';
 import * as ops from '../../src/ops/index.js';
 import { RandomStream } from '../../src/philox.js';
 import { environment } from '../helpers/environment.js';
+import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
 import { plan } from '../ops/function.js';
 
@@ -132,6 +133,32 @@ for (const device of devices) {
     for (const [name, stats] of Object.entries(await memoryStats())) assert.is(stats.pieces, 0, name);
   });
 
+  test('layers of the last axes and of channels normalise', async () => {
+    const x = tensor(floats(2 * 3 * 4 * 6, 5), { shape: [2, 3, 4, 6] });
+    for (const [layer, group] of [
+      [nn.layerNorm(6), 6],
+      [nn.layerNorm([4, 6], { affine: false }), 24],
+      [nn.rmsNorm(6), 6],
+    ] as const) {
+      const y = await layer.forward(x).data();
+      for (let at = 0; at < y.length; at += group) {
+        const row = [...y.subarray(at, at + group)];
+        assert.ok(Math.abs(row.reduce((n, v) => n + v * v, 0) / group - 1) < 1e-3);
+        if (!(layer instanceof nn.RmsNorm)) assert.ok(Math.abs(row.reduce((a, b) => a + b, 0)) < 1e-4);
+      }
+      layer.dispose();
+    }
+    const channels = nn.sequential(
+      nn.instanceNorm(6, { affine: true }),
+      nn.groupNorm(3, 6),
+      nn.localResponseNorm(5),
+    );
+    assert.equal(channels.forward(x, training).shape, x.shape);
+    assert.ok(channels.parameters().every((p) => !p.decays));
+    assert.is(channels.parameterCount, 24);
+    channels.dispose();
+  });
+
   test('batch norm is its formula, in training and in use, far from 0 too', async () => {
     for (const offset of [0, 1000]) {
       const [rows, channels] = [50, 7];
@@ -225,6 +252,51 @@ if (devices.includes('wasm')) {
       }));
   }
 
+  for (const [name, norm] of [
+    ['layer norm', (x: Tensor, scale: Tensor) => ops.layerNorm(x, 1, { scale })],
+    ['rms norm', (x: Tensor, scale: Tensor) => ops.rmsNorm(x, 1, { scale })],
+    ['local response norm', (x: Tensor) => ops.localResponseNorm(x, 3, { alpha: 2 })],
+    ['L2 pooling', (x: Tensor) => ops.lpPool2d(x, 2, { stride: 1 })],
+  ] as [string, (x: Tensor, scale: Tensor) => Tensor][]) {
+    test(`second derivatives of ${name}`, () =>
+      compareSecond(name, [[2, 3, 2, 4], [4]], (x, scale) => {
+        const y = ops.mul(norm(x!, scale!), scale!);
+        return ops.sum(ops.mul(ops.square(y), ops.add(y, 0.3)));
+      }));
+  }
+
+  test('the gradient of L2 pooling where all is 0 is 0', async () => {
+    const x = tensor(new Float32Array(8), { shape: [1, 2, 2, 2] });
+    const [dx] = gradients(ops.sum(ops.lpPool2d(x, 2)), [x]);
+    assert.equal(await dx!.data(), new Float32Array(8));
+  });
+
+  test.run();
+}
+
+if (devices.includes('wasm')) {
+  const test = suite('bits of normalisation and pooling');
+
+  // The same in every runtime and with any number of threads; not for relaxed SIMD, which may fuse roundings.
+  for (const threads of [1, 2, 3]) {
+    const name = `weights and running statistics after training, ${threads} threads`;
+    if (threads > 1 && typeof SharedArrayBuffer === 'undefined') {
+      skip(name, 'no SharedArrayBuffer');
+      continue;
+    }
+    test(name, async () => {
+      const own = await configure({ device: 'wasm', build: 'simd', threads });
+      await (own.backends.get('wasm') as unknown as { ready(): Promise<void> }).ready();
+      const model = network();
+      await trainSome(model);
+      assert.is(
+        await weightsSha256(model),
+        'f29c6f27d93a55c78c178632bdcb6040fe3d9a4018712ce449067795c4b55e94',
+      );
+      model.dispose();
+    });
+  }
+
   test.run();
 }
 
@@ -288,6 +360,22 @@ for (const [what, f, parts] of [
     'one value for each channel',
     () => ops.batchNorm(ops.zeros([1, 4])),
     ['batchNorm', '(1,4)', 'larger batches'],
+  ],
+  [
+    'a layer norm of other sizes',
+    () => nn.layerNorm([5, 4]).forward(images),
+    ['layerNorm', '(2,5,6,4)', '(5,4)'],
+  ],
+  ['a layer norm of too many axes', () => ops.layerNorm(images, 5), ['layerNorm', '5 axes', '(2,5,6,4)']],
+  [
+    'a scale of a layer norm',
+    () => ops.layerNorm(images, 2, { scale: ops.ones([4]) }),
+    ['layerNorm', 'scale is (4)', '(6,4)'],
+  ],
+  [
+    'a local response over no channels',
+    () => nn.localResponseNorm(0).forward(images, training),
+    ['localResponseNorm', 'size is 0'],
   ],
   ['a negative eps', () => nn.batchNorm(4, { eps: -1 }), ['batchNorm', 'eps is -1']],
   ['a momentum above 1', () => nn.batchNorm(4, { momentum: 2 }), ['batchNorm', 'momentum is 2']],

@@ -270,7 +270,7 @@ for (const device of environment.devices) {
         optimizer.dispose();
         model.dispose();
       }
-      assert.equal([...shas], ['4fcfbc62dbf108f299ad37cc725407b18046a649461d9ab2fb612a335ace2110']);
+      assert.equal([...shas], ['a1fcee463b1417c4e83596bc03c3b212250d5b6222f0d3de846a5398352eadb9']);
       await configure({ device });
     });
   }

@@ -4,6 +4,8 @@ import along from '../../../gpu/along.wgsl';
 import argsort from '../../../gpu/argsort.wgsl';
 import avgPool from '../../../gpu/avg_pool.wgsl';
 import avgPoolGradient from '../../../gpu/avg_pool_gradient.wgsl';
+import columnAffine from '../../../gpu/column_affine.wgsl';
+import columnAffinePair from '../../../gpu/column_affine_pair.wgsl';
 import conv from '../../../gpu/conv.wgsl';
 import convFilter from '../../../gpu/conv_filter.wgsl';
 import convInput from '../../../gpu/conv_input.wgsl';
@@ -16,7 +18,10 @@ import pairSums from '../../../gpu/pair_sums.wgsl';
 import recurrent from '../../../gpu/recurrent.wgsl';
 import recurrentBack from '../../../gpu/recurrent_back.wgsl';
 import resample from '../../../gpu/resample.wgsl';
+import rowNorm from '../../../gpu/row_norm.wgsl';
+import rowNormGradient from '../../../gpu/row_norm_gradient.wgsl';
 import scatterAdd from '../../../gpu/scatter_add.wgsl';
+import windowSum from '../../../gpu/window_sum.wgsl';
 
 export const extraShaders: Readonly<Record<string, string>> = {
   add_along: addAlong,
@@ -24,6 +29,8 @@ export const extraShaders: Readonly<Record<string, string>> = {
   argsort,
   avg_pool: avgPool,
   avg_pool_gradient: avgPoolGradient,
+  column_affine: columnAffine,
+  column_affine_pair: columnAffinePair,
   conv,
   conv_filter: convFilter,
   conv_input: convInput,
@@ -36,5 +43,8 @@ export const extraShaders: Readonly<Record<string, string>> = {
   recurrent,
   recurrent_back: recurrentBack,
   resample,
+  row_norm: rowNorm,
+  row_norm_gradient: rowNormGradient,
   scatter_add: scatterAdd,
+  window_sum: windowSum,
 };

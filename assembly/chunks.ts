@@ -1,0 +1,22 @@
+// How (reduce, inner) matrices are cut for kernels that go by columns: by shape alone, so that the threads change nothing.
+// Some rows together are seen as one wide row, so that it is a multiple of 16 elements whatever the number of channels;
+// some of the wide rows are a chunk. Rows that are left over come last.
+
+/** How many rows make a wide row. */
+@inline
+export function rowsTogether(inner: i32): i32 {
+  return 16 / min(inner & -inner, 16);
+}
+
+/** Wide rows of a chunk: about 64 KB, so that a second look finds it in the cache. */
+@inline
+export function rowsOfChunk(wide: i32): i32 {
+  return min(max(16384 / wide, 16), 256);
+}
+
+@inline
+export function chunksOf(reduce: i32, inner: i32): i32 {
+  const together = rowsTogether(inner);
+  const size = rowsOfChunk(together * inner);
+  return (reduce / together + size - 1) / size;
+}

@@ -1,0 +1,56 @@
+// (x - mean) / sqrt(variance + EPS) of each row of source (ROWS, COLUMNS), float32; CENTRED 0: with mean 0.
+//   bindings: source, result
+//   A workgroup takes a row: its invocations add up every 64th element, then halves pairwise.
+//   workgroups: ROWS, linear (x fastest, then y)
+struct Sizes {
+  ROWS: u32,
+  COLUMNS: u32,
+  CENTRED: u32,
+  EPS: f32,
+}
+@group(0) @binding(0) var<uniform> sizes: Sizes;
+@group(0) @binding(1) var<storage, read_write> source: array<f32>;
+@group(0) @binding(2) var<storage, read_write> result: array<f32>;
+
+var<workgroup> partial: array<f32, 64>;
+
+// The sum of all invocations' values, for all of them.
+fn total(own: f32, thread: u32) -> f32 {
+  partial[thread] = own;
+  workgroupBarrier();
+  for (var half = 32u; half > 0u; half /= 2u) {
+    if (thread < half) {
+      partial[thread] += partial[thread + half];
+    }
+    workgroupBarrier();
+  }
+  let sum = partial[0];
+  workgroupBarrier();
+  return sum;
+}
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let row = group.x + group.y * groups.x;
+  let columns = select(0u, sizes.COLUMNS, row < sizes.ROWS);
+  let base = row * sizes.COLUMNS;
+  let count = f32(sizes.COLUMNS);
+  var own = 0.0f;
+  for (var c = thread; c < columns; c += 64u) {
+    own += source[base + c];
+  }
+  let mean = select(0.0f, total(own, thread) / count, sizes.CENTRED == 1u);
+  own = 0.0f;
+  for (var c = thread; c < columns; c += 64u) {
+    let e = source[base + c] - mean;
+    own += e * e;
+  }
+  let factor = 1.0f / sqrt(total(own, thread) / count + sizes.EPS);
+  for (var c = thread; c < columns; c += 64u) {
+    result[base + c] = (source[base + c] - mean) * factor;
+  }
+}

@@ -1,0 +1,68 @@
+// The gradient of row_norm.wgsl: r (dy - mean(dy) - (x - mean) r^2 mean(dy (x - mean))), r = 1 / sqrt(variance + EPS);
+// CENTRED 0: both means of the first kind are 0. source (x), dy, result (ROWS, COLUMNS), float32.
+//   bindings: source, dy, result
+//   A workgroup takes a row: its invocations add up every 64th element, then halves pairwise.
+//   workgroups: ROWS, linear (x fastest, then y)
+struct Sizes {
+  ROWS: u32,
+  COLUMNS: u32,
+  CENTRED: u32,
+  EPS: f32,
+}
+@group(0) @binding(0) var<uniform> sizes: Sizes;
+@group(0) @binding(1) var<storage, read_write> source: array<f32>;
+@group(0) @binding(2) var<storage, read_write> dy: array<f32>;
+@group(0) @binding(3) var<storage, read_write> result: array<f32>;
+
+var<workgroup> partial: array<f32, 64>;
+
+// The sum of all invocations' values, for all of them.
+fn total(own: f32, thread: u32) -> f32 {
+  partial[thread] = own;
+  workgroupBarrier();
+  for (var half = 32u; half > 0u; half /= 2u) {
+    if (thread < half) {
+      partial[thread] += partial[thread + half];
+    }
+    workgroupBarrier();
+  }
+  let sum = partial[0];
+  workgroupBarrier();
+  return sum;
+}
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let row = group.x + group.y * groups.x;
+  let columns = select(0u, sizes.COLUMNS, row < sizes.ROWS);
+  let base = row * sizes.COLUMNS;
+  let count = f32(sizes.COLUMNS);
+  var own = 0.0f;
+  for (var c = thread; c < columns; c += 64u) {
+    own += source[base + c];
+  }
+  let mean = select(0.0f, total(own, thread) / count, sizes.CENTRED == 1u);
+  own = 0.0f;
+  for (var c = thread; c < columns; c += 64u) {
+    let e = source[base + c] - mean;
+    own += e * e;
+  }
+  let factor = 1.0f / sqrt(total(own, thread) / count + sizes.EPS);
+  own = 0.0f;
+  for (var c = thread; c < columns; c += 64u) {
+    own += dy[base + c];
+  }
+  let middle = select(0.0f, total(own, thread) / count, sizes.CENTRED == 1u);
+  own = 0.0f;
+  for (var c = thread; c < columns; c += 64u) {
+    own += dy[base + c] * (source[base + c] - mean);
+  }
+  let slope = factor * factor * (total(own, thread) / count);
+  for (var c = thread; c < columns; c += 64u) {
+    result[base + c] = (dy[base + c] - middle - (source[base + c] - mean) * slope) * factor;
+  }
+}
