@@ -4,6 +4,8 @@ import * as arithmetic from './arithmetic.js';
 import * as casts from './cast.js';
 import type { OpDefinition } from './define.js';
 import * as gathers from './gather.js';
+import * as halves from './half.js';
+import * as bytes from './int8.js';
 import * as products from './matmul.js';
 import * as movements from './movement.js';
 import * as randoms from './random.js';
@@ -17,13 +19,26 @@ export * from './compositions.js';
 export { pow } from './compositions.js';
 export type { TensorLike } from './elementwise.js';
 export * from './gather.js';
+export { fromHalf, toHalf } from './half.js';
+export { dequantizeRows, matmulInt8, type QuantizedRows, quantizeByRow, quantizeRows } from './int8.js';
 export * from './matmul.js';
 export * from './movement.js';
 export * from './random.js';
 export * from './reduce.js';
 export * from './softmax.js';
 
-const modules = [arithmetic, casts, products, reductions, movements, gathers, softmaxes, randoms];
+const modules = [
+  arithmetic,
+  casts,
+  products,
+  reductions,
+  movements,
+  gathers,
+  softmaxes,
+  randoms,
+  halves,
+  bytes,
+];
 
 /** Every op that has an entry, found by its recorder's `definition`. */
 export const opTable: readonly OpDefinition<Attributes>[] = modules

@@ -43,6 +43,8 @@ const wasm: Record<string, Rule> = {
   sum: summed,
   prod: multiplied,
   matmul: products,
+  matmulInt8: [2, 0], // the sum as a float, the product of the scales, the product of both
+  dequantizeRows: [0.5, 0],
   scatterAdd: added,
   // exp of a difference of size 4, which is rounded; then a sum over the row and a quotient
   softmax: (site) => [8 + Math.sqrt(site.output.shape.at(-1)!), 0],
@@ -67,6 +69,8 @@ const webgpu: Record<string, Rule> = {
   sum: summed,
   prod: multiplied,
   matmul: products,
+  matmulInt8: [2, 0],
+  dequantizeRows: [0.5, 0],
   scatterAdd: added,
   softmax: [20, 0], // exp of up to 4, sum, quotient
   logSoftmax: [4, 16], // exp, log
