@@ -8,12 +8,26 @@ export { grad, gradients, hessianVectorProduct, valueAndGrad, vjp } from './grad
 export { Tensor, Variable } from './graph.js';
 export * as loss from './loss/index.js';
 export * as nn from './nn/index.js';
+export {
+  loadQuantized,
+  Quantized,
+  type QuantizeOptions,
+  quantize,
+  quantizedFromBytes,
+} from './nn/quantize.js';
 export * from './ops/index.js';
 export * as optim from './optim/index.js';
 export { setAssetsUrl } from './platform.js';
 export { decodeSafetensors, encodeSafetensors } from './safetensors.js';
 export { type Nested, read, type TensorOptions, tensor, variable } from './tensor.js';
-export { load, save, weightsFromBytes, weightsSha256, weightsToBytes } from './train/files.js';
+export {
+  load,
+  type SaveOptions,
+  save,
+  weightsFromBytes,
+  weightsSha256,
+  weightsToBytes,
+} from './train/files.js';
 export {
   type EpochReport,
   evaluate,

@@ -130,7 +130,7 @@ const dequantizeDefinition: KernelOp<DequantizeAttributes> = {
 };
 
 /** Elements of which 2^14 (that is 128 * 128) each certainly fit an int32. */
-const mostWords = 2 ** 17 / 4 - 1;
+export const mostWords = 2 ** 17 / 4 - 1;
 
 function productReference({ inputs: [a, b], values, out }: ReferenceContext): void {
   const [rows, words] = a!.shape as [number, number];
