@@ -1,5 +1,5 @@
 // result[r, w] = round(source[r, k] * factor[r]) of k = 4w to 4w + 3, ties to even, within +-127, a byte each, the first
-// in the low bits; zeros beyond COLUMNS.
+// in the low bits; zeros for NaN and beyond COLUMNS.
 //   bindings: source (ROWS, COLUMNS), factor (ROWS), result (ROWS, WORDS)
 //   workgroups: ceil(ROWS * WORDS / 64), linear (x fastest, then y)
 struct Sizes {
@@ -23,7 +23,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   var word = 0u;
   for (var i = 0u; i < 4u && first + i < sizes.COLUMNS; i++) {
     let scaled = round(source[row * sizes.COLUMNS + first + i] * factor[row]);
-    let held = i32(clamp(scaled, -127.0f, 127.0f));
+    let is_nan = (bitcast<u32>(scaled) & 0x7fffffffu) > 0x7f800000u;
+    let held = select(i32(clamp(scaled, -127.0f, 127.0f)), 0, is_nan);
     word |= (bitcast<u32>(held) & 255u) << (8u * i);
   }
   result[at] = word;

@@ -58,6 +58,38 @@ def scatter_add(x, indices, axis, size):
     return torch.zeros(shape, dtype=x.dtype).index_add(axis, indices, x)
 
 
+def words(t):
+    """Bytes along the last axis (a multiple of 4 of them) as int32, the first in the low bits."""
+    return torch.from_numpy(t.contiguous().numpy().view('<i4'))
+
+
+def unpacked(t, dtype):
+    return torch.from_numpy(t.contiguous().numpy().view(dtype))
+
+
+def to_half(x):
+    flat = x.detach().reshape(-1).half()
+    return words(F.pad(flat, (0, len(flat) % 2)))
+
+
+def from_half(x, shape, dtype):
+    return unpacked(x, '<f2').reshape(-1)[:torch.Size(shape).numel()].reshape(shape).to(DTYPES[dtype])
+
+
+def quantize_rows(x, factor):
+    q = (x * factor[:, None]).detach().round().clamp(-127, 127).to(torch.int8)
+    return words(F.pad(q, (0, -x.shape[1] % 8)))
+
+
+def dequantize_rows(q, scale, cols):
+    return unpacked(q, 'i1')[:, :cols] * scale.detach()[:, None]
+
+
+def matmul_int8(a, b, scale_a, scale_b):
+    total = unpacked(a, 'i1').long() @ unpacked(b, 'i1').long().T
+    return total * (scale_a[:, None] * scale_b).detach()
+
+
 CASTS = dict(DTYPES)
 
 OPS = {
@@ -89,6 +121,11 @@ OPS = {
     'arange': lambda size, start, step, dtype: (torch.arange(size) * step + start).to(DTYPES[dtype]),
     'softmax': lambda x: x.softmax(-1),
     'logSoftmax': lambda x: x.log_softmax(-1),
+    'toHalf': to_half,
+    'fromHalf': from_half,
+    'quantizeRows': quantize_rows,
+    'dequantizeRows': dequantize_rows,
+    'matmulInt8': matmul_int8,
     # Functions made of ops; names as in cases.ts.
     'mean': lambda x: x.mean(),
     'mean 1': lambda x: x.mean(1, keepdim=True),
