@@ -1,24 +1,19 @@
 // Half precision (IEEE 754 binary16) as a way to store f32: two elements in a word of 32 bits, the first in its low
-// half, zeros after the last. Integer arithmetic throughout, but for one exact f32 sum each that aligns subnormals.
+// half, zeros after the last. Integer arithmetic throughout, but for one f32 operation each that aligns subnormals.
 import { address, shareOf, word } from './split';
 
 /** Elements in a unit of a thread's share. */
 const UNIT: i32 = 64;
 
-/** Four halves, one in each lane of 32 bits, as f32. Exact. */
+/** Four halves, one in each lane of 32 bits with its sign extended, as f32. Exact, subnormals too. */
 @inline
 function widen(h: v128): v128 {
   const top = i32x4.splat(0x0f800000);
-  const bits = i32x4.shl(v128.and(h, i32x4.splat(0x7fff)), 13);
-  const exponent = v128.and(bits, top);
-  const rebias = i32x4.splat(112 << 23);
-  const normal = i32x4.add(bits, rebias);
+  // Sign, exponent and fraction in their places; the exponent, and that of a subnormal, is 112 too small.
+  const t = v128.and(i32x4.shl(h, 13), i32x4.splat(0x8fffe000));
+  const y = f32x4.mul(t, i32x4.splat((112 + 127) << 23));
   // Infinity and NaN: exponent 31 becomes 255.
-  const large = i32x4.add(normal, v128.and(i32x4.eq(exponent, top), rebias));
-  // Exponent 0: 2^-14 (1 + fraction) - 2^-14.
-  const small = f32x4.sub(i32x4.add(normal, i32x4.splat(1 << 23)), i32x4.splat(113 << 23));
-  const y = v128.bitselect(small, large, i32x4.eq(exponent, i32x4.splat(0)));
-  return v128.or(y, i32x4.shl(v128.and(h, i32x4.splat(0x8000)), 16));
+  return v128.or(y, v128.and(i32x4.eq(v128.and(t, top), top), i32x4.splat(0x7f800000)));
 }
 
 /** Four f32 as halves in lanes of 32 bits, rounded to nearest, ties to even; any NaN becomes 0x7e00. */
@@ -56,13 +51,13 @@ function fromHalf<T>(args: usize, thread: i32, threads: i32): void {
   const dst = address(args, 0), src = address(args, 1);
   if (sizeof<T>() == 4) {
     for (; i + 8 <= end; i += 8) {
-      const h = v128.load(src + (<usize>i << 1)), to = dst + (<usize>i << 2);
-      v128.store(to, widen(i32x4.extend_low_i16x8_u(h)));
-      v128.store(to, widen(i32x4.extend_high_i16x8_u(h)), 16);
+      const from = src + (<usize>i << 1), to = dst + (<usize>i << 2);
+      v128.store(to, widen(v128.load16x4_s(from)));
+      v128.store(to, widen(v128.load16x4_s(from, 8)), 16);
     }
   }
   for (; i < end; i++) {
-    const x = f32x4.extract_lane(widen(i32x4.splat(load<u16>(src + (<usize>i << 1)))), 0);
+    const x = f32x4.extract_lane(widen(i32x4.splat(load<i16>(src + (<usize>i << 1)))), 0);
     store<T>(dst + <usize>i * sizeof<T>(), <T>x);
   }
 }
