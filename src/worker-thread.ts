@@ -28,6 +28,7 @@ export interface LabFitOptions {
   batchSize?: number;
   epochs?: number;
   seed?: number;
+  accumulate?: number;
   validation?: LabData;
 }
 

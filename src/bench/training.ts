@@ -2,7 +2,7 @@
 import { ArrayDataset } from '../data/dataset.js';
 import { digits } from '../data/digits.js';
 import { configure, type EngineOptions } from '../engine.js';
-import { crossEntropy } from '../loss/index.js';
+import { binaryCrossEntropy, crossEntropy, type Loss } from '../loss/index.js';
 import { linear, relu, sequential, sigmoid } from '../nn/layers.js';
 import type { Module } from '../nn/module.js';
 import { adam, type Optimizer, sgd } from '../optim/index.js';
@@ -26,6 +26,10 @@ interface Case {
   readonly distinct: number;
   model(): Module;
   optimizer(): Optimizer;
+  /** Cross-entropy with the labels where not said. */
+  readonly loss?: Loss;
+  /** The targets are the inputs. */
+  readonly autoencoder?: boolean;
 }
 
 const cases: readonly Case[] = [
@@ -45,16 +49,33 @@ const cases: readonly Case[] = [
     model: () => sequential(linear(784, 800), relu(), linear(800, 800), relu(), linear(800, 10)),
     optimizer: () => adam(),
   },
+  {
+    name: 'train/autoencoder_b128',
+    batchSize: 128,
+    batches: 10,
+    distinct: 16,
+    model: () =>
+      sequential(
+        ...[linear(784, 256), relu(), linear(256, 64), relu()],
+        ...[linear(64, 256), relu(), linear(256, 784)], // the loss has the last layer's sigmoid
+      ),
+    optimizer: () => adam(),
+    loss: binaryCrossEntropy(),
+    autoencoder: true,
+  },
 ];
 
 const checkedSteps = 3;
 const tolerance = 1e-4;
 
 /** The losses of the first steps on one batch. */
-async function firstLosses({ model: make, optimizer: choose }: Case, batch: ArrayDataset): Promise<number[]> {
+async function firstLosses(
+  { model: make, optimizer: choose, loss = crossEntropy() }: Case,
+  batch: ArrayDataset,
+): Promise<number[]> {
   const [model, optimizer] = [make(), choose()];
   const { epochs } = await fit(model, batch, {
-    loss: crossEntropy(),
+    loss,
     optimizer,
     batchSize: batch.length,
     epochs: checkedSteps,
@@ -73,9 +94,25 @@ function repeated(data: ArrayDataset, times: number): ArrayDataset {
   return new ArrayDataset({ ...data, inputs, targets });
 }
 
+/** The images as float32, inputs and targets at once. */
+function autoencoding({ inputs, inputShape, scale, name }: ArrayDataset): ArrayDataset {
+  const values = Float32Array.from(inputs, (v) => v * scale);
+  const dtype = 'float32';
+  return new ArrayDataset({
+    inputs: values,
+    targets: values,
+    inputShape,
+    inputDType: dtype,
+    targetShape: inputShape,
+    targetDType: dtype,
+    name,
+  });
+}
+
 async function run(bench: Case, options: EngineOptions, seconds: number): Promise<Measurement> {
   const { batchSize, distinct } = bench;
-  const { train } = await digits({ train: batchSize * bench.batches, test: 1 });
+  const { train: images } = await digits({ train: batchSize * bench.batches, test: 1 });
+  const train = bench.autoencoder ? autoencoding(images) : images;
   const few = train.take(distinct);
   await configure({ device: 'reference' });
   const expected = await firstLosses(bench, few);
@@ -95,7 +132,7 @@ async function timed(
   const rates: number[] = [];
   let total = 0;
   const { ops } = await fit(model, train, {
-    loss: crossEntropy(),
+    loss: bench.loss ?? crossEntropy(),
     optimizer,
     batchSize: bench.batchSize,
     epochs: Number.MAX_SAFE_INTEGER,

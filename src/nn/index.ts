@@ -1,4 +1,10 @@
 // Layers and models.
+export * from './attention.js';
+export * from './conv.js';
+export * from './dropout.js';
+export * from './embedding.js';
 export * as init from './init.js';
 export * from './layers.js';
 export { type Context, inference, Module, Parameter, RandomSource } from './module.js';
+export * from './regularizers.js';
+export * from './shape-layers.js';

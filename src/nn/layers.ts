@@ -7,7 +7,7 @@ import { fanInUniform, type Initializer } from './init.js';
 import { type Context, Module, Parameter } from './module.js';
 
 /** A whole number of units >= 1. */
-function checkUnits(where: string, name: string, value: number): void {
+export function checkUnits(where: string, name: string, value: number): void {
   if (Number.isInteger(value) && value >= 1) return;
   throw new OptionError({
     where,

@@ -45,6 +45,8 @@ export interface Context {
   /** Whether dropout and its like are on. */
   readonly training: boolean;
   readonly random: RandomSource;
+  /** Where layers put scalars that are added to the loss; missing where nothing is trained. */
+  readonly penalties?: Tensor[];
 }
 
 /** The context in which models are used rather than trained. */

@@ -1,7 +1,10 @@
 // All ops, and the table that tests, coverage and docs are made from.
 import type { Attributes } from '../graph.js';
+import * as alongs from './along.js';
 import * as arithmetic from './arithmetic.js';
 import * as casts from './cast.js';
+import * as convolutions from './conv.js';
+import * as crossEntropies from './cross-entropy.js';
 import type { OpDefinition } from './define.js';
 import * as gathers from './gather.js';
 import * as halves from './half.js';
@@ -10,24 +13,37 @@ import * as products from './matmul.js';
 import * as movements from './movement.js';
 import * as randoms from './random.js';
 import * as reductions from './reduce.js';
+import * as resizes from './resize.js';
+import * as scans from './scan.js';
 import * as softmaxes from './softmax.js';
+import * as sorts from './sort.js';
 
+export * from './along.js';
 export * from './arithmetic.js';
+export * from './attention.js';
 export * from './cast.js';
 export * from './compositions.js';
 // The one that takes short cuts for common exponents, over the op of the same name.
 export { pow } from './compositions.js';
+export * from './conv.js';
+export * from './cross-entropy.js';
 export type { TensorLike } from './elementwise.js';
 export * from './gather.js';
 export { fromHalf, toHalf } from './half.js';
 export { dequantizeRows, matmulInt8, type QuantizedRows, quantizeByRow, quantizeRows } from './int8.js';
 export * from './matmul.js';
 export * from './movement.js';
+export * from './pad-edges.js';
 export * from './random.js';
 export * from './reduce.js';
+export * from './resize.js';
+export * from './scan.js';
 export * from './softmax.js';
+export * from './sort.js';
 
 const modules = [
+/** A function, so that bundlers leave out what nobody uses. */
+const modules = (): object[] => [
   arithmetic,
   casts,
   products,
@@ -38,10 +54,16 @@ const modules = [
   randoms,
   halves,
   bytes,
+  convolutions,
+  crossEntropies,
+  alongs,
+  sorts,
+  scans,
+  resizes,
 ];
 
 /** Every op that has an entry, found by its recorder's `definition`. */
-export const opTable: readonly OpDefinition<Attributes>[] = modules
+export const opTable: readonly OpDefinition<Attributes>[] = /* @__PURE__ */ modules()
   .flatMap((m): unknown[] => Object.values(m))
   .filter((f): f is { definition: OpDefinition<Attributes> } => typeof f === 'function' && 'definition' in f)
   .map((f) => f.definition);

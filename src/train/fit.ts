@@ -8,9 +8,12 @@ import type { Tensor } from '../graph.js';
 import { crossEntropy, type Loss } from '../loss/index.js';
 import { inference, type Module } from '../nn/module.js';
 import type { Optimizer } from '../optim/index.js';
+import type { ScheduleLike } from '../optim/schedules.js';
 import { breathe } from '../platform.js';
 import { countOps } from '../schedule/plan.js';
 import { read, tensor } from '../tensor.js';
+import { EarlyStopping, type EarlyStoppingOptions, earlyStoppingNames } from './early-stopping.js';
+import { Rates } from './rates.js';
 import { EvaluationPass, type Totals, TrainingPass } from './step.js';
 
 /** What one epoch came to. */
@@ -37,7 +40,7 @@ export interface ProgressReport {
   samplesPerSecond: number;
 }
 
-export interface FitOptions {
+export interface FitOptions extends EarlyStoppingOptions {
   loss: Loss;
   optimizer: Optimizer;
   /** 32 where not said. */
@@ -48,8 +51,16 @@ export interface FitOptions {
   validation?: Dataset;
   /** First weights (if the model has none yet), order of the examples and dropout follow from it; 0 where not said. */
   seed?: number;
+  /**
+   * Batches in a step of the optimizer, 1 where not said: their gradients are summed up and the mean over all their
+   * examples makes one step, as a batch of that many times the size would, in the memory of a small one. What is left at
+   * the end of an epoch makes a step, too. Dropout draws anew for each batch.
+   */
+  accumulate?: number;
   /** A new order in each epoch; yes where not said. */
   shuffle?: boolean;
+  /** How the learning rate changes in the course of training, as in `schedules.cosine()`. */
+  schedule?: ScheduleLike;
   /** Called after each epoch; returning false stops. */
   onEpoch?: (report: EpochReport) => unknown;
   /** Called a few times a second. */
@@ -65,7 +76,10 @@ const fitOptionNames = [
   'epochs',
   'validation',
   'seed',
+  'accumulate',
   'shuffle',
+  'schedule',
+  ...earlyStoppingNames,
   'onEpoch',
   'onProgress',
   'signal',
@@ -73,8 +87,10 @@ const fitOptionNames = [
 
 export interface FitResult {
   epochs: EpochReport[];
-  /** Whether it ended early, by the signal or by onEpoch. */
+  /** Whether it ended early: by the signal, by onEpoch, for want of patience, or by the schedule. */
   stopped: boolean;
+  /** The epoch with the best value of what was watched (`patience`, `restoreBest`, `monitor`). */
+  bestEpoch?: number;
   /** Time of the training itself, without validation. */
   seconds: number;
   samplesPerSecond: number;
@@ -113,11 +129,13 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
     epochs = 1,
     validation,
     seed = 0,
+    accumulate = 1,
     shuffle = true,
     signal,
   } = options;
   checkCount('fit', 'batchSize', batchSize);
   checkCount('fit', 'epochs', epochs);
+  checkCount('fit', 'accumulate', accumulate);
   if (typeof loss !== 'function' || typeof optimizer?.update !== 'function') {
     throw new OptionError({
       where: 'fit',
@@ -125,8 +143,12 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
       hint: 'e.g. loss.crossEntropy() and optim.sgd({ lr: 0.1 })',
     });
   }
+  const stopping = new EarlyStopping(model, options, validation !== undefined);
+  const stepsPerEpoch =
+    data.length === undefined ? undefined : Math.ceil(data.length / batchSize / accumulate);
+  const rates = new Rates(optimizer, options.schedule, epochs, stepsPerEpoch);
   await model.initialize(seed);
-  const training = new TrainingPass(model, loss, data, optimizer, seed);
+  const training = new TrainingPass(model, loss, data, optimizer, seed, accumulate);
   const validating = validation && new EvaluationPass(model, loss, validation);
   const result: FitResult = { epochs: [], stopped: false, seconds: 0, samplesPerSecond: 0, ops: {} };
   let examples = 0;
@@ -139,6 +161,7 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
         training,
         data,
         { batchSize, shuffle, seed, epoch },
+        rates,
         pace,
         signal,
       )) {
@@ -165,8 +188,14 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
         seconds,
       };
       result.epochs.push(report);
-      if (options.onEpoch?.(report) === false) result.stopped = true;
+      const wanted = options.onEpoch?.(report) !== false;
+      // An epoch that was cut short says nothing of progress.
+      const goesOn =
+        result.stopped || [rates.afterEpoch(report), await stopping.goesOn(report)].every(Boolean);
+      if (!wanted || !goesOn) result.stopped = true;
     }
+    await stopping.restore();
+    if (stopping.bestEpoch) result.bestEpoch = stopping.bestEpoch;
     const prepared = await training.prepared();
     if (prepared) result.ops = countOps(prepared.plan);
   } finally {
@@ -199,12 +228,15 @@ async function* batchesOf(
   training: TrainingPass,
   data: Dataset,
   options: EpochOptions,
+  rates: Rates,
   pace: Pace,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Totals> {
   let reported = performance.now();
   for await (const batch of data.batches(options)) {
-    if (signal?.aborted) return;
+    if (signal?.aborted) break;
+    const setting = training.startsStep ? rates.beforeStep(options.epoch) : undefined;
+    if (setting) await setting;
     const waiting = training.run(await training.forSize(batch.size), batch);
     if (waiting) await waiting;
     if (performance.now() - reported > reportEvery) {
@@ -213,6 +245,7 @@ async function* batchesOf(
     }
     if (pace.due) await pace.rest();
   }
+  await training.finishStep();
 }
 
 async function evaluateWith(

@@ -1,12 +1,20 @@
 // Models, losses and optimizers as plain data, for what crosses a thread, a file or a command line.
 import { OptionError } from '../errors.js';
 import * as losses from '../loss/index.js';
+import { multiHeadAttention } from '../nn/attention.js';
+import * as convolutions from '../nn/conv.js';
+import { dropout2d } from '../nn/dropout.js';
+import { embedding } from '../nn/embedding.js';
 import * as layers from '../nn/layers.js';
 import type { Module } from '../nn/module.js';
+import { pad, reshape, upsample } from '../nn/shape-layers.js';
 import * as optimizers from '../optim/index.js';
 
 const layerMakers = {
   linear: layers.linear,
+  conv1d: convolutions.conv1d,
+  conv2d: convolutions.conv2d,
+  convTranspose2d: convolutions.convTranspose2d,
   relu: layers.relu,
   sigmoid: layers.sigmoid,
   tanh: layers.tanh,
@@ -20,6 +28,12 @@ const layerMakers = {
   logSoftmax: layers.logSoftmax,
   flatten: layers.flatten,
   dropout: layers.dropout,
+  dropout2d,
+  embedding,
+  multiHeadAttention,
+  upsample,
+  pad,
+  reshape,
 };
 const lossMakers = {
   crossEntropy: losses.crossEntropy,

@@ -1,7 +1,9 @@
 // What is compared with PyTorch: every sample of the op table, functions made of ops, losses; inputs with fixed values.
 import { dtypes, type HostArray, isFloat, sizeOf } from '../../src/dtype.js';
-import type { Spec, Tensor } from '../../src/graph.js';
+import { activeTrace, type Spec, type Tensor, traced } from '../../src/graph.js';
 import * as loss from '../../src/loss/index.js';
+import * as nn from '../../src/nn/index.js';
+import { inference } from '../../src/nn/module.js';
 import * as ops from '../../src/ops/index.js';
 import { RandomStream } from '../../src/philox.js';
 import { type Case, type Float, recordCase, specsOf, spread, takes } from '../ops/cases.js';
@@ -43,6 +45,13 @@ interface Made {
 const shape = [3, 4, 5];
 const on = (name: string, f: Made['f'], range?: readonly [number, number]): Made =>
   range ? { name, inputs: [shape], f, range } : { name, inputs: [shape], f };
+
+const pair = [
+  [6, 4],
+  [6, 4],
+] as const;
+const classWeights = [0.5, 1, 2, 0.25];
+const onLabels = (name: string, f: Made['f']): Made => ({ name, inputs: [[6, 4]], labels: 4, f });
 
 /** Names are what make.py knows. */
 const made: readonly Made[] = [
@@ -123,7 +132,153 @@ const made: readonly Made[] = [
     ],
     f: loss.meanSquaredError(),
   },
+  onLabels('crossEntropy classWeights', loss.crossEntropy({ classWeights, labelSmoothing: 0.1 })),
+  onLabels('crossEntropy ignoreLabel', loss.crossEntropy({ classWeights, ignoreLabel: 2 })),
+  {
+    name: 'crossEntropy of distributions, classWeights',
+    inputs: pair,
+    range: [0, 1],
+    f: loss.crossEntropy({ classWeights }),
+  },
+  {
+    name: 'crossEntropy weights',
+    inputs: [[6, 4], [6]],
+    labels: 4,
+    range: [0, 2],
+    f: (x, w, y) => loss.crossEntropy()(x!, y!, w!),
+  },
+  {
+    name: 'crossEntropy of sequences',
+    inputs: [[24, 4]],
+    labels: 4,
+    f: (x, y) => loss.crossEntropy()(ops.reshape(x!, [6, 4, 4]), ops.reshape(y!, [6, 4])),
+  },
+  onLabels('nll', (x, y) => loss.nll()(ops.logSoftmax(x!), y!)),
+  {
+    name: 'binaryCrossEntropy positiveWeight',
+    inputs: pair,
+    range: [0, 1],
+    f: loss.binaryCrossEntropy({ positiveWeight: 3 }),
+  },
+  {
+    name: 'binaryCrossEntropy weights',
+    inputs: [...pair, [6]],
+    range: [0, 1],
+    f: (x, t, w) => loss.binaryCrossEntropy()(x!, t!, w!),
+  },
+  { name: 'huber', inputs: pair, f: loss.huber({ delta: 0.8 }) },
+  { name: 'huber weights', inputs: [...pair, [6]], f: (x, t, w) => loss.huber()(x!, t!, ops.abs(w!)) },
+  { name: 'l1', inputs: pair, f: loss.l1() },
+  {
+    name: 'gaussianNll',
+    inputs: [
+      [6, 8],
+      [6, 4],
+    ],
+    f: loss.gaussianNll({ full: true }),
+  },
+  { name: 'perceptron', inputs: pair, f: (x, t) => loss.perceptron()(x!, ops.sign(t!)) },
+  onLabels('perceptron of classes', loss.perceptron()),
+  { name: 'hinge', inputs: pair, f: (x, t) => loss.hinge()(x!, ops.sign(t!)) },
+  {
+    name: 'hinge squared',
+    inputs: pair,
+    f: (x, t) => loss.hinge({ margin: 0.5, squared: true })(x!, ops.sign(t!)),
+  },
+  onLabels('multiClassHinge', loss.multiClassHinge({ margin: 0.7 })),
+  onLabels('multiClassHinge squared', loss.multiClassHinge({ squared: true })),
+  { name: 'klDivergence', inputs: pair, range: [0.01, 1], f: loss.klDivergence() },
+  on('sort', (x) => ops.sort(x, 1).values),
+  on('topK', (x) => ops.topK(x, 3, 1).values),
+  ...(
+    [
+      ['nearest', [7, 3], {}],
+      ['bilinear', [7, 3], { mode: 'bilinear' }],
+      ['bilinear corners', [5, 9], { mode: 'bilinear', alignCorners: true }],
+    ] as const
+  ).map(
+    ([name, sizes, options]): Made => ({
+      name: `resize ${name}`,
+      inputs: [[2, 4, 5, 3]],
+      f: (x) => ops.resize(x!, sizes, options),
+    }),
+  ),
+  on('padEdges reflect', (x) =>
+    ops.padEdges(
+      x,
+      [
+        [0, 0],
+        [2, 1],
+        [1, 2],
+      ],
+      'reflect',
+    ),
+  ),
+  on('padEdges replicate', (x) =>
+    ops.padEdges(
+      x,
+      [
+        [0, 0],
+        [5, 1],
+        [1, 7],
+      ],
+      'replicate',
+    ),
+  ),
+  {
+    name: 'attention',
+    inputs: [
+      [2, 3, 4, 6],
+      [2, 3, 5, 6],
+      [2, 3, 5, 7],
+    ],
+    f: (q, k, v) => ops.scaledDotProductAttention(q!, k!, v!),
+  },
+  {
+    name: 'attention causal',
+    inputs: [
+      [2, 6, 3],
+      [2, 6, 3],
+      [2, 6, 3],
+    ],
+    f: (q, k, v) => ops.scaledDotProductAttention(q!, k!, v!, { causal: true }),
+  },
+  {
+    name: 'attention mask',
+    inputs: [
+      [2, 4, 3],
+      [2, 5, 3],
+      [2, 5, 3],
+      [4, 5],
+    ],
+    f: (q, k, v, mask) => ops.scaledDotProductAttention(q!, k!, v!, { mask: mask! }),
+  },
+  {
+    name: 'multiHeadAttention',
+    inputs: [[2, 5, 4], [4, 12], [12], [4, 4], [4]],
+    f: (x, ...own) =>
+      withParameters(nn.multiHeadAttention(4, 2), own, (layer) => layer.forward(x!, inference())),
+  },
+  {
+    name: 'embedding',
+    inputs: [[4, 3]],
+    labels: 4,
+    f: (table, y) =>
+      withParameters(nn.embedding(4, 3, { paddingIndex: 1 }), [table!], (layer) => layer.forward(y!)),
+  },
 ];
+
+/** Records what `f` does with a layer whose parameters have the given values. */
+function withParameters<M extends nn.Module>(
+  layer: M,
+  values: readonly Tensor[],
+  f: (layer: M) => Tensor,
+): Tensor {
+  return traced(() => {
+    for (const [i, p] of layer.parameters().entries()) activeTrace()!.assignments.set(p, values[i]!);
+    return f(layer);
+  }).result;
+}
 
 function fromFunction({ name, inputs, labels, range = [-2, 2], f }: Made): GoldenCase {
   const specs: Spec[] = inputs.map((own) => ({ shape: own, dtype: 'float32' }));

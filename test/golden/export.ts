@@ -2,6 +2,7 @@
 import { sizeOf } from '../../src/dtype.js';
 import { weights } from '../ops/cases.js';
 import { fingerprint, goldenCases, keptElements } from './cases.js';
+import * as schedules from './schedules.js';
 import { batch, materials, networks, steps } from './trajectories.js';
 
 const cases = goldenCases.map((c) => ({
@@ -30,5 +31,6 @@ console.log(
     })),
     batch,
     steps,
+    schedules: { names: Object.keys(schedules.made), length: schedules.length, losses: schedules.losses },
   }),
 );

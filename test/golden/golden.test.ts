@@ -8,6 +8,7 @@ import { vjp } from '../../src/grad.js';
 import type { Tensor } from '../../src/graph.js';
 import { compile, configure, engine, gradients, loss, nn, opTable, tensor } from '../../src/index.js';
 import { inference } from '../../src/nn/module.js';
+import type { EpochReport } from '../../src/train/fit.js';
 import { environment } from '../helpers/environment.js';
 import { suite } from '../helpers/suite.js';
 import { dataTensor, type Float, weights } from '../ops/cases.js';
@@ -15,6 +16,7 @@ import { evaluateAll, largest, report } from '../ops/evaluate.js';
 import { gradientTolerance } from '../ops/tolerances.js';
 import { fingerprint, type GoldenCase, goldenCases, keptElements, specsAs } from './cases.js';
 import json from './ops.json';
+import { length, losses, made } from './schedules.js';
 import { batch, materials, type Network, networks, optimizers, steps } from './trajectories.js';
 
 interface Kept {
@@ -30,6 +32,7 @@ interface Golden {
 const golden = json as unknown as {
   readonly without: Readonly<Record<string, string>>;
   readonly cases: Readonly<Record<string, Golden>>;
+  readonly schedules: Readonly<Record<string, number[]>>;
   readonly trajectories: Readonly<Record<string, { losses: number[]; weights: number[][] }>>;
 };
 
@@ -132,6 +135,21 @@ for (const device of environment.devices) {
     });
   }
 }
+
+test('learning-rate schedules, step by step', () => {
+  const found: string[] = [];
+  assert.equal(Object.keys(golden.schedules), Object.keys(made));
+  for (const [name, wanted] of Object.entries(golden.schedules)) {
+    const schedule = made[name]!();
+    for (let step = 0; step < length; step++) {
+      const factor = schedule.factor({ step, epoch: step, epochs: length, stepsPerEpoch: 1 });
+      if (!(Math.abs(factor - wanted[step]!) <= 1e-12))
+        found.push(`${name}: ${factor} instead of ${wanted[step]} at step ${step}`);
+      schedule.afterEpoch?.({ epoch: step + 1, trainLoss: losses[step]! } as EpochReport);
+    }
+  }
+  report(found);
+});
 
 /** Losses of each step and weights after the last. */
 async function train(network: Network): Promise<{ losses: number[]; weights: HostArray[] }> {

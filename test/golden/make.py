@@ -88,9 +88,72 @@ def dequantize_rows(q, scale, cols):
 def matmul_int8(a, b, scale_a, scale_b):
     total = unpacked(a, 'i1').long() @ unpacked(b, 'i1').long().T
     return total * (scale_a[:, None] * scale_b).detach()
+def conv2d(x, w, strides, pads, dilations, groups):
+    top, bottom, left, right = pads
+    x = F.pad(x.permute(0, 3, 1, 2), (left, right, top, bottom))
+    y = F.conv2d(x, w.permute(3, 2, 0, 1), stride=strides, dilation=dilations, groups=groups)
+    return y.permute(0, 2, 3, 1)
+
+
+def conv2d_input(dy, w, size, **options):
+    x = torch.zeros(dy.shape[0], *size, w.shape[2] * options['groups'], requires_grad=True)
+    return torch.autograd.grad(conv2d(x, w, **options), x, dy, create_graph=True)[0]
+
+
+def conv2d_filter(x, dy, kernel, **options):
+    w = torch.zeros(*kernel, x.shape[3] // options['groups'], dy.shape[3], requires_grad=True)
+    return torch.autograd.grad(conv2d(x, w, **options), w, dy, create_graph=True)[0]
+def add_along(x, indices, axis, size):
+    shape = list(x.shape)
+    shape[axis] = size
+    return torch.zeros(shape, dtype=x.dtype).scatter_add(axis, indices.long(), x)
+
+
+def cumsum(x, axis, reverse, exclusive):
+    x = x.flip(axis) if reverse else x
+    y = x.cumsum(axis) - (x if exclusive else 0)
+    return (y.flip(axis) if reverse else y).to(x.dtype)
+
+
+def resample(x, axis, size, to, linear, alignCorners):
+    """Along one axis, as (all others, 1, size)."""
+    y = x.movedim(axis, -1)
+    flat = y.reshape(-1, 1, size)
+    mode = {'mode': 'linear', 'align_corners': alignCorners} if linear else {'mode': 'nearest'}
+    return F.interpolate(flat, size=to, **mode).reshape(y.shape[:-1] + (to,)).movedim(-1, axis)
+
+
+def resample_gradient(dy, axis, size, to, linear, alignCorners):
+    shape = list(dy.shape)
+    shape[axis] = size
+    x = torch.zeros(shape, requires_grad=True)
+    y = resample(x, axis, size, to, linear, alignCorners)
+    return torch.autograd.grad(y, x, dy, create_graph=True)[0]
+
+
+def resize(size, **mode):
+    """Channels last."""
+    return lambda x: F.interpolate(x.movedim(-1, 1), size=size, **mode).movedim(1, -1)
+
+
+def attention(q, k, v, mask=None):
+    scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+    return (scores if mask is None else scores + mask).softmax(-1) @ v
+
+
+def causal(q, k):
+    return torch.full((q.shape[-2], k.shape[-2]), float('-inf')).triu(1)
+
+
+def multi_head(x, w, b, wo, bo):
+    """PyTorch's own layer, batch first, with weights (inputs, outputs) as here."""
+    layer = torch.nn.MultiheadAttention(x.shape[-1], 2, batch_first=True)
+    weights = {'in_proj_weight': w.T, 'in_proj_bias': b, 'out_proj.weight': wo.T, 'out_proj.bias': bo}
+    return torch.nn.utils.stateless.functional_call(layer, weights, (x, x, x), {'need_weights': False})[0]
 
 
 CASTS = dict(DTYPES)
+CLASS_WEIGHTS = torch.tensor([0.5, 1, 2, 0.25])
 
 OPS = {
     'neg': torch.neg, 'abs': torch.abs, 'sign': torch.sign, 'exp': torch.exp, 'log': torch.log,
@@ -103,6 +166,7 @@ OPS = {
     'cast': lambda x, dtype: x.to(CASTS[dtype]),
     'broadcastTo': lambda x, shape: x.expand(shape),
     'matmul': matmul,
+    'conv2d': conv2d, 'conv2dInputGradient': conv2d_input, 'conv2dFilterGradient': conv2d_filter,
     'sum': reduced(lambda x, axis: x.sum(axis)),
     'prod': reduced(lambda x, axis: x.prod(axis)),
     'max': reduced(lambda x, axis: x.amax(axis)),
@@ -126,6 +190,16 @@ OPS = {
     'quantizeRows': quantize_rows,
     'dequantizeRows': dequantize_rows,
     'matmulInt8': matmul_int8,
+    'crossEntropyLogits': lambda x, y: F.cross_entropy(x, y.long(), reduction='none'),
+    'crossEntropyLogitsGradient': lambda x, y, dy:
+        (x.softmax(-1) - F.one_hot(y.long(), x.shape[-1])) * dy.unsqueeze(-1),
+    'takeAlongAxis': lambda x, indices, axis: x.gather(axis, indices.long()),
+    'addAlongAxis': add_along,
+    'argsort': lambda x, axis, count, descending:
+        x.sort(dim=axis, descending=descending, stable=True)[1].narrow(axis, 0, count).to(torch.int32),
+    'cumsum': cumsum,
+    'resample': resample,
+    'resampleGradient': resample_gradient,
     # Functions made of ops; names as in cases.ts.
     'mean': lambda x: x.mean(),
     'mean 1': lambda x: x.mean(1, keepdim=True),
@@ -157,10 +231,119 @@ OPS = {
     'binaryCrossEntropy': lambda x, t: F.binary_cross_entropy_with_logits(x, t, reduction='sum') / len(x),
     'quadratic': lambda x, t: 0.5 * F.mse_loss(x, t, reduction='sum') / len(x),
     'meanSquaredError': F.mse_loss,
+    'crossEntropy classWeights': lambda x, y: F.cross_entropy(x, y.long(), CLASS_WEIGHTS, label_smoothing=0.1),
+    'crossEntropy ignoreLabel': lambda x, y: F.cross_entropy(x, y.long(), CLASS_WEIGHTS, ignore_index=2),
+    'crossEntropy of distributions, classWeights': lambda x, t: F.cross_entropy(x, t, CLASS_WEIGHTS),
+    'crossEntropy weights': lambda x, w, y: (w * F.cross_entropy(x, y.long(), reduction='none')).sum() / w.sum(),
+    'crossEntropy of sequences': lambda x, y: F.cross_entropy(x, y.long()),
+    'nll': lambda x, y: F.nll_loss(x.log_softmax(-1), y.long()),
+    'binaryCrossEntropy positiveWeight': lambda x, t: F.binary_cross_entropy_with_logits(
+        x, t, pos_weight=torch.tensor(3.0), reduction='sum') / len(x),
+    'binaryCrossEntropy weights': lambda x, t, w: (w * F.binary_cross_entropy_with_logits(
+        x, t, reduction='none').sum(1)).sum() / w.sum(),
+    'huber': lambda x, t: F.huber_loss(x, t, delta=0.8),
+    'huber weights': lambda x, t, w: (w.abs() * F.huber_loss(x, t, reduction='none').mean(1)).sum() / w.abs().sum(),
+    'l1': F.l1_loss,
+    'gaussianNll': lambda x, t: F.gaussian_nll_loss(x[:, :4], t, x[:, 4:].exp(), full=True, eps=1e-30),
+    'perceptron': lambda x, t: (-x * t.sign()).clamp(min=0).mean(),
+    'perceptron of classes': lambda x, y: (x.amax(1) - x[range(len(x)), y.long()]).mean(),
+    'hinge': lambda x, t: (1 - x * t.sign()).clamp(min=0).mean(),
+    'hinge squared': lambda x, t: ((0.5 - x * t.sign()).clamp(min=0) ** 2).mean(),
+    'multiClassHinge': lambda x, y: F.multi_margin_loss(x, y.long(), margin=0.7),
+    'multiClassHinge squared': lambda x, y: F.multi_margin_loss(x, y.long(), p=2),
+    'klDivergence': lambda x, t: F.kl_div(x.log_softmax(-1), t, reduction='batchmean'),
+    'sort': lambda x: x.sort(1)[0],
+    'topK': lambda x: x.topk(3, 1)[0],
+    'resize nearest': resize((7, 3), mode='nearest'),
+    'resize bilinear': resize((7, 3), mode='bilinear', align_corners=False),
+    'resize bilinear corners': resize((5, 9), mode='bilinear', align_corners=True),
+    'padEdges reflect': lambda x: F.pad(x.unsqueeze(0), (1, 2, 2, 1), mode='reflect').squeeze(0),
+    'padEdges replicate': lambda x: F.pad(x.unsqueeze(0), (1, 7, 5, 1), mode='replicate').squeeze(0),
+    'attention': attention,
+    'attention causal': lambda q, k, v: attention(q, k, v, causal(q, k)),
+    'attention mask': attention,
+    'multiHeadAttention': multi_head,
+    'embedding': lambda x, y: F.embedding(y.long(), x, padding_idx=1),
 }
 
 # Draws of the library's own generator, whose published vectors are in test/unit/philox.test.ts.
 WITHOUT = {'randomUniform': "the library's own generator", 'randomNormal': "the library's own generator"}
+
+
+def hooked(optimizer, before=None, after=None):
+    """An optimizer with something done to its parameters before and after each step."""
+    step = optimizer.step
+    params = [p for group in optimizer.param_groups for p in group['params']]
+
+    def stepped():
+        if before:
+            before(params)
+        step()
+        if after:
+            with torch.no_grad():
+                after(params)
+
+    optimizer.step = stepped
+    return optimizer
+
+
+def l1(strength):
+    """The gradient of strength * sum(|w|), of weights only."""
+
+    def apply(params):
+        for p in params:
+            if p.dim() > 1:
+                p.grad += strength * p.detach().sign()
+
+    return apply
+
+
+def max_norm(limit):
+    def apply(params):
+        for p in params:
+            if p.dim() > 1:
+                p.copy_(p.renorm(2, 1, limit))
+
+    return apply
+
+
+class Formula(torch.optim.Optimizer):
+    """Optimizers that PyTorch does not have, as their papers write them."""
+
+    def __init__(self, params, rule, **defaults):
+        super().__init__(params, defaults)
+        self.rule = rule
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group['params']:
+                state = self.state[p]
+                state.setdefault('m', torch.zeros_like(p))
+                state.setdefault('v', torch.zeros_like(p))
+                state['t'] = state.get('t', 0) + 1
+                self.rule(p, p.grad, state, group)
+
+
+def lamb(p, g, s, o):
+    (b1, b2), wd = o['betas'], o['weight_decay']
+    s['m'] = b1 * s['m'] + (1 - b1) * g
+    s['v'] = b2 * s['v'] + (1 - b2) * g * g
+    r = (s['m'] / (1 - b1 ** s['t'])) / ((s['v'] / (1 - b2 ** s['t'])) ** 0.5 + 1e-6) + wd * p
+    p -= o['lr'] * p.norm() / r.norm() * r
+
+
+def lion(p, g, s, o):
+    b1, b2 = o['betas']
+    p -= o['lr'] * ((b1 * s['m'] + (1 - b1) * g).sign() + o['weight_decay'] * p)
+    s['m'] = b2 * s['m'] + (1 - b2) * g
+
+
+def groups(params):
+    params[0]['weight_decay'] = 0.05
+    params[1].update(lr=0.03, weight_decay=0.2)
+    return params
+
 
 OPTIMIZERS = {
     'sgd': lambda p: torch.optim.SGD(p(0), lr=0.1),
@@ -171,7 +354,58 @@ OPTIMIZERS = {
     'adam betas': lambda p: torch.optim.Adam(p(0), lr=0.05, betas=(0.8, 0.95), eps=1e-4),
     'adam weightDecay': lambda p: torch.optim.Adam(p(0.1), lr=0.05),
     'adamW': lambda p: torch.optim.AdamW(p(0.1), lr=0.05),
+    'sgd clipNorm': lambda p: hooked(
+        torch.optim.SGD(p(0), lr=0.1, momentum=0.9), lambda ps: torch.nn.utils.clip_grad_norm_(ps, 1.5)
+    ),
+    'sgd clipValue': lambda p: hooked(
+        torch.optim.SGD(p(0), lr=0.1, momentum=0.9), lambda ps: torch.nn.utils.clip_grad_value_(ps, 0.4)
+    ),
+    'sgd groups': lambda p: torch.optim.SGD(groups(p(0)), lr=0.1),
+    'sgd l1': lambda p: hooked(torch.optim.SGD(p(0), lr=0.1), before=l1(0.05)),
+    'sgd maxNorm': lambda p: hooked(torch.optim.SGD(p(0), lr=0.1, momentum=0.9), after=max_norm(0.6)),
+    'amsGrad': lambda p: torch.optim.Adam(p(0), lr=0.05, betas=(0.8, 0.7), amsgrad=True),
+    'adamW amsgrad': lambda p: torch.optim.AdamW(p(0.1), lr=0.05, betas=(0.8, 0.7), amsgrad=True),
+    'adagrad': lambda p: torch.optim.Adagrad(p(0), lr=0.1),
+    'adagrad lrDecay': lambda p: torch.optim.Adagrad(
+        p(0.05), lr=0.1, lr_decay=0.1, initial_accumulator_value=0.2
+    ),
+    'rmsProp': lambda p: torch.optim.RMSprop(p(0), lr=0.01),
+    'rmsProp centered momentum': lambda p: torch.optim.RMSprop(
+        p(0.05), lr=0.01, alpha=0.9, centered=True, momentum=0.8
+    ),
+    'adadelta': lambda p: torch.optim.Adadelta(p(0), lr=0.7, rho=0.8),
+    'lamb': lambda p: Formula(p(0.1), lamb, lr=0.02, betas=(0.9, 0.999)),
+    'lion': lambda p: Formula(p(0.1), lion, lr=0.02, betas=(0.9, 0.99)),
 }
+
+lr = torch.optim.lr_scheduler
+SCHEDULES = {
+    'step': lambda o, n: lr.StepLR(o, 7, 0.3),
+    'multiStep': lambda o, n: lr.MultiStepLR(o, [3, 17, 30], 0.5),
+    'exponential': lambda o, n: lr.ExponentialLR(o, 0.93),
+    'cosine': lambda o, n: lr.CosineAnnealingLR(o, n, 0.05),
+    'cosineRestarts': lambda o, n: lr.CosineAnnealingWarmRestarts(o, 5, 2, 0.1),
+    'oneCycle': lambda o, n: lr.OneCycleLR(o, 1, n, cycle_momentum=False),
+    'oneCycle early': lambda o, n: lr.OneCycleLR(
+        o, 1, n, pct_start=0.2, cycle_momentum=False, div_factor=10, final_div_factor=100
+    ),
+    'warmUp, step': lambda o, n: lr.SequentialLR(o, [lr.LinearLR(o, 0.2, 1, 5), lr.StepLR(o, 10)], [5]),
+    'reduceOnPlateau': lambda o, n: lr.ReduceLROnPlateau(o, factor=0.5, patience=3),
+    'reduceOnPlateau cooldown': lambda o, n: lr.ReduceLROnPlateau(
+        o, factor=0.2, patience=2, cooldown=4, threshold=0.05, min_lr=0.03
+    ),
+}
+
+
+def schedule(name, n, losses):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1)
+    made = SCHEDULES[name](optimizer, n)
+    rates = []
+    for loss in losses:
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        made.step(loss) if isinstance(made, lr.ReduceLROnPlateau) else len(rates) < n and made.step()
+    return rates
 
 
 def kept(t, counts):
@@ -238,6 +472,10 @@ result = {
     'without': WITHOUT,
     'cases': {c['key']: golden(c, job['cotangents'], job['kept']) for c in job['cases'] if c['op'] not in WITHOUT},
     'trajectories': {n['name']: trajectory(n, job['batch'], job['steps']) for n in job['networks']},
+    'schedules': {
+        name: schedule(name, job['schedules']['length'], job['schedules']['losses'])
+        for name in job['schedules']['names']
+    },
 }
 lines = [f'{json.dumps(k)}:{json.dumps(v, separators=(",", ":"))}' for k, v in result['cases'].items()]
 rest = {k: v for k, v in result.items() if k != 'cases'}

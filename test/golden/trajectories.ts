@@ -15,6 +15,27 @@ export const optimizers: Readonly<Record<string, () => Optimizer>> = {
   'adam betas': () => optim.adam({ lr: 0.05, betas: [0.8, 0.95], eps: 1e-4 }),
   'adam weightDecay': () => optim.adam({ lr: 0.05, weightDecay: 0.1 }),
   adamW: () => optim.adamW({ lr: 0.05, weightDecay: 0.1 }),
+  'sgd clipNorm': () => optim.sgd({ lr: 0.1, momentum: 0.9, clipNorm: 1.5 }),
+  'sgd clipValue': () => optim.sgd({ lr: 0.1, momentum: 0.9, clipValue: 0.4 }),
+  'sgd groups': () =>
+    optim.sgd({
+      lr: 0.1,
+      weightDecay: 0.05,
+      groups: [{ parameters: (p) => p.rank === 1, lr: 0.03, weightDecay: 0.2, decayBiases: true }],
+    }),
+  'sgd l1': () => optim.sgd({ lr: 0.1, l1: 0.05 }),
+  'sgd maxNorm': () => optim.sgd({ lr: 0.1, momentum: 0.9, maxNorm: 0.6 }),
+  amsGrad: () => optim.amsGrad({ lr: 0.05, betas: [0.8, 0.7] }),
+  'adamW amsgrad': () => optim.adamW({ lr: 0.05, betas: [0.8, 0.7], weightDecay: 0.1, amsgrad: true }),
+  adagrad: () => optim.adagrad({ lr: 0.1 }),
+  'adagrad lrDecay': () =>
+    optim.adagrad({ lr: 0.1, lrDecay: 0.1, initialAccumulator: 0.2, weightDecay: 0.05 }),
+  rmsProp: () => optim.rmsProp({ lr: 0.01 }),
+  'rmsProp centered momentum': () =>
+    optim.rmsProp({ lr: 0.01, alpha: 0.9, centered: true, momentum: 0.8, weightDecay: 0.05 }),
+  adadelta: () => optim.adadelta({ lr: 0.7, rho: 0.8 }),
+  lamb: () => optim.lamb({ lr: 0.02, weightDecay: 0.1 }),
+  lion: () => optim.lion({ lr: 0.02, weightDecay: 0.1 }),
 };
 
 /** A network of linear layers with an activation between. */

@@ -8,10 +8,12 @@ const test = suite('layers of src');
 /** From the ground up. A file belongs to the first entry that its path starts with. */
 const layers = [
   ['errors'],
-  ['dtype', 'philox', 'platform'],
+  ['dtype', 'exact', 'philox', 'platform'],
   ['graph', 'ops/define'],
   ['ops/'],
+  ['checkpoint', 'custom-gradient'],
   ['grad'],
+  ['jacobian'],
   ['schedule/', 'backend/'],
   ['execute'],
   ['engine'],

@@ -20,6 +20,8 @@ export interface Target {
 
 export interface Emitted {
   builder: ProgramBuilder;
+  /** Number of calls up to the end of each step. */
+  ends: readonly number[];
   /** What the program takes on one thread, estimated. */
   seconds: number;
   /** Whether it uses the scratch memory. */
@@ -40,6 +42,7 @@ export function emit(steps: readonly Step[], target: Target): Emitted {
   ]);
   const most = Math.max(0, ...scratchBytes) * target.threads;
   const scratch = most && target.scratch(most);
+  const ends: number[] = [];
   for (const { kernel, calls, loop } of planned) {
     for (const call of calls) {
       builder.call(
@@ -50,8 +53,9 @@ export function emit(steps: readonly Step[], target: Target): Emitted {
       );
     }
     if (loop) emitLoop(builder, loop, scratch);
+    ends.push(builder.count);
   }
-  return { builder, seconds: estimate(steps, target), usesScratch: most > 0 };
+  return { builder, ends, seconds: estimate(steps, target), usesScratch: most > 0 };
 }
 
 /** For each thread. */

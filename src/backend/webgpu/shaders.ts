@@ -2,6 +2,7 @@
 import argreduce from '../../../gpu/argreduce.wgsl';
 import copy from '../../../gpu/copy.wgsl';
 import dequantizeRows from '../../../gpu/dequantize_rows.wgsl';
+import crossEntropy from '../../../gpu/cross_entropy.wgsl';
 import elementwise from '../../../gpu/elementwise.wgsl';
 import fill from '../../../gpu/fill.wgsl';
 import fromHalf from '../../../gpu/from_half.wgsl';
@@ -13,15 +14,16 @@ import matmulInt8 from '../../../gpu/matmul_int8.wgsl';
 import quantizeRows from '../../../gpu/quantize_rows.wgsl';
 import random from '../../../gpu/random.wgsl';
 import reduce from '../../../gpu/reduce.wgsl';
-import scatterAdd from '../../../gpu/scatter_add.wgsl';
 import softmax from '../../../gpu/softmax.wgsl';
 import toHalf from '../../../gpu/to_half.wgsl';
 import { DeviceError } from '../../errors.js';
 import type { Gpu } from './device.js';
 
-export const shaders: Readonly<Record<string, string>> = {
+/** Shaders that are there; those of shaders-extra.ts are added when one of them is asked for. */
+export const shaders: Record<string, string> = {
   argreduce,
   copy,
+  cross_entropy: crossEntropy,
   elementwise,
   fill,
   gather,
@@ -30,7 +32,6 @@ export const shaders: Readonly<Record<string, string>> = {
   matmul_direct: matmulDirect,
   random,
   reduce,
-  scatter_add: scatterAdd,
   softmax,
   dequantize_rows: dequantizeRows,
   from_half: fromHalf,
@@ -38,6 +39,12 @@ export const shaders: Readonly<Record<string, string>> = {
   quantize_rows: quantizeRows,
   to_half: toHalf,
 };
+
+/** Loads what is not there yet; a name that nobody knows is found out by whoever uses it. */
+export async function loadShaders(names: readonly string[]): Promise<void> {
+  if (names.every((name) => name in shaders)) return;
+  Object.assign(shaders, (await import('./shaders-extra.js')).extraShaders);
+}
 
 export interface PipelineSource {
   readonly text: string;
