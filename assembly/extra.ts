@@ -1,6 +1,3 @@
-// Kernels that a multilayer perceptron does not need, one file per family.
-export * from './half';
-export * from './int8';
 // Kernels that a multilayer perceptron does not need, one file per family: a module of its own, which is loaded when an
 // op asks for one of them. It shares memory and function table with the module of index.ts.
 export { matmul_f64 } from './gemm-f64';
@@ -10,3 +7,5 @@ export * from './along';
 export * from './resample';
 export * from './scan';
 export * from './sort';
+export * from './half';
+export * from './int8';

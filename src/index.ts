@@ -26,6 +26,7 @@ export { setAssetsUrl } from './platform.js';
 export { decodeSafetensors, encodeSafetensors } from './safetensors.js';
 export type { PlanRow } from './schedule/explain.js';
 export { type Nested, read, type TensorOptions, tensor, variable } from './tensor.js';
+export { type ExplainOptions, explainTraining, type StepExplanation } from './train/explain.js';
 export {
   load,
   type SaveOptions,
@@ -34,8 +35,6 @@ export {
   weightsSha256,
   weightsToBytes,
 } from './train/files.js';
-export { type ExplainOptions, explainTraining, type StepExplanation } from './train/explain.js';
-export { load, save, weightsFromBytes, weightsSha256, weightsToBytes } from './train/files.js';
 export {
   type EpochReport,
   evaluate,

@@ -41,7 +41,6 @@ export * from './scan.js';
 export * from './softmax.js';
 export * from './sort.js';
 
-const modules = [
 /** A function, so that bundlers leave out what nobody uses. */
 const modules = (): object[] => [
   arithmetic,
@@ -52,14 +51,14 @@ const modules = (): object[] => [
   gathers,
   softmaxes,
   randoms,
-  halves,
-  bytes,
   convolutions,
   crossEntropies,
   alongs,
   sorts,
   scans,
   resizes,
+  halves,
+  bytes,
 ];
 
 /** Every op that has an entry, found by its recorder's `definition`. */

@@ -35,11 +35,14 @@ if (!files.length) files.push(`${kernels}simd.wasm`, `${kernels}relaxed.wasm`);
 // M x K x N
 if (!shapes.length) shapes.push('1x784x800', '128x784x800', '1x1024x1024', '8x1024x1024', '128x100x10');
 
+const instance = (file, env) =>
+  new WebAssembly.Instance(new WebAssembly.Module(readFileSync(file)), { env }).exports;
+/** A build and, beside it, the module of its further kernels. */
 const load = (file) => {
   const memory = new WebAssembly.Memory({ initial: 64 });
-  const module = new WebAssembly.Module(readFileSync(file));
-  const exports = new WebAssembly.Instance(module, { env: { memory, abort() {} } }).exports;
-  return { name: file.split('/').at(-1), memory, exports };
+  const main = instance(file, { memory });
+  const extra = instance(file.replace(/\.wasm$/, '-extra.wasm'), { memory, table: main.table });
+  return { name: file.split('/').at(-1), memory, exports: { ...extra, ...main } };
 };
 const builds = files.flatMap((file) => {
   try {

@@ -88,6 +88,8 @@ def dequantize_rows(q, scale, cols):
 def matmul_int8(a, b, scale_a, scale_b):
     total = unpacked(a, 'i1').long() @ unpacked(b, 'i1').long().T
     return total * (scale_a[:, None] * scale_b).detach()
+
+
 def conv2d(x, w, strides, pads, dilations, groups):
     top, bottom, left, right = pads
     x = F.pad(x.permute(0, 3, 1, 2), (left, right, top, bottom))

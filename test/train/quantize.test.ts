@@ -161,6 +161,28 @@ for (const device of environment.devices) {
     model.dispose();
   });
 
+  test('convolutions have small weights and compute in float32', async () => {
+    const make = () =>
+      nn.sequential(nn.conv2d(2, 6, 3, { padding: 1 }), nn.relu(), nn.flatten(), nn.linear(6 * 25, 4));
+    const model = await make().initialize(7);
+    const x = tensor(randomValues(3 * 25 * 2), { shape: [3, 5, 5, 2] });
+    const wanted = await (await predict(model, x)).data();
+    for (const weights of kinds) {
+      const small = await quantize(model, { weights });
+      const bytes = await weightsToBytes(small);
+      const saved = decodeSafetensors(bytes).tensors.get('0.weight')!;
+      assert.equal([saved.shape, saved.stored], [[3, 3, 2, 6], weights === 'int8' ? 'I8' : 'F16']);
+      const copy = await quantizedFromBytes(make(), bytes);
+      for (const m of [small, copy]) {
+        const y = await (await predict(m, x)).data();
+        const error = largestOf(y.map((v, i) => v - wanted[i]!));
+        assert.ok(error > 0 && error < 0.03 * largestOf(wanted), `${weights}: off by ${error}`);
+        m.dispose();
+      }
+    }
+    model.dispose();
+  });
+
   test('a quarter and half of the bytes, in the engine and in the file', async () => {
     await configure(options);
     const e = await engine();

@@ -1,21 +1,16 @@
 // The shaders by base name, filled in for a call, and the pipelines made of them.
 import argreduce from '../../../gpu/argreduce.wgsl';
 import copy from '../../../gpu/copy.wgsl';
-import dequantizeRows from '../../../gpu/dequantize_rows.wgsl';
 import crossEntropy from '../../../gpu/cross_entropy.wgsl';
 import elementwise from '../../../gpu/elementwise.wgsl';
 import fill from '../../../gpu/fill.wgsl';
-import fromHalf from '../../../gpu/from_half.wgsl';
 import gather from '../../../gpu/gather.wgsl';
 import iota from '../../../gpu/iota.wgsl';
 import matmul from '../../../gpu/matmul.wgsl';
 import matmulDirect from '../../../gpu/matmul_direct.wgsl';
-import matmulInt8 from '../../../gpu/matmul_int8.wgsl';
-import quantizeRows from '../../../gpu/quantize_rows.wgsl';
 import random from '../../../gpu/random.wgsl';
 import reduce from '../../../gpu/reduce.wgsl';
 import softmax from '../../../gpu/softmax.wgsl';
-import toHalf from '../../../gpu/to_half.wgsl';
 import { DeviceError } from '../../errors.js';
 import type { Gpu } from './device.js';
 
@@ -33,11 +28,6 @@ export const shaders: Record<string, string> = {
   random,
   reduce,
   softmax,
-  dequantize_rows: dequantizeRows,
-  from_half: fromHalf,
-  matmul_int8: matmulInt8,
-  quantize_rows: quantizeRows,
-  to_half: toHalf,
 };
 
 /** Loads what is not there yet; a name that nobody knows is found out by whoever uses it. */
