@@ -19,10 +19,8 @@ export const wordsOfRow = (cols: number): number => 2 * Math.ceil(cols / 8);
 export const byteAt = (words: ArrayLike<number>, start: number, k: number): number =>
   (words[start + (k >> 2)]! << (24 - 8 * (k & 3))) >> 24;
 
-const packed = (n: number, values?: readonly number[]) =>
-  values
-    ? { shape: [n], dtype: 'int32' as const, values }
-    : { shape: [n], dtype: 'int32' as const, range: [-(2 ** 31), 2 ** 31] as const };
+/** Packed bytes of a sample, any bits. */
+const packed = { dtype: 'int32', range: [-(2 ** 31), 2 ** 31] } as const;
 
 /** `n` rows and one float for each of them. */
 function checkRows(where: string, rows: Spec, perRow: Spec, what: string): void {
@@ -57,7 +55,7 @@ const quantizeDefinition: KernelOp = {
     }
   },
   cost: (site) => streamingCost({ ...site, output: site.inputs[0]! }, 4),
-  samples: [
+  samples: /* @__PURE__ */ [
     [1, 5],
     [3, 8],
     [4, 13],
@@ -109,12 +107,12 @@ const dequantizeDefinition: KernelOp<DequantizeAttributes> = {
     }
   },
   cost: (site) => streamingCost(site, 2),
-  samples: [
+  samples: /* @__PURE__ */ [
     [1, 5],
     [3, 8],
     [2, 13],
   ].map(([rows, cols]) => ({
-    inputs: [{ ...packed(0), shape: [rows!, wordsOfRow(cols!)] }, { shape: [rows!] }],
+    inputs: [{ ...packed, shape: [rows!, wordsOfRow(cols!)] }, { shape: [rows!] }],
     attributes: { cols: cols! },
   })),
   wasm: {
@@ -178,15 +176,15 @@ const productDefinition: KernelOp = {
   reference: productReference,
   // Two multiply-adds of 8 bits cost about what one of a float does.
   cost: (site) => streamingCost(site, 4 * site.inputs[0]!.shape[1]!),
-  samples: [
+  samples: /* @__PURE__ */ [
     [1, 1, 5],
     [1, 10, 24],
     [3, 5, 8],
     [4, 7, 40],
   ].map(([m, n, k]) => ({
     inputs: [
-      { ...packed(0), shape: [m!, wordsOfRow(k!)] },
-      { ...packed(0), shape: [n!, wordsOfRow(k!)] },
+      { ...packed, shape: [m!, wordsOfRow(k!)] },
+      { ...packed, shape: [n!, wordsOfRow(k!)] },
       { shape: [m!], range: [0.001, 0.01] },
       { shape: [n!], range: [0.001, 0.01] },
     ],
