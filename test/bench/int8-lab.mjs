@@ -10,13 +10,15 @@
 // Measured (AMD EPYC, Node 24, relaxed build, GFLOPS f32 / int8 / f16):
 //   1x784x800 9/29/6   1x1024x1024 9/29/6   8x1024x1024 26/62/20   128x784x800 61/84/60   128x100x10 49/41/48
 //   with --warm, weights in cache: 1x784x800 30/56, 1x1024x1024 15/38, 8x1024x1024 27/60
+// Whole models, compiled, one thread, ms f32 / int8 / f16: 784-800-800-10 single 0.074/0.046/0.48, batch 128 5.6/4.2/5.8;
+//   1024-2048-2048-10 single 1.51/0.51/2.7; 784-100-10 single 0.008/0.007/0.032, batch 128 0.34/0.31/0.35.
 // What lost, or was not taken:
 //   - 10 outputs: two tiles of four columns and two single ones, and the rows are quantised for few products: 0.8.
 //   - float16 for single inputs: widened to memory, then multiplied, 0.7 of f32. Widening by integers (14 operations for
 //     four halves, 0.34 ns each, Node 20) lost to the multiplication by 2^112 (8 operations, 0.15 ns, subnormals no slower
 //     on this machine). Without infinity and NaN it would take 0.09 ns, but then the op would be wrong for them.
 //   - relaxed_dot_i8x16_i7x16_add: half of the operations, but only for inputs of 7 bits without sign; with 8 bits its result
-//     depends on the machine.
+//     depends on the machine. Not measured.
 import { readFileSync } from 'node:fs';
 
 const files = [];
