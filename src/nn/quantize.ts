@@ -48,23 +48,27 @@ const matrixOf = (shape: Shape): { rest: number; outputs: number } => ({
   outputs: shape.at(-1)!,
 });
 
+/** All that a model remembers, by name. */
+const variablesOf = (model: Module): Map<string, Variable> => model.namedParameters();
+
 const scaleName = (name: string): string => `${name}.scale`;
 
 /** A model for inference whose weights take less memory. Made by `quantize` or `loadQuantized`. */
 export class Quantized extends Module {
   readonly #structure: Module;
-  readonly #held: ReadonlyMap<Parameter, Held>;
+  readonly #held: ReadonlyMap<Tensor, Held>;
   readonly #names: ReadonlyMap<string, Held>;
 
   constructor(structure: Module, held: ReadonlyMap<string, Held>) {
     super();
     this.#structure = structure;
     this.#names = held;
-    this.#held = new Map([...structure.namedParameters()].map(([name, p]) => [p, held.get(name)!]));
+    this.#held = new Map([...variablesOf(structure)].map(([name, v]) => [v, held.get(name)!]));
   }
 
   forward(x: Tensor, context: Context): Tensor {
-    const y = withoutValues([...this.#held.keys()], () => this.#structure.forward(x, context));
+    const own = [...variablesOf(this.#structure).values()];
+    const y = withoutValues(own, () => this.#structure.forward(x, context));
     return replaceParameters(y, x, this.#held);
   }
 
@@ -122,9 +126,9 @@ export class Quantized extends Module {
   }
 }
 
-/** Runs `f`, in which parameters are names only: their own values may be gone. */
-function withoutValues<R>(parameters: readonly Parameter[], f: () => R): R {
-  const gone = parameters.filter((p) => p.disposed);
+/** Runs `f`, in which variables are names only: their own values may be gone. */
+function withoutValues<R>(variables: readonly Variable[], f: () => R): R {
+  const gone = variables.filter((p) => p.disposed);
   for (const p of gone) p.disposed = false;
   try {
     return f();
@@ -134,7 +138,7 @@ function withoutValues<R>(parameters: readonly Parameter[], f: () => R): R {
 }
 
 /** The graph of `y` up to `x`, with what is held for each parameter in its place. */
-function replaceParameters(y: Tensor, x: Tensor, held: ReadonlyMap<Parameter, Held>): Tensor {
+function replaceParameters(y: Tensor, x: Tensor, held: ReadonlyMap<Tensor, Held>): Tensor {
   const seen = new Set<Tensor>([x]);
   const order: Tensor[] = [];
   for (const stack = [y]; stack.length > 0; ) {
@@ -148,7 +152,7 @@ function replaceParameters(y: Tensor, x: Tensor, held: ReadonlyMap<Parameter, He
   const now = (t: Tensor): Tensor => {
     const known = made.get(t);
     if (known) return known;
-    const h = held.get(t as Parameter);
+    const h = held.get(t);
     const floats = h ? floatsOf(h) : t;
     made.set(t, floats);
     return floats;
@@ -165,7 +169,7 @@ function replaceParameters(y: Tensor, x: Tensor, held: ReadonlyMap<Parameter, He
     for (const t of order.sort((a, b) => a.id - b.id)) {
       if (t.source.kind !== 'op') continue;
       const { op, inputs, attributes } = t.source;
-      const weight = held.get(inputs[1] as Parameter);
+      const weight = inputs[1] && held.get(inputs[1]);
       if (op === matmul.definition && weight?.kind === 'int8' && takesRows(t, weight)) {
         const { q, scale } = rowsOf(now(inputs[0]!));
         made.set(t, matmulInt8(q, weight.values, scale, weight.scale));
@@ -257,7 +261,7 @@ export async function quantize(model: Module, options: QuantizeOptions): Promise
       values: { weights },
     });
   }
-  const named = [...model.namedParameters()];
+  const named = [...variablesOf(model)];
   if (!named.some(([, p]) => p.rank >= 2)) {
     throw new StateError({
       where: 'quantize',
@@ -300,7 +304,7 @@ export async function quantizedFromBytes(
     );
   };
   const held = new Map<string, Held>();
-  for (const [name, { shape }] of structure.namedParameters()) {
+  for (const [name, { shape }] of variablesOf(structure)) {
     const saved = take(name, shape);
     const isWeight = shape.length >= 2;
     if (isWeight && saved.stored === 'I8') {

@@ -397,7 +397,7 @@ for (const device of environment.devices) {
           const after = await evaluate(small, sets.test);
           const lost = 100 * (before.accuracy - after.accuracy);
           console.log(
-            `NOTE 784-${hidden}-10 after ${epochs} epochs: ${(100 * before.accuracy).toFixed(2)} %, with ${weights} weights ${(100 * after.accuracy).toFixed(2)} %, ${lost.toFixed(2)} points lost`,
+            `NOTE 784-${hidden}-10 after ${epochs} epoch${epochs > 1 ? 's' : ''}: ${(100 * before.accuracy).toFixed(2)} %, with ${weights} weights ${(100 * after.accuracy).toFixed(2)} %, ${lost.toFixed(2)} points lost`,
           );
           assert.ok(lost < 0.1, `${weights}: ${lost} points lost`);
           small.dispose();
