@@ -13,3 +13,5 @@ export * from './pool';
 export * from './moments';
 export * from './columns';
 export * from './rows';
+export * from './half';
+export * from './int8';

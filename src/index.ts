@@ -11,6 +11,13 @@ export { Tensor, Variable } from './graph.js';
 export { jacobian, jvp } from './jacobian.js';
 export * as loss from './loss/index.js';
 export * as nn from './nn/index.js';
+export {
+  loadQuantized,
+  Quantized,
+  type QuantizeOptions,
+  quantize,
+  quantizedFromBytes,
+} from './nn/quantize.js';
 export * from './ops/index.js';
 export * as optim from './optim/index.js';
 export * as schedules from './optim/schedules.js';
@@ -20,7 +27,14 @@ export { decodeSafetensors, encodeSafetensors } from './safetensors.js';
 export type { PlanRow } from './schedule/explain.js';
 export { type Nested, read, type TensorOptions, tensor, variable } from './tensor.js';
 export { type ExplainOptions, explainTraining, type StepExplanation } from './train/explain.js';
-export { load, save, weightsFromBytes, weightsSha256, weightsToBytes } from './train/files.js';
+export {
+  load,
+  type SaveOptions,
+  save,
+  weightsFromBytes,
+  weightsSha256,
+  weightsToBytes,
+} from './train/files.js';
 export {
   type EpochReport,
   evaluate,

@@ -8,6 +8,8 @@ export interface SavedTensor {
   shape: Shape;
   /** Row-major. */
   data: HostArray;
+  /** In the file the values of a float32 tensor take 16 bits (F16), those of an int32 tensor 8 (I8). */
+  stored?: 'F16' | 'I8';
 }
 
 /** By name. */
@@ -26,9 +28,16 @@ interface StoredType {
   dtype: DType;
   /** Bytes per element in the file. */
   bytes: number;
-  /** Stored as 16 bits; widens them to float32. */
-  widen?: (bits: number) => number;
+  /** The values of a narrower type in an array of the dtype. */
+  widen?: (raw: ArrayBuffer) => HostArray;
+  /** Named in what is read, so that it can be written in the same way. */
+  stored?: 'F16' | 'I8';
 }
+
+const widenHalves =
+  (value: (bits: number) => number) =>
+  (raw: ArrayBuffer): HostArray =>
+    Float32Array.from(new Uint16Array(raw), value);
 
 const storedTypes: Record<string, StoredType> = {
   F64: { dtype: 'float64', bytes: 8 },
@@ -36,8 +45,9 @@ const storedTypes: Record<string, StoredType> = {
   I32: { dtype: 'int32', bytes: 4 },
   U8: { dtype: 'uint8', bytes: 1 },
   BOOL: { dtype: 'bool', bytes: 1 },
-  F16: { dtype: 'float32', bytes: 2, widen: widenFloat16 },
-  BF16: { dtype: 'float32', bytes: 2, widen: widenBfloat16 },
+  F16: { dtype: 'float32', bytes: 2, widen: widenHalves(widenFloat16), stored: 'F16' },
+  BF16: { dtype: 'float32', bytes: 2, widen: widenHalves(widenBfloat16) },
+  I8: { dtype: 'int32', bytes: 1, widen: (raw) => Int32Array.from(new Int8Array(raw)), stored: 'I8' },
 };
 
 const storedNames: Record<DType, string> = {
@@ -57,15 +67,15 @@ export function encodeSafetensors(
   metadata: Record<string, string> = {},
 ): Uint8Array<ArrayBuffer> {
   const entries: [string, SavedTensor][] = isMap(tensors) ? [...tensors] : Object.entries(tensors);
-  entries.sort(([, a], [, b]) => (dtypes[b.dtype]?.bytes ?? 0) - (dtypes[a.dtype]?.bytes ?? 0));
+  entries.sort(([, a], [, b]) => bytesOf(b) - bytesOf(a));
   const fields: [string, unknown][] = Object.keys(metadata).length > 0 ? [[metadataName, metadata]] : [];
   let end = 0;
   for (const [name, tensor] of entries) {
     checkTensor(name, tensor);
     const begin = end;
-    end += tensor.data.byteLength;
-    const { dtype, shape } = tensor;
-    fields.push([name, { dtype: storedNames[dtype], shape, data_offsets: [begin, end] }]);
+    end += tensor.data.length * bytesOf(tensor);
+    const { dtype, shape, stored = storedNames[dtype] } = tensor;
+    fields.push([name, { dtype: stored, shape, data_offsets: [begin, end] }]);
   }
   // Not by JSON.stringify of one object, which would put names like "0" first and lose "__proto__".
   const json = fields.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',');
@@ -76,16 +86,27 @@ export function encodeSafetensors(
   bytes.fill(0x20, 8 + header.length, 8 + headerBytes);
   bytes.set(header, 8);
   let at = 8 + headerBytes;
-  for (const [, { data }] of entries) {
+  for (const [, tensor] of entries) {
+    const data = narrowed(tensor);
     bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
     at += data.byteLength;
   }
   return bytes;
 }
 
+/** Bytes per element in the file; 0 for what is refused later. */
+const bytesOf = ({ dtype, stored }: SavedTensor): number =>
+  (stored ? storedTypes[stored]?.bytes : dtypes[dtype]?.bytes) ?? 0;
+
+/** The values as the file holds them. */
+function narrowed({ data, stored }: SavedTensor): HostArray | Uint16Array | Int8Array {
+  if (stored === 'F16') return Uint16Array.from(data, narrowFloat16);
+  return stored === 'I8' ? Int8Array.from(data) : data;
+}
+
 const isMap = (tensors: SavedTensors): tensors is ReadonlyMap<string, SavedTensor> => tensors instanceof Map;
 
-function checkTensor(name: string, { dtype, shape, data }: SavedTensor): void {
+function checkTensor(name: string, { dtype, shape, data, stored }: SavedTensor): void {
   const where = `save: ${name}`;
   if (name === metadataName) {
     throw new OptionError({ where, problem: 'the format reserves this name', hint: 'use another name' });
@@ -108,19 +129,37 @@ function checkTensor(name: string, { dtype, shape, data }: SavedTensor): void {
       values: { shape, length: data.length },
     });
   }
-  const wrong = dtype === 'bool' ? data.findIndex((v) => v > 1) : -1;
+  if (stored !== undefined && (stored === 'F16' ? 'float32' : 'int32') !== dtype) {
+    throw new DTypeError({
+      where,
+      problem: `dtype ${dtype} cannot be stored as ${stored}`,
+      hint: 'F16 takes float32, I8 takes int32',
+      values: { dtype, stored },
+    });
+  }
+  const rule = stored ? narrowRules[stored] : dtype === 'bool' ? boolRule : null;
+  const wrong = rule ? data.findIndex((v) => !rule.fits(v)) : -1;
   if (wrong >= 0) {
     throw new DataError({
       where,
-      problem: `bool value ${data[wrong]} at index ${wrong}`,
-      hint: 'bool values are 0 or 1',
+      problem: `${stored ?? dtype} value ${data[wrong]} at index ${wrong}`,
+      hint: rule!.hint,
       values: { index: wrong, value: data[wrong] },
     });
   }
 }
 
+const boolRule = { fits: (v: number) => v <= 1, hint: 'bool values are 0 or 1' };
+const narrowRules = {
+  F16: {
+    fits: (v: number) => !(Math.abs(v) >= 65520) || Math.abs(v) === Number.POSITIVE_INFINITY,
+    hint: 'half precision ends at 65504; store float32',
+  },
+  I8: { fits: (v: number) => v >= -128 && v <= 127, hint: '8 bits hold whole numbers from -128 to 127' },
+};
+
 /**
- * The tensors of a file, copied; F16 and BF16 become float32. `file` is for errors.
+ * The tensors of a file, copied; F16 and BF16 become float32, I8 becomes int32. `file` is for errors.
  * Throws FormatError for anything that the format does not allow, before allocating for it.
  */
 export function decodeSafetensors(
@@ -148,7 +187,8 @@ export function decodeSafetensors(
   for (const { name, stored, shape, begin, end } of found) {
     // Not by slice, which in Node's Buffer shares memory.
     const raw = new Uint8Array(bytes.subarray(dataStart + begin, dataStart + end));
-    tensors.set(name, { dtype: stored.dtype, shape, data: readData(name, stored, raw, fail) });
+    const tensor: SavedTensor = { dtype: stored.dtype, shape, data: readData(name, stored, raw, fail) };
+    tensors.set(name, stored.stored ? { ...tensor, stored: stored.stored } : tensor);
   }
   return { tensors, metadata: metadata as Record<string, string> };
 }
@@ -279,7 +319,7 @@ function readData(
   raw: Uint8Array<ArrayBuffer>,
   fail: Fail,
 ): HostArray {
-  if (widen) return Float32Array.from(new Uint16Array(raw.buffer), widen);
+  if (widen) return widen(raw.buffer);
   if (dtype === 'bool') {
     const at = raw.findIndex((v) => v > 1);
     if (at >= 0)
@@ -296,8 +336,23 @@ function widenBfloat16(bits: number): number {
   return floatValue[0] as number;
 }
 
+/** The bits of the half that is nearest to a float32, ties to even; any NaN is 0x7e00. */
+export function narrowFloat16(value: number): number {
+  floatValue[0] = value;
+  const bits = floatBits[0] as number;
+  const sign = (bits >>> 16) & 0x8000;
+  const size = bits & 0x7fffffff;
+  if (size > 0x7f800000) return 0x7e00;
+  if (size >= 0x477ff000) return sign | 0x7c00; // 65520, from where on it is infinity
+  // Normal: half of the last place is added, less where the result is even already.
+  if (size >= 0x38800000) return sign | ((size - 0x38000000 + 0xfff + ((size >>> 13) & 1)) >>> 13);
+  // Subnormal: beside 1/2, whose last place is 2^-24, the sum rounds as it should.
+  floatValue[0] = Math.abs(floatValue[0] as number) + 0.5;
+  return sign | ((floatBits[0] as number) - 0x3f000000);
+}
+
 /** IEEE 754 binary16: sign, 5 bits of exponent with bias 15, 10 bits of fraction. */
-function widenFloat16(bits: number): number {
+export function widenFloat16(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;

@@ -83,7 +83,7 @@ async function run(options: TrainOptions, reporter: Reporter, signal: AbortSigna
   });
   if (result.epochs.length === 0) signal.throwIfAborted();
   const test = await evaluate(model, sets.test, { loss });
-  if (out) await save(model, out, describe(options, sizesOf(options, sets), test.accuracy));
+  if (out) await save(model, out, { metadata: describe(options, sizesOf(options, sets), test.accuracy) });
   const { seconds, samplesPerSecond, stopped, ops } = result;
   const done = {
     ...{ testAccuracy: test.accuracy, testLoss: test.loss, seconds, samplesPerSecond, stopped },

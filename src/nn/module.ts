@@ -5,6 +5,7 @@ import { StateError } from '../errors.js';
 import { constant, type Tensor, Variable } from '../graph.js';
 import { full, type RandomOptions } from '../ops/index.js';
 import { streams } from '../philox.js';
+import type { SavedTensor } from '../safetensors.js';
 import type { Fans, Initializer } from './init.js';
 
 /** A variable that is trained. Its first values come from its initializer, a seed, and its place in the model. */
@@ -117,6 +118,9 @@ export abstract class Module {
     await (await engine()).initialize([...named.values()]);
     return this;
   }
+
+  /** What a file holds for this model, where that is not its parameters and buffers. */
+  savedState?(): Promise<Map<string, SavedTensor>>;
 
   /** Frees the memory of parameters and buffers. */
   dispose(): void {

@@ -9,6 +9,8 @@ import * as crossEntropies from './cross-entropy.js';
 import type { OpDefinition } from './define.js';
 import * as dropouts from './dropout.js';
 import * as gathers from './gather.js';
+import * as halves from './half.js';
+import * as bytes from './int8.js';
 import * as products from './matmul.js';
 import * as moment from './moments.js';
 import * as movements from './movement.js';
@@ -35,6 +37,8 @@ export * from './cross-entropy.js';
 export * from './dropout.js';
 export type { TensorLike } from './elementwise.js';
 export * from './gather.js';
+export { fromHalf, toHalf } from './half.js';
+export { dequantizeRows, matmulInt8, type QuantizedRows, quantizeByRow, quantizeRows } from './int8.js';
 export * from './matmul.js';
 export { moments, pairSums } from './moments.js';
 export * from './movement.js';
@@ -81,6 +85,8 @@ const modules = (): object[] => [
   moment,
   columns,
   rowNorms,
+  halves,
+  bytes,
 ];
 
 /** Every op that has an entry, found by its recorder's `definition`. */

@@ -66,6 +66,36 @@ def channels_first(x):
 
 def last(y):
     return y.movedim(1, -1)
+def words(t):
+    """Bytes along the last axis (a multiple of 4 of them) as int32, the first in the low bits."""
+    return torch.from_numpy(t.contiguous().numpy().view('<i4'))
+
+
+def unpacked(t, dtype):
+    return torch.from_numpy(t.contiguous().numpy().view(dtype))
+
+
+def to_half(x):
+    flat = x.detach().reshape(-1).half()
+    return words(F.pad(flat, (0, len(flat) % 2)))
+
+
+def from_half(x, shape, dtype):
+    return unpacked(x, '<f2').reshape(-1)[:torch.Size(shape).numel()].reshape(shape).to(DTYPES[dtype])
+
+
+def quantize_rows(x, factor):
+    q = (x * factor[:, None]).detach().round().clamp(-127, 127).to(torch.int8)
+    return words(F.pad(q, (0, -x.shape[1] % 8)))
+
+
+def dequantize_rows(q, scale, cols):
+    return unpacked(q, 'i1')[:, :cols] * scale.detach()[:, None]
+
+
+def matmul_int8(a, b, scale_a, scale_b):
+    total = unpacked(a, 'i1').long() @ unpacked(b, 'i1').long().T
+    return total * (scale_a[:, None] * scale_b).detach()
 
 
 def conv2d(x, w, strides, pads, dilations, groups):
@@ -317,6 +347,11 @@ OPS = {
     'windowSum': window_sum,
     'columnAffine': column_affine,
     'columnAffinePair': column_affine_pair,
+    'toHalf': to_half,
+    'fromHalf': from_half,
+    'quantizeRows': quantize_rows,
+    'dequantizeRows': dequantize_rows,
+    'matmulInt8': matmul_int8,
     'crossEntropyLogits': lambda x, y: F.cross_entropy(x, y.long(), reduction='none'),
     'crossEntropyLogitsGradient': lambda x, y, dy:
         (x.softmax(-1) - F.one_hot(y.long(), x.shape[-1])) * dy.unsqueeze(-1),

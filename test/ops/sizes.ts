@@ -67,6 +67,14 @@ const products: [number[], number[], boolean, boolean][] = [
   [[3, 1, 33], [1, 33, 1], false, false],
 ];
 
+/** Rows of bytes, any bits. */
+const bytes = (...shape: number[]) => ({
+  shape,
+  dtype: 'int32' as const,
+  range: [-(2 ** 31), 2 ** 31] as const,
+});
+const scales = (n: number) => ({ shape: [n], range: [1e-4, 0.1] as const });
+
 const index = (values: number[]) => ({ shape: [values.length], dtype: 'int32' as const, values });
 const rows = (shape: number[], axis: number, top: number) => {
   const n = shape.reduce((a, b) => a * b, 1);
@@ -317,6 +325,69 @@ const byName: Record<string, Sample[]> = {
   dropout: [[0], [], [1], [15], [17], [1027]].map((shape) => ({
     inputs: [{ shape }, step],
     attributes: { seedLow: -1, seedHigh: 0, stream: -5, threshold: 8388608, scale: 2 },
+  })),
+  toHalf: [
+    ...[[0], [1], [], [2, 0, 3], [63], [64], [65], [1027]].map((shape) => sample({}, shape)),
+    // subnormal results, and what is too small for them
+    { inputs: [{ shape: [1031], range: [-1e-7, 1e-7] }], attributes: {} },
+    { inputs: [{ shape: [515], range: [-65600, 65600] }], attributes: {} },
+    {
+      inputs: [{ shape: [7], values: [Number.NaN, Infinity, -Infinity, 65520, 65519.99, -0, -1e30] }],
+      attributes: {},
+    },
+  ],
+  fromHalf: [0, 1, 2, 63, 64, 65, 1027].map((n) => ({
+    inputs: [bytes(Math.ceil(n / 2))], // NaN and infinity among them
+    attributes: { shape: [n], dtype: 'float32' },
+  })),
+  quantizeRows: [
+    ...[
+      [0, 5],
+      [3, 0],
+      [1, 1],
+      [2, 7],
+      [3, 16],
+      [5, 33],
+      [9, 1029],
+    ].map(([rows, cols]) => ({
+      inputs: [{ shape: [rows!, cols!] }, { shape: [rows!], range: [0, 100] as const }],
+      attributes: {},
+    })),
+    {
+      inputs: [
+        {
+          shape: [2, 5],
+          values: [Number.NaN, Infinity, -Infinity, 1e30, -1e30, 0.5, 1.5, -0.5, -2.5, 127.5],
+        },
+        { shape: [2], values: [1, 1] },
+      ],
+      attributes: {},
+    },
+  ],
+  dequantizeRows: [
+    [0, 5],
+    [3, 0],
+    [1, 1],
+    [2, 7],
+    [3, 16],
+    [9, 1029],
+  ].map(([rows, cols]) => ({
+    inputs: [bytes(rows!, 2 * Math.ceil(cols! / 8)), scales(rows!)],
+    attributes: { cols: cols! },
+  })),
+  matmulInt8: [
+    [0, 3, 2],
+    [3, 0, 2],
+    [3, 4, 0],
+    [1, 1, 2],
+    [1, 130, 98],
+    [2, 3, 4],
+    [67, 2, 34],
+    [33, 35, 66],
+    [5, 9, 1030],
+  ].map(([m, n, words]) => ({
+    inputs: [bytes(m!, words!), bytes(n!, words!), scales(m!), scales(n!)],
+    attributes: {},
   })),
   randomUniform: [[0], [], [1], [1027]].map((shape) => ({
     inputs: [step],

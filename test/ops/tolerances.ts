@@ -76,6 +76,8 @@ const wasm: Record<string, Rule> = {
   sum: summed,
   prod: multiplied,
   matmul: products,
+  matmulInt8: [2, 0], // the sum as a float, the product of the scales, the product of both
+  dequantizeRows: [0.5, 0],
   conv2d: filtered,
   conv2dInputGradient: spread,
   conv2dFilterGradient: collected,
@@ -123,6 +125,8 @@ const webgpu: Record<string, Rule> = {
   sum: summed,
   prod: multiplied,
   matmul: products,
+  matmulInt8: [2, 0],
+  dequantizeRows: [0.5, 0],
   conv2d: filtered,
   conv2dInputGradient: spread,
   conv2dFilterGradient: collected,

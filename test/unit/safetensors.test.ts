@@ -97,6 +97,27 @@ test('float16 and bfloat16 become float32', () => {
   }
 });
 
+test('narrow types are written as they were read', () => {
+  const tensors: Record<string, SavedTensor> = {
+    i: { dtype: 'int32', shape: [3], data: new Int32Array([-128, 0, 127]), stored: 'I8' },
+    h: { dtype: 'float32', shape: [1, 3], data: new Float32Array([1.5, -0, 0.1]), stored: 'F16' },
+    f: { dtype: 'float32', shape: [1], data: new Float32Array([0.1]) },
+  };
+  const bytes = encodeSafetensors(tensors);
+  const headerBytes = new DataView(bytes.buffer).getUint32(0, true);
+  assert.is(bytes.length, 8 + headerBytes + 4 + 6 + 3);
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + headerBytes)));
+  assert.equal(header.i, { dtype: 'I8', shape: [3], data_offsets: [10, 13] });
+  assert.equal(header.h, { dtype: 'F16', shape: [1, 3], data_offsets: [4, 10] });
+  assert.equal([...bytes.subarray(-9)], [0x00, 0x3e, 0x00, 0x80, 0x66, 0x2e, 128, 0, 127]);
+  const decoded = decodeSafetensors(bytes);
+  assert.equal(decoded.tensors.get('i'), tensors.i);
+  assert.equal(values(decoded, 'h'), [1.5, -0, 0.0999755859375]);
+  assert.is(decoded.tensors.get('h')?.stored, 'F16');
+  assert.is(decoded.tensors.get('f')?.stored, undefined);
+  assert.equal(encodeSafetensors(decoded.tensors), bytes);
+});
+
 const everyDType = (): Map<string, SavedTensor> =>
   new Map<string, SavedTensor>([
     ['layer.0.bias', { dtype: 'uint8', shape: [3], data: new Uint8Array([1, 2, 255]) }],
@@ -104,6 +125,8 @@ const everyDType = (): Map<string, SavedTensor> =>
     ['2', { dtype: 'float64', shape: [], data: new Float64Array([Math.PI]) }],
     ['ключ "x"\n', { dtype: 'int32', shape: [1, 2], data: new Int32Array([-1, 2 ** 31 - 1]) }],
     ['__proto__', { dtype: 'bool', shape: [2], data: new Uint8Array([1, 0]) }],
+    ['half', { dtype: 'float32', shape: [2], data: new Float32Array([0.5, -2]), stored: 'F16' }],
+    ['byte', { dtype: 'int32', shape: [3], data: new Int32Array([-128, 0, 127]), stored: 'I8' }],
     ['empty', { dtype: 'float32', shape: [0], data: new Float32Array(0) }],
     ['view', { dtype: 'float32', shape: [2], data: new Float32Array([9, 1, 2, 9]).subarray(1, 3) }],
   ]);
@@ -116,7 +139,8 @@ test('what was written is read back, aligned, from any position in memory', () =
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + headerBytes)));
   for (const [name, tensor] of original) {
     assert.is(
-      Object.getOwnPropertyDescriptor(header, name)?.value.data_offsets[0] % tensor.data.BYTES_PER_ELEMENT,
+      Object.getOwnPropertyDescriptor(header, name)?.value.data_offsets[0] %
+        (tensor.stored ? { F16: 2, I8: 1 }[tensor.stored] : tensor.data.BYTES_PER_ELEMENT),
       0,
     );
   }
@@ -158,6 +182,15 @@ test('tensors that contradict themselves are not written', () => {
   assert.throws(write({ data: undefined as never }), is(DTypeError));
   assert.throws(write({ dtype: 'bool', data: new Uint8Array([1, 2]) }), is(DataError));
   assert.throws(write({}, '__metadata__'), is(OptionError));
+  assert.throws(write({ stored: 'I8' }), is(DTypeError));
+  assert.throws(write({ stored: 'I4' as 'I8' }), is(DTypeError));
+  const int = { dtype: 'int32', stored: 'I8' } as const;
+  assert.throws(write({ ...int, stored: 'F16', data: new Int32Array(2) }), is(DTypeError));
+  assert.throws(write({ ...int, data: new Int32Array([1, 128]) }), is(DataError));
+  assert.throws(write({ ...int, data: new Int32Array([1, -129]) }), is(DataError));
+  assert.throws(write({ stored: 'F16', data: new Float32Array([1, 65520]) }), /F16 value 65520 at index 1/);
+  const special = new Float32Array([Number.NaN, -Infinity]);
+  assert.equal([...write({ stored: 'F16', data: special })().subarray(-4)], [0x00, 0x7e, 0x00, 0xfc]);
 });
 
 test('each rule of the format', () => {
@@ -217,7 +250,7 @@ test('10,000 damaged files end in a FormatError or a valid result', () => {
         assert.instance(data, dtypes[dtype].array);
       }
       const total = [...tensors.values()].reduce((sum, t) => sum + t.data.byteLength, 0);
-      assert.ok(total <= 2 * mutated.length);
+      assert.ok(total <= 4 * mutated.length); // from 8 bits to 32
     } catch (error) {
       assert.instance(error, FormatError, String((error as Error).stack));
       assert.match((error as FormatError).message, /^\[x\] ./);

@@ -10,17 +10,22 @@ import conv from '../../../gpu/conv.wgsl';
 import convFilter from '../../../gpu/conv_filter.wgsl';
 import convInput from '../../../gpu/conv_input.wgsl';
 import cumsum from '../../../gpu/cumsum.wgsl';
+import dequantizeRows from '../../../gpu/dequantize_rows.wgsl';
+import fromHalf from '../../../gpu/from_half.wgsl';
+import matmulInt8 from '../../../gpu/matmul_int8.wgsl';
 import maxPool from '../../../gpu/max_pool.wgsl';
 import maxPoolGradient from '../../../gpu/max_pool_gradient.wgsl';
 import maxPoolPick from '../../../gpu/max_pool_pick.wgsl';
 import moments from '../../../gpu/moments.wgsl';
 import pairSums from '../../../gpu/pair_sums.wgsl';
+import quantizeRows from '../../../gpu/quantize_rows.wgsl';
 import recurrent from '../../../gpu/recurrent.wgsl';
 import recurrentBack from '../../../gpu/recurrent_back.wgsl';
 import resample from '../../../gpu/resample.wgsl';
 import rowNorm from '../../../gpu/row_norm.wgsl';
 import rowNormGradient from '../../../gpu/row_norm_gradient.wgsl';
 import scatterAdd from '../../../gpu/scatter_add.wgsl';
+import toHalf from '../../../gpu/to_half.wgsl';
 import windowSum from '../../../gpu/window_sum.wgsl';
 
 export const extraShaders: Readonly<Record<string, string>> = {
@@ -35,16 +40,21 @@ export const extraShaders: Readonly<Record<string, string>> = {
   conv_filter: convFilter,
   conv_input: convInput,
   cumsum,
+  dequantize_rows: dequantizeRows,
+  from_half: fromHalf,
+  matmul_int8: matmulInt8,
   max_pool: maxPool,
   max_pool_gradient: maxPoolGradient,
   max_pool_pick: maxPoolPick,
   moments,
   pair_sums: pairSums,
+  quantize_rows: quantizeRows,
   recurrent,
   recurrent_back: recurrentBack,
   resample,
   row_norm: rowNorm,
   row_norm_gradient: rowNormGradient,
   scatter_add: scatterAdd,
+  to_half: toHalf,
   window_sum: windowSum,
 };
