@@ -7,6 +7,7 @@ import { doctor } from './cli/doctor.js';
 import { failed } from './cli/errors.js';
 import { activationNames, dataHelp, initNames, lossNames, optimizerNames } from './cli/model.js';
 import { layerSizes, number, option, wholeNumber } from './cli/options.js';
+import { reproduce } from './cli/reproduce.js';
 import { train } from './cli/train.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -103,6 +104,31 @@ withEngine(
     ),
   )
   .action(train);
+
+withEngine(
+  program
+    .command('reproduce')
+    .description('train published results anew and print both side by side; without a row, list them')
+    .argument('[rows...]', 'rows of the table, or all')
+    .addOption(option('--data <source>', 'folder or address of the four IDX files of MNIST').default('mnist'))
+    .addOption(option('--seeds <number>', 'train with the seeds 1 to this', wholeNumber(1)).default(3))
+    .addOption(
+      option(
+        '--cache <folder>',
+        'where results are kept, so that an interrupted run goes on (default: the cache)',
+      ),
+    )
+    .addOption(option('--json', 'print one JSON object a line')),
+)
+  .addHelpText(
+    'after',
+    examples(
+      'everygrad reproduce',
+      'everygrad reproduce mnist-100-l2 --data ./mnist',
+      'everygrad reproduce all --data ./mnist --seeds 5 --json',
+    ),
+  )
+  .action(reproduce);
 
 program
   .command('doctor')

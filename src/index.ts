@@ -2,7 +2,7 @@
 export { type Compiled, compile } from './compile.js';
 export * as data from './data/index.js';
 export type { DType, HostArray, Shape } from './dtype.js';
-export { configure, type Device, type EngineOptions, engine, memoryStats } from './engine.js';
+export { configure, type Device, type Engine, type EngineOptions, engine, memoryStats } from './engine.js';
 export * from './errors.js';
 export { grad, gradients, hessianVectorProduct, valueAndGrad, vjp } from './grad.js';
 export { Tensor, Variable } from './graph.js';
@@ -12,7 +12,7 @@ export * from './ops/index.js';
 export * as optim from './optim/index.js';
 export * as schedules from './optim/schedules.js';
 export * as minimise from './optim/second-order.js';
-export { setAssetsUrl } from './platform.js';
+export { cacheFolder, setAssetsUrl, writeFileAtomic } from './platform.js';
 export { decodeSafetensors, encodeSafetensors } from './safetensors.js';
 export { type Nested, read, type TensorOptions, tensor, variable } from './tensor.js';
 export { load, save, weightsFromBytes, weightsSha256, weightsToBytes } from './train/files.js';

@@ -76,7 +76,7 @@ export function checkOptions({ model, optimizer, momentum }: TrainOptions): void
 const digitCounts = { train: 10_000, validation: 1_000 };
 
 /** The address of `mnist`, which is not shipped. */
-function mnistSource(): string {
+export function mnistSource(): string {
   const source = process.env.EVERYGRAD_MNIST;
   if (source) return source;
   throw new OptionError({

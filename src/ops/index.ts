@@ -10,6 +10,7 @@ import * as randoms from './random.js';
 import * as reductions from './reduce.js';
 import * as softmaxes from './softmax.js';
 
+export * from './activations.js';
 export * from './arithmetic.js';
 export * from './cast.js';
 export * from './compositions.js';
