@@ -54,7 +54,7 @@ function lecture({ name, about, published, hidden, cost, init, lr, lambda }: Lec
   };
 }
 
-const quadratic = { cost: 'quadratic', lr: 3, lambda: 0, init: 'standard' } as const;
+const quadratic = { cost: 'quadratic', lr: 3, lambda: 0, init: 'fanIn' } as const;
 const crossEntropy = { cost: 'crossEntropy', lr: 0.5, lambda: 0, init: 'fanIn' } as const;
 const withL2 = { ...crossEntropy, lambda: 5 } as const;
 

@@ -1,9 +1,12 @@
 // Models, losses and optimizers as plain data, for what crosses a thread, a file or a command line.
 import { OptionError } from '../errors.js';
 import * as losses from '../loss/index.js';
+import * as units from '../nn/activations.js';
 import * as layers from '../nn/layers.js';
 import type { Module } from '../nn/module.js';
+import * as regularizers from '../nn/regularizers.js';
 import * as optimizers from '../optim/index.js';
+import * as schedules from '../optim/schedules.js';
 
 const layerMakers = {
   linear: layers.linear,
@@ -20,14 +23,56 @@ const layerMakers = {
   logSoftmax: layers.logSoftmax,
   flatten: layers.flatten,
   dropout: layers.dropout,
+  absolute: units.absolute,
+  cosine: units.cosine,
+  hardTanh: units.hardTanh,
+  hardSigmoid: units.hardSigmoid,
+  hardSwish: units.hardSwish,
+  mish: units.mish,
+  selu: units.selu,
+  prelu: units.prelu,
+  softmaxWithTemperature: units.softmaxWithTemperature,
+  maxout: units.maxout,
+  rbf: units.rbf,
+  lowRankLinear: units.lowRankLinear,
+  gaussianNoise: regularizers.gaussianNoise,
+  activityRegularizer: regularizers.activityRegularizer,
 };
 const lossMakers = {
   crossEntropy: losses.crossEntropy,
   binaryCrossEntropy: losses.binaryCrossEntropy,
   quadratic: losses.quadratic,
   meanSquaredError: losses.meanSquaredError,
+  nll: losses.nll,
+  l1: losses.l1,
+  huber: losses.huber,
+  gaussianNll: losses.gaussianNll,
+  perceptron: losses.perceptron,
+  hinge: losses.hinge,
+  multiClassHinge: losses.multiClassHinge,
+  klDivergence: losses.klDivergence,
 };
-const optimizerMakers = { sgd: optimizers.sgd, adam: optimizers.adam, adamW: optimizers.adamW };
+const optimizerMakers = {
+  sgd: optimizers.sgd,
+  adam: optimizers.adam,
+  adamW: optimizers.adamW,
+  amsGrad: optimizers.amsGrad,
+  adagrad: optimizers.adagrad,
+  rmsProp: optimizers.rmsProp,
+  adadelta: optimizers.adadelta,
+  lamb: optimizers.lamb,
+  lion: optimizers.lion,
+};
+const scheduleMakers = {
+  step: schedules.step,
+  multiStep: schedules.multiStep,
+  exponential: schedules.exponential,
+  cosine: schedules.cosine,
+  cosineRestarts: schedules.cosineRestarts,
+  oneCycle: schedules.oneCycle,
+  reduceOnPlateau: schedules.reduceOnPlateau,
+  halveOnPlateau: schedules.halveOnPlateau,
+};
 
 /** The name of a maker and the arguments that it is called with, as in `['linear', 784, 100]`. */
 type Spec<Makers> = {
@@ -38,6 +83,7 @@ type Spec<Makers> = {
 export type ModelSpec = readonly Spec<typeof layerMakers>[];
 export type LossSpec = Spec<typeof lossMakers>;
 export type OptimizerSpec = Spec<typeof optimizerMakers>;
+export type ScheduleSpec = Spec<typeof scheduleMakers>;
 
 export const layerNames = Object.keys(layerMakers);
 export const lossNames = Object.keys(lossMakers);
@@ -64,3 +110,5 @@ export const buildModel = (spec: ModelSpec): Module =>
 export const buildLoss = (spec: LossSpec): losses.Loss => make<losses.Loss>('loss', lossMakers, spec);
 export const buildOptimizer = (spec: OptimizerSpec): optimizers.Optimizer =>
   make<optimizers.Optimizer>('optimizer', optimizerMakers, spec);
+export const buildSchedule = (spec: ScheduleSpec): schedules.Schedule =>
+  make<schedules.Schedule>('schedule', scheduleMakers, spec);
