@@ -151,13 +151,18 @@ async function runSeed(
   }
 }
 
-/** Results by seed in a small file, one for each row; what was made with other settings does not count. */
+/** Results by seed in a small file for each row; of each setting (another build, another number of examples) its own. */
 class Store {
   private constructor(
     private readonly file: string,
+    private readonly all: Record<string, Record<number, SeedResult>>,
     private readonly settings: string,
-    readonly results: Record<number, SeedResult>,
   ) {}
+
+  get results(): Record<number, SeedResult> {
+    this.all[this.settings] ??= {};
+    return this.all[this.settings]!;
+  }
 
   static async open(row: Row, sets: data.Mnist, engine: Engine, folder?: string): Promise<Store> {
     const { train, validation, test } = sets;
@@ -179,18 +184,16 @@ class Store {
       });
     }
     const file = join(place, `${row.name}.json`);
-    const kept = await readFile(file, 'utf8').then(
-      (text) => JSON.parse(text) as { settings: string; results: Record<number, SeedResult> },
-      () => null,
+    const all = await readFile(file, 'utf8').then(
+      (text) => JSON.parse(text) as Record<string, Record<number, SeedResult>>,
+      () => ({}), // none yet, or not whole
     );
-    return new Store(file, settings, kept?.settings === settings ? kept.results : {});
+    return new Store(file, all, settings);
   }
 
   async keep(result: SeedResult): Promise<void> {
     this.results[result.seed] = result;
-    const { settings, results } = this;
-    const text = `${JSON.stringify({ settings, results }, null, 1)}\n`;
-    await writeFileAtomic(this.file, new TextEncoder().encode(text));
+    await writeFileAtomic(this.file, new TextEncoder().encode(`${JSON.stringify(this.all, null, 1)}\n`));
   }
 }
 
