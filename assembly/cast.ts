@@ -9,7 +9,7 @@ function castOne<S, D>(x: S, toBool: bool): D {
 
 /** Four elements of 4 bytes from four of 1 or 4 bytes, or the reverse for bool. */
 @inline
-function cast<S, D>(dst: usize, a: usize, n: i32, toBool: bool): void {
+export function cast<S, D>(dst: usize, a: usize, n: i32, toBool: bool): void {
   const end = dst + n * sizeof<D>();
   if (sizeof<D>() == 4 && sizeof<S>() <= 4) {
     for (; dst + 16 <= end; dst += 16) {
@@ -48,19 +48,12 @@ function cast<S, D>(dst: usize, a: usize, n: i32, toBool: bool): void {
   }
 }
 
-export function cast_f32_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { cast<f32, f64>(dst, a, n, false); }
 export function cast_f32_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { cast<f32, i32>(dst, a, n, false); }
 export function cast_f32_bool(dst: usize, a: usize, b: usize, c: usize, n: i32): void { cast<f32, u8>(dst, a, n, true); }
-export function cast_f64_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { cast<f64, f32>(dst, a, n, false); }
-export function cast_f64_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { cast<f64, i32>(dst, a, n, false); }
-export function cast_f64_bool(dst: usize, a: usize, b: usize, c: usize, n: i32): void { cast<f64, u8>(dst, a, n, true); }
 export function cast_i32_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { cast<i32, f32>(dst, a, n, false); }
-export function cast_i32_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { cast<i32, f64>(dst, a, n, false); }
 export function cast_i32_bool(dst: usize, a: usize, b: usize, c: usize, n: i32): void { cast<i32, u8>(dst, a, n, true); }
 export function cast_bool_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { cast<u8, f32>(dst, a, n, false); }
-export function cast_bool_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { cast<u8, f64>(dst, a, n, false); }
 export function cast_bool_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { cast<u8, i32>(dst, a, n, false); }
 export function cast_u8_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { cast<u8, f32>(dst, a, n, false); }
-export function cast_u8_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { cast<u8, f64>(dst, a, n, false); }
 export function cast_u8_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { cast<u8, i32>(dst, a, n, false); }
 export function cast_u8_bool(dst: usize, a: usize, b: usize, c: usize, n: i32): void { cast<u8, u8>(dst, a, n, true); }

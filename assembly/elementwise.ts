@@ -2,7 +2,7 @@
 import { loadPart, loadUpTo, storePart, storeUpTo } from './lanes';
 import { copySign, erf, exp, log, pow, sigmoid, sinCos, tanh } from './math';
 
-const enum Op {
+export const enum Op {
   neg, abs, sign, square, relu, floor, ceil, sqrt, reciprocal,
   exp, log, tanh, sigmoid, sin, cos, erf,
   add, sub, mul, div, maximum, minimum, pow,
@@ -49,7 +49,7 @@ function apply<T>(op: Op, x: v128, y: v128): v128 {
 
 /** For ops of an instruction or two: four vectors per turn. */
 @inline
-function unary<T>(op: Op, dst: usize, a: usize, n: i32): void {
+export function unary<T>(op: Op, dst: usize, a: usize, n: i32): void {
   let rest = n * sizeof<T>();
   for (; rest >= 64; rest -= 64) {
     v128.store(dst, apply<T>(op, v128.load(a), v128.load(a)));
@@ -69,7 +69,7 @@ function unary<T>(op: Op, dst: usize, a: usize, n: i32): void {
 
 /** For ops of many instructions: one copy of them. */
 @inline
-function unaryLong<T>(op: Op, dst: usize, a: usize, n: i32): void {
+export function unaryLong<T>(op: Op, dst: usize, a: usize, n: i32): void {
   for (let rest = n * sizeof<T>(); rest > 0; rest -= 16) {
     const x = loadUpTo(a, rest);
     storeUpTo(dst, apply<T>(op, x, x), rest);
@@ -79,7 +79,7 @@ function unaryLong<T>(op: Op, dst: usize, a: usize, n: i32): void {
 }
 
 @inline
-function binary<T>(op: Op, dst: usize, a: usize, b: usize, n: i32): void {
+export function binary<T>(op: Op, dst: usize, a: usize, b: usize, n: i32): void {
   let rest = n * sizeof<T>();
   for (; rest >= 64; rest -= 64) {
     v128.store(dst, apply<T>(op, v128.load(a), v128.load(b)));
@@ -94,7 +94,7 @@ function binary<T>(op: Op, dst: usize, a: usize, b: usize, n: i32): void {
 }
 
 @inline
-function binaryLong<T>(op: Op, dst: usize, a: usize, b: usize, bytes: i32): void {
+export function binaryLong<T>(op: Op, dst: usize, a: usize, b: usize, bytes: i32): void {
   for (let rest = bytes; rest > 0; rest -= 16) {
     storeUpTo(dst, apply<T>(op, loadUpTo(a, rest), loadUpTo(b, rest)), rest);
     dst += 16;
@@ -119,7 +119,7 @@ function testOne<T>(op: Op, x: T, y: T): bool {
 
 /** Comparisons; 16 results of a byte per turn. */
 @inline
-function compare<T>(op: Op, dst: usize, a: usize, b: usize, n: i32): void {
+export function compare<T>(op: Op, dst: usize, a: usize, b: usize, n: i32): void {
   const end = dst + n;
   const one = i8x16.splat(1);
   while (dst + 16 <= end) {
@@ -181,32 +181,6 @@ export function pow_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void 
 export function equal_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { compare<f32>(Op.equal, dst, a, b, n); }
 export function less_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { compare<f32>(Op.less, dst, a, b, n); }
 export function lessEqual_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { compare<f32>(Op.lessEqual, dst, a, b, n); }
-export function neg_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<f64>(Op.neg, dst, a, n); }
-export function abs_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<f64>(Op.abs, dst, a, n); }
-export function sign_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<f64>(Op.sign, dst, a, n); }
-export function square_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<f64>(Op.square, dst, a, n); }
-export function relu_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<f64>(Op.relu, dst, a, n); }
-export function floor_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<f64>(Op.floor, dst, a, n); }
-export function ceil_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<f64>(Op.ceil, dst, a, n); }
-export function sqrt_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<f64>(Op.sqrt, dst, a, n); }
-export function reciprocal_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<f64>(Op.reciprocal, dst, a, n); }
-export function exp_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unaryLong<f64>(Op.exp, dst, a, n); }
-export function log_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unaryLong<f64>(Op.log, dst, a, n); }
-export function tanh_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unaryLong<f64>(Op.tanh, dst, a, n); }
-export function sigmoid_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unaryLong<f64>(Op.sigmoid, dst, a, n); }
-export function sin_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unaryLong<f64>(Op.sin, dst, a, n); }
-export function cos_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unaryLong<f64>(Op.cos, dst, a, n); }
-export function erf_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unaryLong<f64>(Op.erf, dst, a, n); }
-export function add_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binary<f64>(Op.add, dst, a, b, n); }
-export function sub_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binary<f64>(Op.sub, dst, a, b, n); }
-export function mul_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binary<f64>(Op.mul, dst, a, b, n); }
-export function div_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binary<f64>(Op.div, dst, a, b, n); }
-export function maximum_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binary<f64>(Op.maximum, dst, a, b, n); }
-export function minimum_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binary<f64>(Op.minimum, dst, a, b, n); }
-export function pow_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binaryLong<f64>(Op.pow, dst, a, b, n * sizeof<f64>()); }
-export function equal_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { compare<f64>(Op.equal, dst, a, b, n); }
-export function less_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { compare<f64>(Op.less, dst, a, b, n); }
-export function lessEqual_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { compare<f64>(Op.lessEqual, dst, a, b, n); }
 export function neg_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<i32>(Op.neg, dst, a, n); }
 export function abs_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<i32>(Op.abs, dst, a, n); }
 export function sign_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<i32>(Op.sign, dst, a, n); }

@@ -40,7 +40,7 @@ export function gatherRows_64(args: usize, thread: i32, threads: i32): void { ga
 
 /** dst (outer, axisSize, inner) = 0, then [o, indices[j], i] += src (outer, count, inner) at [o, j, i], j ascending. */
 @inline
-function scatterAdd<T>(args: usize, thread: i32, threads: i32): void {
+export function scatterAdd<T>(args: usize, thread: i32, threads: i32): void {
   const indices = address(args, 2);
   const outer = word(args, 3);
   const size = word(args, 4);
@@ -77,5 +77,4 @@ function scatterAdd<T>(args: usize, thread: i32, threads: i32): void {
 }
 
 export function scatterAddRows_f32(args: usize, thread: i32, threads: i32): void { scatterAdd<f32>(args, thread, threads); }
-export function scatterAddRows_f64(args: usize, thread: i32, threads: i32): void { scatterAdd<f64>(args, thread, threads); }
 export function scatterAddRows_i32(args: usize, thread: i32, threads: i32): void { scatterAdd<i32>(args, thread, threads); }

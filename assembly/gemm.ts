@@ -6,8 +6,6 @@ import { TILE_COLS, TILE_ROWS, tileRow } from './gemm-micro';
 import { packStraight, packTransposed } from './gemm-pack';
 import { sumOfRows } from './gemm-vector';
 
-export { matmul_f64 } from './gemm-f64';
-
 /** Block of B that stays in L2 while all rows of C pass: BLOCK_K x BLOCK_N floats. */
 // @ts-ignore: decorator
 @inline const BLOCK_K: i32 = 384;

@@ -1,4 +1,4 @@
-// All kernels of the module, one file per family.
+// The kernels that every network needs, one file per family. Those in extra.ts are a module of their own.
 export * from './program';
 export * from './gemm';
 export * from './elementwise';
@@ -10,4 +10,3 @@ export * from './movement';
 export * from './gather';
 export * from './softmax';
 export * from './random';
-export * from './extra';

@@ -146,7 +146,10 @@ export function tanh<T>(x: v128): v128 {
 export function sigmoid<T>(x: v128): v128 {
   const e = exp<T>(v128.neg<T>(v128.abs<T>(x)));
   const top = v128.bitselect(e, one<T>(), v128.lt<T>(x, v128.splat<T>(0)));
-  return v128.div<T>(top, v128.add<T>(e, one<T>()));
+  const d = v128.add<T>(e, one<T>());
+  const y = v128.div<T>(top, d);
+  // e - (d - 1) is what rounding took from d; without it the error may be 2.3 ulp where e is small
+  return v128.sub<T>(y, v128.mul<T>(y, v128.sub<T>(e, v128.sub<T>(d, one<T>()))));
 }
 
 const ERF_EDGE = floats(0.92);

@@ -157,7 +157,7 @@ export function fill_64(args: usize, thread: i32, threads: i32): void { fill<u64
 
 /** Args: dst, n, start, step (f32 or i32 words); element i is start + i * step. */
 @inline
-function iota<T, W>(args: usize, thread: i32, threads: i32): void {
+export function iota<T, W>(args: usize, thread: i32, threads: i32): void {
   const dst = address(args, 0);
   const start = <T>load<W>(args, 8);
   const step = <T>load<W>(args, 12);
@@ -169,4 +169,3 @@ function iota<T, W>(args: usize, thread: i32, threads: i32): void {
 
 export function iota_i32(args: usize, thread: i32, threads: i32): void { iota<i32, i32>(args, thread, threads); }
 export function iota_f32(args: usize, thread: i32, threads: i32): void { iota<f32, f32>(args, thread, threads); }
-export function iota_f64(args: usize, thread: i32, threads: i32): void { iota<f64, f32>(args, thread, threads); }

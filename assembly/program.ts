@@ -3,14 +3,14 @@
 
 /** Number of the current run; going up by one starts the workers. */
 const RUN: usize = 0;
-/** Address and length of the list of calls; a negative length ends the workers. */
+/** Address and length of the list of calls; a length of -1 ends the workers, -2 lets them fetch more kernels. */
 const CALLS: usize = 4;
 const COUNT: usize = 8;
 /** How often a waiting thread looks before it sleeps. */
 const SPIN: usize = 12;
 /** Not 0 when a thread died in a kernel: nobody waits for it then. */
 const FAILED: usize = 16;
-// Words 5 and 6 are the host's: how many workers are ready, and how many have left for good.
+// Words 5 to 7 are the host's: how many workers are ready, have left for good, have more kernels.
 /** Threads that have reached the barrier, how often it opened, and how many sleep at it. */
 const ARRIVED: usize = 64;
 const OPENED: usize = 128;
@@ -53,13 +53,17 @@ export function lead(control: usize, calls: usize, count: i32, threads: i32): vo
   takePart(control, 0, threads);
 }
 
-/** What a worker does: its share of each program. Comes back with 0 at the end, with 1 after each run if `once`. */
+/**
+ * What a worker does: its share of each program. Comes back with 0 at the end, with 1 after each run if `once`, with 2
+ * to fetch more kernels.
+ */
 export function work(control: usize, thread: i32, threads: i32, once: i32): i32 {
   if (ASC_FEATURE_THREADS) {
     for (;;) {
       awaitRun(control);
       seen = atomic.load<i32>(control, RUN);
-      if (load<i32>(control, COUNT) < 0) break;
+      const count = load<i32>(control, COUNT);
+      if (count < 0) return count == -2 ? 2 : 0;
       takePart(control, thread, threads);
       if (once) return 1;
     }

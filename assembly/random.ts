@@ -50,7 +50,7 @@ function toUniform(bits: v128): v128 {
   return f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_u(bits, 8)), f32x4.splat(5.9604644775390625e-8));
 }
 
-const enum Kind { bits, uniform, normal }
+export const enum Kind { bits, uniform, normal }
 
 /** Words to numbers, in place. Box and Muller make two normal numbers of words 0 and 1, and of 2 and 3. */
 @inline
@@ -84,7 +84,7 @@ function put<T>(dst: usize, v: v128, count: i32): void {
 }
 
 @inline
-function random<T>(kind: Kind, args: usize, thread: i32, threads: i32): void {
+export function random<T>(kind: Kind, args: usize, thread: i32, threads: i32): void {
   const n = word(args, 1);
   const at = address(args, 5);
   const step = at ? load<i32>(at) : 0;
@@ -109,6 +109,4 @@ function random<T>(kind: Kind, args: usize, thread: i32, threads: i32): void {
 
 export function randomBits_i32(args: usize, thread: i32, threads: i32): void { random<i32>(Kind.bits, args, thread, threads); }
 export function randomUniform_f32(args: usize, thread: i32, threads: i32): void { random<f32>(Kind.uniform, args, thread, threads); }
-export function randomUniform_f64(args: usize, thread: i32, threads: i32): void { random<f64>(Kind.uniform, args, thread, threads); }
 export function randomNormal_f32(args: usize, thread: i32, threads: i32): void { random<f32>(Kind.normal, args, thread, threads); }
-export function randomNormal_f64(args: usize, thread: i32, threads: i32): void { random<f64>(Kind.normal, args, thread, threads); }

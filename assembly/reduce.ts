@@ -55,7 +55,7 @@ function foldColumns<T>(op: Fold, dst: usize, src: usize, rows: i32, stride: usi
 }
 
 @inline
-function reduce<T>(op: Fold, args: usize, thread: i32, threads: i32): void {
+export function reduce<T>(op: Fold, args: usize, thread: i32, threads: i32): void {
   const dst = address(args, 0);
   const src = address(args, 1);
   const outer = word(args, 2);
@@ -81,7 +81,7 @@ function reduce<T>(op: Fold, args: usize, thread: i32, threads: i32): void {
 
 /** Index of the largest or smallest element, the first of equals; a NaN is more extreme than anything. */
 @inline
-function argument<T>(op: Fold, args: usize, thread: i32, threads: i32): void {
+export function argument<T>(op: Fold, args: usize, thread: i32, threads: i32): void {
   const dst = address(args, 0);
   const outer = word(args, 2);
   const rows = word(args, 3);
@@ -106,20 +106,14 @@ function argument<T>(op: Fold, args: usize, thread: i32, threads: i32): void {
 }
 
 export function sum_f32(args: usize, thread: i32, threads: i32): void { reduce<f32>(Fold.sum, args, thread, threads); }
-export function sum_f64(args: usize, thread: i32, threads: i32): void { reduce<f64>(Fold.sum, args, thread, threads); }
 export function sum_i32(args: usize, thread: i32, threads: i32): void { reduce<i32>(Fold.sum, args, thread, threads); }
 export function max_f32(args: usize, thread: i32, threads: i32): void { reduce<f32>(Fold.max, args, thread, threads); }
-export function max_f64(args: usize, thread: i32, threads: i32): void { reduce<f64>(Fold.max, args, thread, threads); }
 export function max_i32(args: usize, thread: i32, threads: i32): void { reduce<i32>(Fold.max, args, thread, threads); }
 export function min_f32(args: usize, thread: i32, threads: i32): void { reduce<f32>(Fold.min, args, thread, threads); }
-export function min_f64(args: usize, thread: i32, threads: i32): void { reduce<f64>(Fold.min, args, thread, threads); }
 export function min_i32(args: usize, thread: i32, threads: i32): void { reduce<i32>(Fold.min, args, thread, threads); }
 export function prod_f32(args: usize, thread: i32, threads: i32): void { reduce<f32>(Fold.prod, args, thread, threads); }
-export function prod_f64(args: usize, thread: i32, threads: i32): void { reduce<f64>(Fold.prod, args, thread, threads); }
 export function prod_i32(args: usize, thread: i32, threads: i32): void { reduce<i32>(Fold.prod, args, thread, threads); }
 export function argmax_f32(args: usize, thread: i32, threads: i32): void { argument<f32>(Fold.max, args, thread, threads); }
-export function argmax_f64(args: usize, thread: i32, threads: i32): void { argument<f64>(Fold.max, args, thread, threads); }
 export function argmax_i32(args: usize, thread: i32, threads: i32): void { argument<i32>(Fold.max, args, thread, threads); }
 export function argmin_f32(args: usize, thread: i32, threads: i32): void { argument<f32>(Fold.min, args, thread, threads); }
-export function argmin_f64(args: usize, thread: i32, threads: i32): void { argument<f64>(Fold.min, args, thread, threads); }
 export function argmin_i32(args: usize, thread: i32, threads: i32): void { argument<i32>(Fold.min, args, thread, threads); }

@@ -29,7 +29,7 @@ export function logicalNot_bool(dst: usize, a: usize, b: usize, c: usize, n: i32
 
 /** dst = a ? b : c, a in bytes; 8 bytes of a per turn. */
 @inline
-function where<T>(dst: usize, a: usize, b: usize, c: usize, n: i32): void {
+export function where<T>(dst: usize, a: usize, b: usize, c: usize, n: i32): void {
   const end = a + n;
   const zero = i64x2.splat(0);
   for (; a + 8 <= end; a += 8) {
@@ -65,7 +65,6 @@ function where<T>(dst: usize, a: usize, b: usize, c: usize, n: i32): void {
 
 export function where_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { where<u32>(dst, a, b, c, n); }
 export function where_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { where<u32>(dst, a, b, c, n); }
-export function where_f64(dst: usize, a: usize, b: usize, c: usize, n: i32): void { where<u64>(dst, a, b, c, n); }
 export function where_bool(dst: usize, a: usize, b: usize, c: usize, n: i32): void { where<u8>(dst, a, b, c, n); }
 
 export function splat_8(dst: usize, a: usize, b: usize, c: usize, n: i32): void { memory.fill(dst, load<u8>(a), n); }

@@ -1,4 +1,4 @@
-// Softmax and log-softmax of rows: args are dst, src, rows, cols. The largest element is subtracted first.
+// Softmax, log-softmax and cross-entropy of rows. The largest element is subtracted first.
 import { Fold, foldLanes, foldRow, loadPadded } from './fold';
 import { loadUpTo, storeUpTo } from './lanes';
 import { exp, log } from './math';
@@ -25,8 +25,9 @@ function exponentials<T>(keep: bool, dst: usize, src: usize, bytes: i32, max: v1
   return foldLanes<T>(Fold.sum, total);
 }
 
+/** Args: dst, src, rows, cols. */
 @inline
-function softmax<T>(logarithm: bool, args: usize, thread: i32, threads: i32): void {
+export function softmax<T>(logarithm: bool, args: usize, thread: i32, threads: i32): void {
   const cols = word(args, 3);
   const bytes = cols * sizeof<T>();
   const end = shareOf(word(args, 2), thread + 1, threads);
@@ -46,6 +47,50 @@ function softmax<T>(logarithm: bool, args: usize, thread: i32, threads: i32): vo
 }
 
 export function softmax_f32(args: usize, thread: i32, threads: i32): void { softmax<f32>(false, args, thread, threads); }
-export function softmax_f64(args: usize, thread: i32, threads: i32): void { softmax<f64>(false, args, thread, threads); }
 export function logSoftmax_f32(args: usize, thread: i32, threads: i32): void { softmax<f32>(true, args, thread, threads); }
-export function logSoftmax_f64(args: usize, thread: i32, threads: i32): void { softmax<f64>(true, args, thread, threads); }
+
+/** Args: dst (rows), src (rows, cols), labels (rows), rows, cols: log(sum(exp(row))) - row[label]; NaN for no such label. */
+@inline
+export function crossEntropy<T>(args: usize, thread: i32, threads: i32): void {
+  const cols = word(args, 4);
+  const bytes = cols * sizeof<T>();
+  const end = shareOf(word(args, 3), thread + 1, threads);
+  for (let row = shareOf(word(args, 3), thread, threads); row < end; row++) {
+    const src = address(args, 1) + <usize>row * bytes;
+    const label = load<i32>(address(args, 2) + (<usize>row << 2));
+    let loss = <T>NaN;
+    if (<u32>label < <u32>cols) {
+      const max = foldRow<T>(Fold.max, src, cols);
+      const sum = exponentials<T>(false, 0, src, bytes, v128.splat<T>(max));
+      const logSum = v128.extract_lane<T>(log<T>(v128.splat<T>(sum)), 0);
+      loss = logSum - (load<T>(src + <usize>label * sizeof<T>()) - max);
+    }
+    store<T>(address(args, 0) + <usize>row * sizeof<T>(), loss);
+  }
+}
+
+/** Args: dst, src (rows, cols), labels, dy (rows), rows, cols: dst = dy (softmax(row) - 1 at the label). */
+@inline
+export function crossEntropyGradient<T>(args: usize, thread: i32, threads: i32): void {
+  const cols = word(args, 5);
+  const bytes = cols * sizeof<T>();
+  const end = shareOf(word(args, 4), thread + 1, threads);
+  for (let row = shareOf(word(args, 4), thread, threads); row < end; row++) {
+    let dst = address(args, 0) + <usize>row * bytes;
+    const src = address(args, 1) + <usize>row * bytes;
+    const label = load<i32>(address(args, 2) + (<usize>row << 2));
+    const there = <u32>label < <u32>cols;
+    const dy = there ? load<T>(address(args, 3) + <usize>row * sizeof<T>()) : <T>NaN;
+    const max = v128.splat<T>(foldRow<T>(Fold.max, src, cols));
+    const scale = v128.splat<T>(dy / exponentials<T>(true, dst, src, bytes, max));
+    const at = dst + <usize>label * sizeof<T>();
+    for (let rest = bytes; rest > 0; rest -= 16) {
+      storeUpTo(dst, v128.mul<T>(loadUpTo(dst, rest), scale), rest);
+      dst += 16;
+    }
+    if (there) store<T>(at, load<T>(at) - dy);
+  }
+}
+
+export function crossEntropy_f32(args: usize, thread: i32, threads: i32): void { crossEntropy<f32>(args, thread, threads); }
+export function crossEntropyGradient_f32(args: usize, thread: i32, threads: i32): void { crossEntropyGradient<f32>(args, thread, threads); }

@@ -25,18 +25,38 @@ async function newest(folder) {
   return Math.max(...times);
 }
 
+/** The modules of a build of the kernels: what is added to the name of its file, where it begins, options of asc. */
+const kernelModules = [
+  { suffix: '', entry: 'assembly/index.ts', options: [] },
+  { suffix: '-extra', entry: 'assembly/extra.ts', options: ['--importTable'] },
+];
+
 async function buildKernels() {
   const targets = Object.entries(JSON.parse(await readFile('asconfig.json', 'utf8')).targets);
   const changed = Math.max(await newest('assembly'), (await stat('asconfig.json')).mtimeMs);
-  for (const [target, { outFile }] of targets) {
-    if ((await exists(outFile)) && (await stat(outFile)).mtimeMs > changed) continue;
-    const { stderr } = await run(process.execPath, [
-      'node_modules/assemblyscript/bin/asc.js',
-      '--target',
-      target,
-    ]);
-    const said = stderr.replaceAll('Last converge was suboptimal.', '').trim(); // no fault of ours
-    if (said) console.error(said);
+  for (const [target, { outFile: main }] of targets) {
+    for (const { suffix, entry, options } of kernelModules) {
+      const outFile = main.replace(/\.wasm$/, `${suffix}.wasm`);
+      if ((await exists(outFile)) && (await stat(outFile)).mtimeMs > changed) continue;
+      const args = [entry, '--target', target, '--outFile', outFile, ...options];
+      const { stderr } = await run(process.execPath, ['node_modules/assemblyscript/bin/asc.js', ...args]);
+      const said = stderr.replaceAll('Last converge was suboptimal.', '').trim(); // no fault of ours
+      if (said) console.error(said);
+      await checkNoData(outFile);
+    }
+  }
+}
+
+/** The modules of a build share one memory, so none may put data of its own there. */
+async function checkNoData(file) {
+  const bytes = await readFile(file);
+  if (!WebAssembly.validate(bytes)) return; // Node 20 has no relaxed SIMD; the plain builds are of the same source
+  const shared = file.includes('-threads');
+  const memory = new WebAssembly.Memory({ initial: 1, ...(shared && { maximum: 65536, shared }) });
+  const table = new WebAssembly.Table({ initial: 1, element: 'anyfunc' });
+  await WebAssembly.instantiate(bytes, { env: { memory, table } });
+  if (new Uint8Array(memory.buffer).some((byte) => byte !== 0)) {
+    throw new Error(`${file} has static data; kernels take what they need as arguments or globals`);
   }
 }
 
@@ -57,7 +77,9 @@ export const bundleOptions = {
 async function buildBundles() {
   await rm('dist/chunks', { recursive: true, force: true });
   const names = ['index', 'worker', 'worker-thread', 'thread', 'bench', 'bench/first-step'];
-  await build({ ...bundleOptions, entryPoints: names.map((name) => `src/${name}.ts`), outdir: 'dist' });
+  const parts = ['nn', 'loss', 'optim', 'data'].map((name) => ({ in: `src/${name}/index.ts`, out: name }));
+  const entryPoints = [...names.map((name) => ({ in: `src/${name}.ts`, out: name })), ...parts];
+  await build({ ...bundleOptions, entryPoints, outdir: 'dist' });
   await buildCommandLine();
 }
 
@@ -105,7 +127,9 @@ async function licencesOf({ inputs }) {
  * What an earlier build left stays for the runs that still use it, and goes when it is an hour old.
  */
 async function buildTests() {
-  const files = (await readdir('test', { recursive: true })).map((f) => `test/${f.replaceAll('\\', '/')}`);
+  const listed = await readdir('test', { recursive: true });
+  const own = listed.filter((f) => !f.includes('node_modules')); // test/bench/peers has packages of its own
+  const files = own.map((f) => `test/${f.replaceAll('\\', '/')}`);
   const suites = files.filter((f) => f.endsWith('.test.ts') && f.includes(suitePattern));
   const workers = files.filter((f) => f.endsWith('.worker.ts'));
   const { metafile } = await build({

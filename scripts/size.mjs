@@ -10,12 +10,19 @@ import { wgsl } from './wgsl.mjs';
 /** Gzip bytes that the core with both backends and one build of the kernels may have. */
 const limit = 80_000;
 
-/** What an app imports, by the kind of app. */
+/** What an app uses, by the kind of app; each is the one before it and something more. */
 const apps = {
-  'tensors and gradients': 'tensor, variable, grad, valueAndGrad, compile, configure',
-  'core: training, evaluating, files':
-    'tensor, grad, valueAndGrad, compile, configure, nn, optim, loss, fit, evaluate, predict, save, load',
-  everything: '*',
+  'tensors and gradients': `export { tensor, variable, grad, valueAndGrad, compile, configure } from 'everygrad';`,
+  core: `
+    import * as nn from 'everygrad/nn';
+    import * as loss from 'everygrad/loss';
+    import * as optim from 'everygrad/optim';
+    export { tensor, variable, grad, valueAndGrad, compile, configure } from 'everygrad';
+    export { fit, evaluate, predict, save, load } from 'everygrad';
+    export const layers = [nn.sequential, nn.linear, nn.relu, nn.sigmoid, nn.tanh, nn.softmax, nn.flatten, nn.dropout];
+    export const losses = [loss.crossEntropy, loss.binaryCrossEntropy, loss.meanSquaredError];
+    export const optimizers = [optim.sgd, optim.adam, optim.adamW];`,
+  everything: `export * from 'everygrad';`,
 };
 
 const compressed = (bytes) => ({
@@ -25,13 +32,15 @@ const compressed = (bytes) => ({
 const sum = (sizes) =>
   sizes.reduce((a, b) => ({ gzip: a.gzip + b.gzip, brotli: a.brotli + b.brotli }), { gzip: 0, brotli: 0 });
 
-/** Sizes of the files that load at once, and of those that load with the GPU backend. */
-async function bundle(names) {
+/** Sizes of the files that load at once, of those that load with the GPU backend, and of its further shaders. */
+async function bundle(code) {
   const folder = await mkdtemp(join(tmpdir(), 'everygrad-size-'));
   try {
     const entry = join(folder, 'app.ts');
-    const what = names === '*' ? '*' : `{ ${names} }`;
-    await writeFile(entry, `export ${what} from ${JSON.stringify(resolve('src/index.ts'))};\n`);
+    await writeFile(
+      entry,
+      code.replace(/'everygrad(\/?.*?)'/g, (_, part) => JSON.stringify(resolve(`src${part}/index.ts`))),
+    );
     await build({
       entryPoints: [entry],
       outdir: join(folder, 'out'),
@@ -50,27 +59,35 @@ async function bundle(names) {
       files.map(async (f) => ({ f, ...compressed(await readFile(join(folder, 'out', f))) })),
     );
     const gpu = sizes.filter(({ f }) => f.startsWith('webgpu'));
-    return { wasmOnly: sum(sizes.filter((s) => !gpu.includes(s))), webgpu: sum(gpu) };
+    const more = sizes.filter(({ f }) => f.startsWith('shaders-extra'));
+    const main = sizes.filter((s) => !gpu.includes(s) && !more.includes(s));
+    return { main: sum(main), webgpu: sum(gpu), moreShaders: sum(more) };
   } finally {
     await rm(folder, { recursive: true });
   }
 }
 
 const kernels = compressed(await readFile('dist/kernels/simd.wasm'));
+const moreKernels = compressed(await readFile('dist/kernels/simd-extra.wasm'));
 const rows = {};
-for (const [name, names] of Object.entries(apps)) {
-  const { wasmOnly, webgpu } = await bundle(names);
+for (const [name, code] of Object.entries(apps)) {
+  const { main, webgpu, moreShaders } = await bundle(code);
+  const more = name === 'everything';
+  const wasm = [main, kernels, ...(more ? [moreKernels] : [])];
   rows[name] = {
-    'WASM only': sum([wasmOnly, kernels]),
-    'with WebGPU': sum([wasmOnly, webgpu, kernels]),
+    'WASM only': sum(wasm),
+    'with WebGPU': sum([...wasm, webgpu, ...(more ? [moreShaders] : [])]),
   };
 }
-const core = rows['core: training, evaluating, files']['with WebGPU'].gzip;
+const core = rows.core['with WebGPU'].gzip;
 if (process.argv.includes('--json')) {
-  console.log(JSON.stringify({ kernels, apps: rows, core, limit }));
+  console.log(JSON.stringify({ kernels, moreKernels, apps: rows, core, limit }));
 } else {
-  console.log(`kernels, one build: ${kernels.gzip} bytes gzip, ${kernels.brotli} brotli\n`);
   const text = ({ gzip, brotli }) => `${gzip} gzip, ${brotli} brotli`;
+  console.log(`kernels, one build: ${text(kernels)}`);
+  console.log(
+    `its further module, loaded by convolutions, recurrent layers and the like: ${text(moreKernels)}\n`,
+  );
   console.table(
     Object.fromEntries(
       Object.entries(rows).map(([name, sizes]) => [

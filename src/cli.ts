@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { bench } from './cli/bench.js';
 import { doctor } from './cli/doctor.js';
 import { failed } from './cli/errors.js';
+import { explain } from './cli/explain.js';
 import {
   activationNames,
   dataHelp,
@@ -52,10 +53,9 @@ const program = new Command('everygrad')
     ),
   );
 
-withEngine(
-  program
-    .command('train')
-    .description('train a classifier of images and test it')
+/** Data, network and how it is trained. */
+const withModel = (command: Command): Command =>
+  command
     .addOption(option('--data <source>', dataHelp).default('digits'))
     .addOption(option('--model <name>', 'kind of network').choices(['mlp', 'lenet']).default('mlp'))
     .addOption(
@@ -120,11 +120,14 @@ withEngine(
     )
     .addOption(option('--init <name>', 'first weights').choices(initNames).default('default'))
     .addOption(option('--batch <number>', 'examples in a batch', wholeNumber(1)).default(10))
-    .addOption(option('--epochs <number>', 'times through the training data', wholeNumber(1)).default(30))
     .addOption(option('--train-size <number>', 'train on that many examples only', wholeNumber(1)))
     .addOption(
       option('--seed <number>', 'decides first weights, order and dropout', wholeNumber(0)).default(1),
-    )
+    );
+
+withEngine(
+  withModel(program.command('train').description('train a classifier of images and test it'))
+    .addOption(option('--epochs <number>', 'times through the training data', wholeNumber(1)).default(30))
     .addOption(option('--out <file>', 'save the weights there, as safetensors'))
     .addOption(option('--json', 'print one JSON object a line')),
 )
@@ -139,6 +142,26 @@ withEngine(
     ),
   )
   .action(train);
+
+withEngine(
+  withModel(
+    program
+      .command('explain')
+      .description('which backend would compute which part of a training step, and why'),
+  )
+    .addOption(option('--measure', 'run the step and show the time of each part'))
+    .addOption(option('--dot', 'print the plan as a graph for Graphviz'))
+    .addOption(option('--json', 'print one JSON object a line')),
+)
+  .addHelpText(
+    'after',
+    examples(
+      'everygrad explain --hidden 800,800 --activation relu --optimizer adam --batch 128 --measure',
+      'everygrad explain --device webgpu --json',
+      'everygrad explain --dot | dot -Tsvg > plan.svg',
+    ),
+  )
+  .action(explain);
 
 withEngine(
   program

@@ -4,7 +4,11 @@ import { type Engine, engine } from './engine.js';
 import { StateError } from './errors.js';
 import type { Executable, Feed } from './execute.js';
 import { type Spec, Tensor, traced, Variable } from './graph.js';
-import { explain, type Plan, type PlanRow } from './schedule/plan.js';
+import { dot, explain, type PlanRow } from './schedule/explain.js';
+import type { Plan } from './schedule/plan.js';
+
+/** Runs of which a profile takes the median. */
+const profiledRuns = 11;
 
 /** What a compiled function may return. */
 export type Results = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>> | void;
@@ -33,6 +37,12 @@ export class Prepared<R extends Results = Results> {
   /** Runs once and copies the outputs into variables of their shapes. */
   runInto(results: readonly Variable[], values: readonly Feed[]): void | Promise<void> {
     return this.engine.run(this.executable, this.positions, values, results);
+  }
+
+  /** The rows of the plan with measured times: medians over that many runs, each of which has its effects. */
+  async profile(values: readonly Feed[], runs: number): Promise<PlanRow[]> {
+    const seconds = await this.engine.profile(this.executable, this.positions, values, runs);
+    return explain(this.plan, seconds);
   }
 
   dispose(): void {
@@ -85,6 +95,10 @@ export interface Compiled<A extends readonly Tensor[], R extends Results> {
   (...args: A): Promise<R>;
   /** Steps of the plan for these arguments: ops, shapes, backend, why, estimated time. */
   explain(...args: A): Promise<PlanRow[]>;
+  /** The same with measured times: it runs the function some times, with all effects. */
+  profile(...args: A): Promise<PlanRow[]>;
+  /** The plan as a graph in the language of Graphviz. */
+  dot(...args: A): Promise<string>;
   /** Frees the plans. */
   dispose(): void;
 }
@@ -127,6 +141,11 @@ export function compile<A extends readonly Tensor[], R extends Results>(
   };
   return Object.assign(call, {
     explain: async (...args: A) => explain((await preparedFor(args)).plan),
+    profile: async (...args: A) => {
+      const prepared = await preparedFor(args);
+      return prepared.profile(await feedsOf(args, prepared.engine), profiledRuns);
+    },
+    dot: async (...args: A) => dot((await preparedFor(args)).plan),
     dispose() {
       for (const prepared of known.values())
         prepared.then(

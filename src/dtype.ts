@@ -98,6 +98,23 @@ export function checkShape(where: string, shape: Shape): void {
   }
 }
 
+/** Memory is addressed with 32 bits, and kernels count elements in signed ones. */
+const addressable = { elements: 2 ** 31, bytes: 2 ** 32 };
+
+/** Checks that a tensor could lie in memory, before anything of it does. `made` says how it came about. */
+export function checkAddressable(where: string, shape: Shape, dtype: DType, made = ''): void {
+  let elements = 1;
+  for (let i = 0; i < shape.length; i++) elements *= shape[i]!;
+  const bytes = elements * dtypes[dtype].bytes;
+  if (elements < addressable.elements && bytes < addressable.bytes) return;
+  throw new ShapeError({
+    where,
+    problem: `${dtype} ${showShape(shape)}${made} has ${elements} elements, ${bytes} bytes`,
+    hint: 'a tensor has less than 2^31 elements and 4 GiB: use a smaller batch, or compute it in parts',
+    values: { shape, dtype, elements, bytes },
+  });
+}
+
 export function requireDType(where: string, dtype: DType, allowed: readonly DType[]): void {
   if (!allowed.includes(dtype)) {
     throw new DTypeError({

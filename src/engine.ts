@@ -12,7 +12,7 @@ import { planGraph } from './schedule/plan.js';
 
 export type Device = 'auto' | 'wasm' | 'webgpu' | 'reference';
 
-export interface EngineOptions extends Pick<WasmOptions, 'build' | 'threads'> {
+export interface EngineOptions extends Pick<WasmOptions, 'build' | 'threads' | 'maximumBytes'> {
   /**
    * `auto`: the cost model shares the ops between WASM and, if there is one, the GPU. `wasm` or `webgpu`: that one takes
    * all that it can do. `reference`: plain JavaScript, for checking.
@@ -224,6 +224,23 @@ export class Engine {
     await keepAll(executable, results);
   }
 
+  /** Runs several times; for each step of the plan the median of its seconds, NaN where nothing measures them. */
+  async profile(
+    executable: Executable,
+    positions: readonly number[],
+    values: readonly Feed[],
+    runs: number,
+  ): Promise<number[]> {
+    return this.exclusively(async () => {
+      const all: number[][] = [];
+      for (let n = 0; n < runs; n++) {
+        for (const [i, at] of positions.entries()) if (at >= 0) await executable.feed(at, values[i]!);
+        all.push(await executable.profile());
+      }
+      return all[0]!.map((_, step) => median(all.map((seconds) => seconds[step]!)));
+    });
+  }
+
   /** Gives variables their first values, all computed together on the host's side so that bits agree everywhere. */
   async #initialize(variables: readonly Variable[]): Promise<void> {
     const empty = variables.filter((v) => !this.#owns(v));
@@ -295,6 +312,8 @@ export class Engine {
 async function keepAll(executable: Executable, results: readonly Variable[]): Promise<void> {
   for (const [i, variable] of results.entries()) await executable.keep(i, variable);
 }
+
+const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length >> 1]!;
 
 let current: Promise<Engine> | null = null;
 

@@ -1,5 +1,5 @@
-// Elementary functions on the host by + - * / and sqrt alone, so that every engine gives the same bits: for learning rates
-// and first weights, which decide what a network becomes. Math.cos, Math.log and Math.pow differ between engines.
+// Elementary functions on the host by + - * / and sqrt alone, so that every engine gives the same bits: for learning rates,
+// first weights and distorted images, which decide what a network becomes. Math.cos, Math.log and Math.pow differ between engines.
 
 /** Sum of the series whose k-th term (k from 1) is the one before times `ratio(k)`, until a term adds nothing. */
 function series(first: number, ratio: (k: number) => number): number {
@@ -62,4 +62,23 @@ export function root(x: number, n: number): number {
     else high = middle;
   }
   return high;
+}
+
+/** exp(x) for any x, within a few units in the last place: 2^k times the Taylor series of the rest. */
+export function exponential(x: number): number {
+  if (!(x > -746)) return x <= -746 ? 0 : Number.NaN;
+  if (x > 710) return Number.POSITIVE_INFINITY;
+  const k = Math.floor(x / Math.LN2 + 0.5);
+  // ln 2 in two parts, the first with zeros at its end, so that k times it is exact.
+  const r = x - k * 0.6931471803691238 - k * 1.9082149292705877e-10;
+  let term = 1;
+  let sum = 1;
+  for (let n = 1; n <= 18; n++) {
+    term *= r / n;
+    sum += term;
+  }
+  // Step by step, as 2^k alone may overflow or vanish where the product does not.
+  for (let n = 0; n < k; n++) sum *= 2;
+  for (let n = 0; n > k; n--) sum /= 2;
+  return sum;
 }

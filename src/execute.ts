@@ -323,13 +323,28 @@ export class Executable {
   }
 
   async #runWithArrivals(i: number): Promise<void> {
-    const { backend, program, arrivals } = this.#segments[i]!;
-    for (const { from, source, to } of arrivals) {
-      const data = await from.read(source.memory, source.offset, source);
-      backend.write(to.memory, to.offset, data, to.dtype);
-    }
-    await backend.run(program);
+    const segment = this.#segments[i]!;
+    await bringArrivals(segment);
+    await segment.backend.run(segment.program);
     await this.#runSegments(i + 1);
+  }
+
+  /** Runs once; seconds of each step of the plan, NaN where the backend cannot tell. */
+  async profile(): Promise<number[]> {
+    this.#checkAlive();
+    for (const { storage, backend } of this.#needs) await storage.bring(backend);
+    const seconds: number[] = [];
+    for (const segment of this.#segments) {
+      await bringArrivals(segment);
+      const { backend, program } = segment;
+      if (backend.profile) seconds.push(...(await backend.profile(program)));
+      else {
+        await backend.run(program);
+        seconds.push(...new Array<number>(program.steps).fill(Number.NaN));
+      }
+    }
+    for (const { storage, backend } of this.#writes) storage.wroteOn(backend);
+    return seconds;
   }
 
   /** The host's copy of output i of the last run. */
@@ -373,6 +388,13 @@ export class Executable {
     this.#segments.length = 0;
     this.#arenas.clear();
     this.disposed = true;
+  }
+}
+
+async function bringArrivals({ backend, arrivals }: CompiledSegment): Promise<void> {
+  for (const { from, source, to } of arrivals) {
+    const data = await from.read(source.memory, source.offset, source);
+    backend.write(to.memory, to.offset, data, to.dtype);
   }
 }
 

@@ -1,4 +1,5 @@
 // Reverse-mode differentiation, graph to graph: one walk that owns accumulation and un-broadcasting.
+import { Recomputation } from './checkpoint.js';
 import { isFloat, sameShape, showShape } from './dtype.js';
 import { DTypeError, ShapeError, StateError } from './errors.js';
 import { constant, currentValue, type Tensor, withValuesAsRecorded } from './graph.js';
@@ -50,9 +51,20 @@ export function vjp(y: Tensor, xs: readonly Tensor[], dy: Tensor): (Tensor | nul
   });
 }
 
+/** Gradients of f(inputs) by each input: none goes by way of one input to another that it was made of. */
+function partials(
+  f: (inputs: readonly Tensor[]) => Tensor,
+  inputs: readonly Tensor[],
+  dy: Tensor,
+): (Tensor | null)[] {
+  const own = inputs.map((x) => (isFloat(x.dtype) ? mul(x, 1) : x));
+  return vjp(f(own), own, dy);
+}
+
 /** Gradients of all tensors on the ways from `wanted` to y. */
 function reverseWalk(y: Tensor, wanted: ReadonlySet<Tensor>, dy: Tensor): Map<Tensor, Tensor> {
   const onPath = pathsBetween(wanted, y);
+  const recomputation = new Recomputation(wanted);
   const gradients = new Map<Tensor, Tensor>([
     [y, sameShape(dy.shape, y.shape) ? dy : broadcastTo(dy, y.shape)],
   ]);
@@ -60,9 +72,16 @@ function reverseWalk(y: Tensor, wanted: ReadonlySet<Tensor>, dy: Tensor): Map<Te
   for (const t of [...onPath].sort((a, b) => b.id - a.id)) {
     const own = gradients.get(t);
     if (!own || t.source.kind !== 'op') continue;
-    const { op, inputs, attributes } = t.source;
+    const { op, inputs, attributes, segment } = t.source;
     if (!op.gradient) continue;
-    const parts = op.gradient({ inputs, output: t, dy: own, attributes });
+    const value = (x: Tensor): Tensor => (segment ? recomputation.value(x, segment, own) : x);
+    const parts = op.gradient({
+      inputs: inputs.map(value),
+      output: value(t),
+      dy: own,
+      attributes,
+      partials,
+    });
     inputs.forEach((input, i) => {
       const part = parts[i];
       if (!part || !onPath.has(input)) return;

@@ -1,5 +1,5 @@
 // The graph: a tensor is a node, an op records one, nothing is computed here.
-import { type DType, type HostArray, type Shape, showShape } from './dtype.js';
+import { checkAddressable, type DType, type HostArray, type Shape, showShape } from './dtype.js';
 import { StateError } from './errors.js';
 import type { OpDefinition } from './ops/define.js';
 
@@ -20,6 +20,10 @@ export type Source =
       readonly op: OpDefinition;
       readonly inputs: readonly Tensor[];
       readonly attributes: Attributes;
+      /** Must be computed before: not for its value, but so that this is not computed too early. */
+      readonly after?: readonly Tensor[];
+      /** The checkpoint in which it was recorded. */
+      readonly segment?: Segment;
     }
   /** Values on the host, never changed. */
   | { readonly kind: 'data'; readonly data: HostArray }
@@ -29,6 +33,14 @@ export type Source =
   | { readonly kind: 'input'; readonly index: number }
   /** Values in device memory that last and can be assigned: parameters, optimizer state, results. */
   | { readonly kind: 'variable'; readonly variable: Variable };
+
+/** A part of the graph that is computed again in the backward pass instead of being kept. */
+export interface Segment {
+  /** The one around it. */
+  readonly parent: Segment | null;
+  /** What stays in memory: its results, and the tensors whose memory they show. */
+  readonly kept: Set<Tensor>;
+}
 
 // Runtimes without `using` lack the symbol; compiled `using` looks for this one.
 (Symbol as { dispose?: symbol }).dispose ??= Symbol.for('Symbol.dispose');
@@ -82,6 +94,7 @@ export class Variable extends Tensor {
   name: string;
 
   constructor(shape: Shape, dtype: DType, initial: (() => Tensor) | null, name = 'variable') {
+    checkAddressable(name, shape, dtype);
     super({ kind: 'constant', value: 0 }, shape, dtype);
     this.source = { kind: 'variable', variable: this };
     this.initial = initial;
@@ -146,6 +159,35 @@ export function withValuesAsRecorded<R>(f: () => R): R {
   }
 }
 
+/** Whether a tensor of this shape may be too large for memory, whatever its dtype. */
+function isLarge(shape: Shape): boolean {
+  let size = 1;
+  for (let i = 0; i < shape.length; i++) size *= shape[i]!;
+  return size >= 2 ** 29;
+}
+
+let currentSegment: Segment | null = null;
+
+/** Runs `f` and marks what it records as a segment, of which only the results are kept. */
+export function recordSegment<R>(f: () => R, resultsOf: (result: R) => readonly Tensor[]): R {
+  const segment: Segment = { parent: currentSegment, kept: new Set() };
+  currentSegment = segment;
+  try {
+    const result = f();
+    for (const t of resultsOf(result)) {
+      let root = t;
+      segment.kept.add(root);
+      while (root.source.kind === 'op' && root.source.op.kind === 'view') {
+        root = root.source.inputs[0]!;
+        segment.kept.add(root);
+      }
+    }
+    return result;
+  } finally {
+    currentSegment = segment.parent;
+  }
+}
+
 /** Records an op: checks shapes and dtypes now, so that an error's stack points at the caller. */
 export function record<A extends Attributes>(
   op: OpDefinition<A>,
@@ -154,11 +196,12 @@ export function record<A extends Attributes>(
 ): Tensor {
   const resolved = inputs.map((t) => currentValue(t, op.name));
   const { shape, dtype } = op.infer(resolved, attributes);
-  return new Tensor(
-    { kind: 'op', op: op as unknown as OpDefinition, inputs: resolved, attributes },
-    shape,
-    dtype,
-  );
+  if (isLarge(shape)) {
+    const from = resolved.map((t) => showShape(t.shape)).join(', ');
+    checkAddressable(op.name, shape, dtype, ` of ${from}`);
+  }
+  const source = { kind: 'op', op: op as unknown as OpDefinition, inputs: resolved, attributes } as const;
+  return new Tensor(currentSegment ? { ...source, segment: currentSegment } : source, shape, dtype);
 }
 
 /** A number as a tensor that takes no memory and broadcasts. */

@@ -1,11 +1,14 @@
 // The public API.
+export { checkpoint } from './checkpoint.js';
 export { type Compiled, compile } from './compile.js';
+export { customGradient, type GradientRule } from './custom-gradient.js';
 export * as data from './data/index.js';
 export type { DType, HostArray, Shape } from './dtype.js';
 export { configure, type Device, type Engine, type EngineOptions, engine, memoryStats } from './engine.js';
 export * from './errors.js';
 export { grad, gradients, hessianVectorProduct, valueAndGrad, vjp } from './grad.js';
 export { Tensor, Variable } from './graph.js';
+export { jacobian, jvp } from './jacobian.js';
 export * as loss from './loss/index.js';
 export * as nn from './nn/index.js';
 export * from './ops/index.js';
@@ -14,7 +17,9 @@ export * as schedules from './optim/schedules.js';
 export * as minimise from './optim/second-order.js';
 export { cacheFolder, setAssetsUrl, writeFileAtomic } from './platform.js';
 export { decodeSafetensors, encodeSafetensors } from './safetensors.js';
+export type { PlanRow } from './schedule/explain.js';
 export { type Nested, read, type TensorOptions, tensor, variable } from './tensor.js';
+export { type ExplainOptions, explainTraining, type StepExplanation } from './train/explain.js';
 export { load, save, weightsFromBytes, weightsSha256, weightsToBytes } from './train/files.js';
 export {
   type EpochReport,

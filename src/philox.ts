@@ -10,6 +10,8 @@ export type Key = readonly [number, number];
 /** Streams that the library itself draws from. Initial weights count theirs up from 0, forward passes from `forward`. */
 export const streams = {
   forward: 0x40000000,
+  /** One for each epoch. */
+  augmentation: 0xfffe0000,
   shuffle: 0xffff0001,
   shuffleBuffer: 0xffff0002,
   digits: 0xffff0003,

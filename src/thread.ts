@@ -1,5 +1,10 @@
 // A worker: makes its own instance of the kernels over the shared memory, then takes part in every program.
-import { joinCrew, type Setup } from './backend/wasm/crew-member.js';
+import { CrewMember, type Extension, type Setup } from './backend/wasm/crew-member.js';
 import { onHostMessage } from './platform.js';
 
-onHostMessage((message, post) => void joinCrew(message as Setup, post));
+let member: CrewMember | null = null;
+
+onHostMessage((message, post) => {
+  member ??= new CrewMember(post);
+  member.receive(message as Setup | Extension);
+});

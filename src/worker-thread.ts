@@ -32,6 +32,7 @@ export interface LabFitOptions extends EarlyStoppingOptions {
   batchSize?: number;
   epochs?: number;
   seed?: number;
+  accumulate?: number;
   validation?: LabData;
 }
 

@@ -100,6 +100,8 @@ export interface Backend {
   copy(from: Memory, fromOffset: number, to: Memory, toOffset: number, bytes: number): void;
   compile(steps: readonly Step[]): Program | Promise<Program>;
   run(program: Program): void | Promise<void>;
+  /** Runs once and gives the seconds of each step; not there where the backend has no clock for them. */
+  profile?(program: Program): readonly number[] | Promise<readonly number[]>;
   release(program: Program): void;
   stats(): MemoryStats;
   dispose(): void;

@@ -2,10 +2,12 @@
 import { ArrayDataset } from '../data/dataset.js';
 import { digits } from '../data/digits.js';
 import { configure, type EngineOptions } from '../engine.js';
-import { crossEntropy } from '../loss/index.js';
+import { binaryCrossEntropy, crossEntropy, type Loss } from '../loss/index.js';
 import { linear, relu, sequential, sigmoid } from '../nn/layers.js';
 import type { Module } from '../nn/module.js';
+import { lstm } from '../nn/recurrent.js';
 import { adam, type Optimizer, sgd } from '../optim/index.js';
+import { RandomStream } from '../philox.js';
 import { fit } from '../train/fit.js';
 import {
   type Bench,
@@ -26,6 +28,28 @@ interface Case {
   readonly distinct: number;
   model(): Module;
   optimizer(): Optimizer;
+  /** Cross-entropy with the labels where not said. */
+  readonly loss?: Loss;
+  /** So many examples; digits where not said. */
+  data?(examples: number): ArrayDataset | Promise<ArrayDataset>;
+}
+
+const images = async (examples: number): Promise<ArrayDataset> =>
+  (await digits({ train: examples, test: 1 })).train;
+
+/** Sequences of 64 steps of 28 values at random, of 10 classes: the time does not depend on what they are. */
+function sequences(examples: number): ArrayDataset {
+  const random = new RandomStream(1, 0);
+  return new ArrayDataset({
+    inputs: Float32Array.from({ length: examples * 64 * 28 }, () => random.uniform()),
+    targets: Int32Array.from({ length: examples }, (_, i) => i % 10),
+    inputShape: [64, 28],
+    inputDType: 'float32',
+    targetShape: [],
+    targetDType: 'int32',
+    classes: 10,
+    name: 'sequences',
+  });
 }
 
 const cases: readonly Case[] = [
@@ -45,16 +69,42 @@ const cases: readonly Case[] = [
     model: () => sequential(linear(784, 800), relu(), linear(800, 800), relu(), linear(800, 10)),
     optimizer: () => adam(),
   },
+  {
+    name: 'train/autoencoder_b128',
+    batchSize: 128,
+    batches: 10,
+    distinct: 16,
+    model: () =>
+      sequential(
+        ...[linear(784, 256), relu(), linear(256, 64), relu()],
+        ...[linear(64, 256), relu(), linear(256, 784)], // the loss has the last layer's sigmoid
+      ),
+    optimizer: () => adam(),
+    loss: binaryCrossEntropy(),
+    data: async (examples) => autoencoding(await images(examples)),
+  },
+  {
+    name: 'train/lstm_b32',
+    batchSize: 32,
+    batches: 10,
+    distinct: 2,
+    model: () => sequential(lstm(28, 128, { returns: 'last' }), linear(128, 10)),
+    optimizer: () => adam(),
+    data: sequences,
+  },
 ];
 
 const checkedSteps = 3;
 const tolerance = 1e-4;
 
 /** The losses of the first steps on one batch. */
-async function firstLosses({ model: make, optimizer: choose }: Case, batch: ArrayDataset): Promise<number[]> {
+async function firstLosses(
+  { model: make, optimizer: choose, loss = crossEntropy() }: Case,
+  batch: ArrayDataset,
+): Promise<number[]> {
   const [model, optimizer] = [make(), choose()];
   const { epochs } = await fit(model, batch, {
-    loss: crossEntropy(),
+    loss,
     optimizer,
     batchSize: batch.length,
     epochs: checkedSteps,
@@ -73,9 +123,24 @@ function repeated(data: ArrayDataset, times: number): ArrayDataset {
   return new ArrayDataset({ ...data, inputs, targets });
 }
 
+/** The images as float32, inputs and targets at once. */
+function autoencoding({ inputs, inputShape, scale, name }: ArrayDataset): ArrayDataset {
+  const values = Float32Array.from(inputs, (v) => v * scale);
+  const dtype = 'float32';
+  return new ArrayDataset({
+    inputs: values,
+    targets: values,
+    inputShape,
+    inputDType: dtype,
+    targetShape: inputShape,
+    targetDType: dtype,
+    name,
+  });
+}
+
 async function run(bench: Case, options: EngineOptions, seconds: number): Promise<Measurement> {
   const { batchSize, distinct } = bench;
-  const { train } = await digits({ train: batchSize * bench.batches, test: 1 });
+  const train = await (bench.data ?? images)(batchSize * bench.batches);
   const few = train.take(distinct);
   await configure({ device: 'reference' });
   const expected = await firstLosses(bench, few);
@@ -95,7 +160,7 @@ async function timed(
   const rates: number[] = [];
   let total = 0;
   const { ops } = await fit(model, train, {
-    loss: crossEntropy(),
+    loss: bench.loss ?? crossEntropy(),
     optimizer,
     batchSize: bench.batchSize,
     epochs: Number.MAX_SAFE_INTEGER,

@@ -53,7 +53,7 @@ function printer(): (result: BenchResult) => void {
     }
     const text = (n: number): string => (unit === 'samples/s' ? grouped(n) : n.toPrecision(4));
     console.log(
-      `${name.padEnd(20)}${backend.padEnd(13)}${bold(text(value).padStart(9))} ${unit.padEnd(10)}${dim(`best ${text(best)}`)}`,
+      `${name.padEnd(24)}${backend.padEnd(13)}${bold(text(value).padStart(9))} ${unit.padEnd(10)}${dim(`best ${text(best)}`)}`,
     );
   };
 }

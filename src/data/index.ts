@@ -1,4 +1,5 @@
 // Data sets: made here, read from files, or the user's own.
+export { type AugmentOptions, augment, type Elastic } from './augment.js';
 export { ArrayDataset, type ArrayDatasetOptions, type BatchIterable } from './dataset.js';
 export { type DigitsOptions, digits } from './digits.js';
 export { type IdxData, parseIdx } from './idx.js';

@@ -6,12 +6,14 @@ import {
   abs,
   add,
   cast,
+  crossEntropyLogits,
   div,
   exp,
   log,
   logSoftmax,
   max,
   maximum,
+  mean,
   mul,
   neg,
   notEqual,
@@ -89,7 +91,7 @@ function negativeLogLikelihood(
  * -sum(t log softmax(z)), mean over all rows.
  */
 export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
-  const { labelSmoothing = 0 } = options;
+  const { labelSmoothing = 0, classWeights, ignoreLabel } = options;
   checkOption(
     'crossEntropy',
     'labelSmoothing',
@@ -97,9 +99,13 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
     labelSmoothing >= 0 && labelSmoothing < 1,
     'from 0, below 1',
   );
-  return named('crossEntropy', (logits, target, weights) =>
-    negativeLogLikelihood('crossEntropy', logSoftmax(logits), target, weights, options),
-  );
+  const plain = labelSmoothing === 0 && !classWeights && ignoreLabel === undefined;
+  return named('crossEntropy', (logits, target, weights) => {
+    // What is most common has kernels of its own, one for each way.
+    if (plain && !weights && target.rank > 0 && areLabels(logits, target))
+      return mean(crossEntropyLogits(logits, target));
+    return negativeLogLikelihood('crossEntropy', logSoftmax(logits), target, weights, options);
+  });
 }
 
 /** Negative log-likelihood of log-probabilities, what `nn.logSoftmax` gives: -sum(t log p), mean over all rows. */

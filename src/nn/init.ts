@@ -18,7 +18,7 @@ export const constant =
   (shape) =>
     full(shape, value);
 
-export const zeros = constant(0);
+export const zeros = /* @__PURE__ */ constant(0);
 
 /** Normal with the given mean and standard deviation. */
 export const normal =

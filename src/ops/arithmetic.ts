@@ -30,12 +30,12 @@ const two = [
   sample([1030], [1030]),
   sample([9, 130], [9, 1]),
 ];
-const withPositive = two.map(({ inputs }) => ({
+const withPositive = /* @__PURE__ */ two.map(({ inputs }) => ({
   inputs: inputs.map(({ shape }) => ({ shape, range: [0.2, 3] as const })),
   attributes: none,
 }));
 
-export const neg = unary({
+export const neg = /* @__PURE__ */ unary({
   name: 'neg',
   dtypes: numbers,
   scalar: (a) => -a,
@@ -44,7 +44,7 @@ export const neg = unary({
   samples: one,
 });
 
-export const abs = unary({
+export const abs = /* @__PURE__ */ unary({
   name: 'abs',
   dtypes: numbers,
   scalar: (a) => Math.abs(a),
@@ -54,7 +54,7 @@ export const abs = unary({
 });
 
 /** -1, 0 or 1. */
-export const sign = unary({
+export const sign = /* @__PURE__ */ unary({
   name: 'sign',
   dtypes: numbers,
   scalar: (a) => Math.sign(a),
@@ -63,7 +63,7 @@ export const sign = unary({
   samples: one,
 });
 
-export const exp = unary({
+export const exp = /* @__PURE__ */ unary({
   name: 'exp',
   scalar: Math.exp,
   gradient: ({ output, dy }) => [mul(dy, output)],
@@ -73,7 +73,7 @@ export const exp = unary({
 });
 
 /** Natural logarithm. */
-export const log = unary({
+export const log = /* @__PURE__ */ unary({
   name: 'log',
   scalar: Math.log,
   gradient: ({ inputs: [x], dy }) => [div(dy, x!)],
@@ -82,7 +82,7 @@ export const log = unary({
   samples: positive,
 });
 
-export const sqrt = unary({
+export const sqrt = /* @__PURE__ */ unary({
   name: 'sqrt',
   scalar: Math.sqrt,
   gradient: ({ output, dy }) => [div(dy, mul(output, 2))],
@@ -91,7 +91,7 @@ export const sqrt = unary({
   samples: positive,
 });
 
-export const square = unary({
+export const square = /* @__PURE__ */ unary({
   name: 'square',
   scalar: (a) => a * a,
   gradient: ({ inputs: [x], dy }) => [mul(dy, mul(x!, 2))],
@@ -100,7 +100,7 @@ export const square = unary({
   samples: one,
 });
 
-export const reciprocal = unary({
+export const reciprocal = /* @__PURE__ */ unary({
   name: 'reciprocal',
   scalar: (a) => 1 / a,
   gradient: ({ output, dy }) => [neg(mul(dy, square(output)))],
@@ -108,7 +108,7 @@ export const reciprocal = unary({
   samples: positive,
 });
 
-export const sin = unary({
+export const sin = /* @__PURE__ */ unary({
   name: 'sin',
   scalar: Math.sin,
   gradient: ({ inputs: [x], dy }) => [mul(dy, cos(x!))],
@@ -117,7 +117,7 @@ export const sin = unary({
   samples: one,
 });
 
-export const cos = unary({
+export const cos = /* @__PURE__ */ unary({
   name: 'cos',
   scalar: Math.cos,
   gradient: ({ inputs: [x], dy }) => [neg(mul(dy, sin(x!)))],
@@ -127,7 +127,7 @@ export const cos = unary({
 });
 
 /** Hyperbolic tangent. GPUs' own may overflow for large arguments; beyond 10 the result is 1 in f32. */
-export const tanh = unary({
+export const tanh = /* @__PURE__ */ unary({
   name: 'tanh',
   scalar: Math.tanh,
   gradient: ({ output, dy }) => [mul(dy, sub(1, square(output)))],
@@ -137,7 +137,7 @@ export const tanh = unary({
 });
 
 /** 1 / (1 + exp(-x)). */
-export const sigmoid = unary({
+export const sigmoid = /* @__PURE__ */ unary({
   name: 'sigmoid',
   scalar: (a) => 1 / (1 + Math.exp(-a)),
   gradient: ({ output: y, dy }) => [mul(dy, mul(y, sub(1, y)))],
@@ -147,16 +147,17 @@ export const sigmoid = unary({
 });
 
 /** max(x, 0); the gradient at 0 is 0. */
-export const relu = unary({
+export const relu = /* @__PURE__ */ unary({
   name: 'relu',
   scalar: (a) => Math.max(a, 0),
-  gradient: ({ inputs: [x], dy }) => [where(less(0, x!), dy, 0)],
+  // By the result, which the next layer keeps anyway.
+  gradient: ({ output, dy }) => [where(less(0, output), dy, 0)],
   expression: 'select(a, 0.0, a < 0.0)',
   samples: one,
 });
 
 /** Error function; the reference is a series near 0 and the continued fraction of erfc beyond. */
-export const erf = unary({
+export const erf = /* @__PURE__ */ unary({
   name: 'erf',
   scalar: referenceErf,
   gradient: ({ inputs: [x], dy }) => [mul(dy, mul(exp(neg(square(x!))), 1.1283791670955126))],
@@ -183,7 +184,7 @@ function referenceErf(x: number): number {
   return Math.sign(x) * (1 - Math.exp(-z * z) / (fraction * 1.772453850905516));
 }
 
-export const floor = unary({
+export const floor = /* @__PURE__ */ unary({
   name: 'floor',
   scalar: Math.floor,
   gradient: null,
@@ -191,7 +192,7 @@ export const floor = unary({
   samples: one,
 });
 
-export const ceil = unary({
+export const ceil = /* @__PURE__ */ unary({
   name: 'ceil',
   scalar: Math.ceil,
   gradient: null,
@@ -199,7 +200,7 @@ export const ceil = unary({
   samples: one,
 });
 
-export const add = binary({
+export const add = /* @__PURE__ */ binary({
   name: 'add',
   dtypes: numbers,
   scalar: (a, b) => a + b,
@@ -208,7 +209,7 @@ export const add = binary({
   samples: two,
 });
 
-export const sub = binary({
+export const sub = /* @__PURE__ */ binary({
   name: 'sub',
   dtypes: numbers,
   scalar: (a, b) => a - b,
@@ -217,7 +218,7 @@ export const sub = binary({
   samples: two,
 });
 
-export const mul = binary({
+export const mul = /* @__PURE__ */ binary({
   name: 'mul',
   dtypes: numbers,
   scalar: (a, b, _, { output }) => (output.dtype === 'int32' ? Math.imul(a, b) : a * b),
@@ -226,7 +227,7 @@ export const mul = binary({
   samples: two,
 });
 
-export const div = binary({
+export const div = /* @__PURE__ */ binary({
   name: 'div',
   scalar: (a, b) => a / b,
   gradient: ({ inputs: [, b], output, dy }) => [div(dy, b!), neg(div(mul(dy, output), b!))],
@@ -236,7 +237,7 @@ export const div = binary({
 });
 
 /** a to the power b, for any real exponent; a negative base needs a whole exponent. */
-export const pow = binary({
+export const pow = /* @__PURE__ */ binary({
   name: 'pow',
   scalar: (a, b) => a ** b,
   gradient: ({ inputs: [a, b], output, dy }) => [
@@ -252,7 +253,7 @@ export const pow = binary({
 const takes = (wins: Tensor, a: Tensor, b: Tensor, dy: Tensor): Tensor =>
   where(wins, dy, where(equal(a, b), mul(dy, 0.5), 0));
 
-export const maximum = binary({
+export const maximum = /* @__PURE__ */ binary({
   name: 'maximum',
   dtypes: numbers,
   scalar: (a, b) => Math.max(a, b),
@@ -261,7 +262,7 @@ export const maximum = binary({
   samples: two,
 });
 
-export const minimum = binary({
+export const minimum = /* @__PURE__ */ binary({
   name: 'minimum',
   dtypes: numbers,
   scalar: (a, b) => Math.min(a, b),
@@ -270,7 +271,7 @@ export const minimum = binary({
   samples: two,
 });
 
-export const equal = binary({
+export const equal = /* @__PURE__ */ binary({
   name: 'equal',
   dtypes: anything,
   output: 'bool',
@@ -289,7 +290,7 @@ export const equal = binary({
   ],
 });
 
-export const less = binary({
+export const less = /* @__PURE__ */ binary({
   name: 'less',
   dtypes: numbers,
   output: 'bool',
@@ -299,7 +300,7 @@ export const less = binary({
   samples: two,
 });
 
-export const lessEqual = binary({
+export const lessEqual = /* @__PURE__ */ binary({
   name: 'lessEqual',
   dtypes: numbers,
   output: 'bool',
@@ -314,7 +315,7 @@ const bools = (...shapes: number[][]): Sample => ({
   attributes: none,
 });
 
-export const logicalAnd = binary({
+export const logicalAnd = /* @__PURE__ */ binary({
   name: 'logicalAnd',
   dtypes: ['bool'],
   scalar: (a, b) => a & b,
@@ -323,7 +324,7 @@ export const logicalAnd = binary({
   samples: [bools([33], [33]), bools([4, 3], [3])],
 });
 
-export const logicalOr = binary({
+export const logicalOr = /* @__PURE__ */ binary({
   name: 'logicalOr',
   dtypes: ['bool'],
   scalar: (a, b) => a | b,
@@ -332,7 +333,7 @@ export const logicalOr = binary({
   samples: [bools([33], [33]), bools([4, 3], [3])],
 });
 
-export const logicalNot = unary({
+export const logicalNot = /* @__PURE__ */ unary({
   name: 'logicalNot',
   dtypes: ['bool'],
   scalar: (a) => 1 - a,
@@ -341,7 +342,7 @@ export const logicalNot = unary({
   samples: [bools([33]), bools([4, 3])],
 });
 
-const whereDefinition = elementwise(
+const whereDefinition = /* @__PURE__ */ elementwise(
   {
     name: 'where',
     dtypes: anything,
@@ -361,7 +362,7 @@ const whereDefinition = elementwise(
 );
 
 /** `a` where the condition (bool) holds, else `b`. */
-export const where = Object.assign(
+export const where = /* @__PURE__ */ Object.assign(
   (condition: Tensor, a: TensorLike, b: TensorLike): Tensor =>
     record(whereDefinition, [condition, ...together('where', [a, b])], none),
   { definition: whereDefinition },

@@ -48,7 +48,7 @@ const castDefinition: ElementwiseOp<CastAttributes> = {
 };
 
 /** Converts the elements: floats to whole numbers by truncation (NaN gives 0), anything to bool by `!= 0`. */
-export const cast = Object.assign(
+export const cast = /* @__PURE__ */ Object.assign(
   (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : record(castDefinition, [x], { dtype })),
   { definition: castDefinition as unknown as ElementwiseOp },
 );
@@ -82,7 +82,7 @@ const broadcastDefinition: ElementwiseOp<BroadcastAttributes> = {
 };
 
 /** Stretches axes of size 1 (and adds leading axes) to `shape`. */
-export const broadcastTo = Object.assign(
+export const broadcastTo = /* @__PURE__ */ Object.assign(
   (x: Tensor, shape: Shape): Tensor =>
     sameShape(x.shape, shape) && x.source.kind !== 'constant'
       ? x

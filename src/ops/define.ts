@@ -17,6 +17,12 @@ export interface GradientContext<A extends Attributes = Attributes> {
   readonly output: Tensor;
   readonly dy: Tensor;
   readonly attributes: A;
+  /** For rules that are best left to a composition: gradients by the inputs of `f(inputs)`, independent of each other. */
+  partials(
+    f: (inputs: readonly Tensor[]) => Tensor,
+    inputs: readonly Tensor[],
+    dy: Tensor,
+  ): readonly (Tensor | null)[];
 }
 
 /** What a reference implementation gets: contiguous row-major host arrays; it fills `out`. */
@@ -35,17 +41,25 @@ export type WasmArgument =
   | { readonly input: number; readonly offset?: number }
   | { readonly output: true; readonly offset: number }
   | 'output'
-  /** Address of the scratch memory, and bytes of it for each thread. */
+  /** Address of the scratch memory, that of the threads' own parts in it, and bytes of it for each thread. */
   | 'scratch'
+  | 'ownScratch'
   | 'scratchBytes';
 
 /** A call of a kernel of `assembly/` with signature `(args, thread, threads)`. */
 export interface WasmCall {
   readonly kernel: string;
   readonly args: readonly WasmArgument[];
-  /** The function of the kernels that says how many bytes of scratch memory a thread needs, and its arguments. */
-  readonly scratch?: { readonly bytesFrom: string; readonly args: readonly number[] };
+  /**
+   * Bytes of scratch memory: a function of the kernels says how many a thread needs; or so many for all of them together,
+   * which the calls of an op find as the one before left them, then for each.
+   */
+  readonly scratch?:
+    | { readonly bytesFrom: string; readonly args: readonly number[] }
+    | { readonly shared: number; readonly each: number };
 }
+
+export type ShaderBinding = { readonly input: number } | 'output' | 'scratch';
 
 /** A dispatch of a shader of `gpu/`. */
 export interface ShaderCall {
@@ -56,7 +70,9 @@ export interface ShaderCall {
   /** WGSL types for the shader's template names, e.g. `{ Value: 'i32' }`. */
   readonly types?: Readonly<Record<string, string>>;
   /** What is bound, in the order of the shader's binding numbers. */
-  readonly bindings: readonly ({ readonly input: number } | 'output')[];
+  readonly bindings: readonly ShaderBinding[];
+  /** Elements of scratch memory; the calls of an op find it as the one before left it. */
+  readonly scratch?: number;
   readonly workgroups: readonly [number, number, number];
 }
 

@@ -126,7 +126,7 @@ const scatterDefinition: KernelOp<ScatterAttributes> = {
  * Rows of `x` along `axis` by index: indices (int32) of any shape S give x.shape with the axis replaced by S. An index
  * out of range gives NaN, not another row's values.
  */
-export const gather = Object.assign(
+export const gather = /* @__PURE__ */ Object.assign(
   (x: Tensor, indices: Tensor, axis = 0): Tensor => {
     const at = normalizeAxis('gather', axis, x.rank);
     const flat = record(gatherDefinition, [x, reshape(indices, [indices.size])], { axis: at });
@@ -136,7 +136,7 @@ export const gather = Object.assign(
 );
 
 /** Adds the rows of `updates` into zeros of `size` rows along `axis`, row j where `indices[j]` says. */
-export const scatterAdd = Object.assign(
+export const scatterAdd = /* @__PURE__ */ Object.assign(
   (updates: Tensor, indices: Tensor, size: number, axis = 0): Tensor =>
     record(scatterDefinition, [updates, indices], {
       axis: normalizeAxis('scatterAdd', axis, updates.rank),
@@ -181,7 +181,7 @@ const iotaDefinition: KernelOp<IotaAttributes> = {
 };
 
 /** start, start + step, ... below `end`; int32 unless said otherwise. */
-export const arange = Object.assign(
+export const arange = /* @__PURE__ */ Object.assign(
   (end: number, { start = 0, step = 1, dtype = 'int32' as DType } = {}): Tensor =>
     record(iotaDefinition, [], { size: Math.max(0, Math.ceil((end - start) / step)), start, step, dtype }),
   { definition: iotaDefinition as unknown as KernelOp<Attributes> },

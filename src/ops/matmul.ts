@@ -103,7 +103,7 @@ const definition: KernelOp<MatmulAttributes> = {
     const bytes = inputs.reduce((n, s) => n + hostBytes(s), hostBytes(output));
     return { flops: 2 * k * sizeOf(output.shape), bytes };
   },
-  samples: cases.map(
+  samples: /* @__PURE__ */ cases.map(
     ([a, b, transA, transB]): Sample<MatmulAttributes> => ({
       inputs: [{ shape: a }, { shape: b }],
       attributes: { transA, transB },
@@ -166,4 +166,6 @@ function multiply(a: Tensor, b: Tensor, { transA = false, transB = false } = {})
   return reshape(y, [...lead, ...y.shape.slice(-2)]);
 }
 
-export const matmul = Object.assign(multiply, { definition: definition as unknown as KernelOp<Attributes> });
+export const matmul = /* @__PURE__ */ Object.assign(multiply, {
+  definition: definition as unknown as KernelOp<Attributes>,
+});

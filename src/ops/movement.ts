@@ -144,7 +144,7 @@ const reshapeDefinition: ViewOp<ReshapeAttributes> = {
 };
 
 /** The same elements in row-major order under another shape; one size may be -1 and is worked out. */
-export const reshape = Object.assign(
+export const reshape = /* @__PURE__ */ Object.assign(
   (x: Tensor, shape: Shape): Tensor => {
     const unknown = shape.indexOf(-1);
     const known = shape.reduce((n, d) => (d === -1 ? n : n * d), 1);
@@ -171,15 +171,18 @@ const stopGradientDefinition: ViewOp = {
 };
 
 /** The same values, but a constant to differentiation. */
-export const stopGradient = Object.assign((x: Tensor): Tensor => record(stopGradientDefinition, [x], {}), {
-  definition: stopGradientDefinition,
-});
+export const stopGradient = /* @__PURE__ */ Object.assign(
+  (x: Tensor): Tensor => record(stopGradientDefinition, [x], {}),
+  {
+    definition: stopGradientDefinition,
+  },
+);
 
 // transpose ----------------------------------------------------------------------------------------------------------
 
 type TransposeAttributes = { readonly axes: readonly number[] };
 
-const transposeDefinition: KernelOp<TransposeAttributes> = movementOp<TransposeAttributes>({
+const transposeDefinition: KernelOp<TransposeAttributes> = /* @__PURE__ */ movementOp<TransposeAttributes>({
   name: 'transpose',
   infer: ([input], { axes }) => ({ shape: axes.map((a) => input!.shape[a]!), dtype: input!.dtype }),
   gradient: ({ dy, attributes: { axes } }) => [
@@ -204,7 +207,7 @@ const transposeDefinition: KernelOp<TransposeAttributes> = movementOp<TransposeA
 });
 
 /** Reorders the axes: axis i of the result is axis `axes[i]` of x; reversed where not said. */
-export const transpose = Object.assign(
+export const transpose = /* @__PURE__ */ Object.assign(
   (x: Tensor, axes?: readonly number[]): Tensor => {
     const order =
       axes?.map((a) => normalizeAxis('transpose', a, x.rank)) ?? x.shape.map((_, i) => x.rank - 1 - i);
@@ -238,7 +241,7 @@ type PadAttributes = {
 
 const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((n, x, i) => n + x * b[i]!, 0);
 
-const sliceDefinition: KernelOp<SliceAttributes> = movementOp<SliceAttributes>({
+const sliceDefinition: KernelOp<SliceAttributes> = /* @__PURE__ */ movementOp<SliceAttributes>({
   name: 'slice',
   infer: ([input], { sizes }) => ({ shape: sizes, dtype: input!.dtype }),
   gradient: ({ inputs: [x], dy, attributes: { starts, sizes, steps } }) => {
@@ -264,7 +267,7 @@ const sliceDefinition: KernelOp<SliceAttributes> = movementOp<SliceAttributes>({
  * The part [start, end) of each axis with a step >= 1: `slice(x, [0, 2], [null, 5])`. Negative indices count from the
  * end; null takes all; axes not named are taken whole.
  */
-export const slice = Object.assign(
+export const slice = /* @__PURE__ */ Object.assign(
   (
     x: Tensor,
     starts: readonly (number | null)[],
@@ -294,7 +297,7 @@ export const slice = Object.assign(
   { definition: erase(sliceDefinition) },
 );
 
-const padDefinition: KernelOp<PadAttributes> = movementOp<PadAttributes>({
+const padDefinition: KernelOp<PadAttributes> = /* @__PURE__ */ movementOp<PadAttributes>({
   name: 'pad',
   infer: ([input], { low, high, interior }) => ({
     shape: input!.shape.map((d, i) => low[i]! + (d === 0 ? 0 : (d - 1) * (interior[i]! + 1) + 1) + high[i]!),
@@ -322,7 +325,7 @@ const padDefinition: KernelOp<PadAttributes> = movementOp<PadAttributes>({
 });
 
 /** Puts `value` around x: `amounts[i]` is [before, after] of axis i. */
-export const pad = Object.assign(
+export const pad = /* @__PURE__ */ Object.assign(
   (x: Tensor, amounts: readonly (readonly [number, number])[], value = 0): Tensor => {
     if (amounts.length !== x.rank || !amounts.flat().every((n) => Number.isInteger(n) && n >= 0)) {
       throw new ShapeError({
@@ -343,7 +346,7 @@ export const pad = Object.assign(
 
 type AxisAttributes = { readonly axis: number };
 
-const concatDefinition = movementOp<AxisAttributes>({
+const concatDefinition = /* @__PURE__ */ movementOp<AxisAttributes>({
   name: 'concat',
   infer(inputs, { axis }): Spec {
     const [first] = inputs as [Spec];
@@ -396,7 +399,7 @@ const concatDefinition = movementOp<AxisAttributes>({
 });
 
 /** Puts tensors one after the other along an existing axis. */
-export const concat = Object.assign(
+export const concat = /* @__PURE__ */ Object.assign(
   (tensors: readonly Tensor[], axis = 0): Tensor => {
     const [first] = tensors;
     if (!first)
@@ -422,7 +425,7 @@ export const stack = (tensors: readonly Tensor[], axis = 0): Tensor => {
 
 type FlipAttributes = { readonly axes: readonly number[] };
 
-const flipDefinition: KernelOp<FlipAttributes> = movementOp<FlipAttributes>({
+const flipDefinition: KernelOp<FlipAttributes> = /* @__PURE__ */ movementOp<FlipAttributes>({
   name: 'flip',
   infer: ([input]) => ({ shape: input!.shape, dtype: input!.dtype }),
   gradient: ({ dy, attributes }) => [record(flipDefinition, [dy], attributes)],
@@ -440,7 +443,7 @@ const flipDefinition: KernelOp<FlipAttributes> = movementOp<FlipAttributes>({
 });
 
 /** Reverses the order of the elements along the axes; along all of them where not said. */
-export const flip = Object.assign(
+export const flip = /* @__PURE__ */ Object.assign(
   (x: Tensor, axes?: readonly number[]): Tensor =>
     record(flipDefinition, [x], {
       axes: axes?.map((a) => normalizeAxis('flip', a, x.rank)) ?? x.shape.map((_, i) => i),

@@ -55,12 +55,12 @@ function randomOp(
   };
 }
 
-const uniformDefinition = randomOp('randomUniform', randomUniformShader, (context) => {
+const uniformDefinition = /* @__PURE__ */ randomOp('randomUniform', randomUniformShader, (context) => {
   context.out.set(uniforms(context).subarray(0, context.out.length));
 });
 
 /** Box-Muller on neighbouring pairs; 1 - u lies in (0, 1], so that the logarithm is finite. */
-const normalDefinition = randomOp('randomNormal', randomNormalShader, (context) => {
+const normalDefinition = /* @__PURE__ */ randomOp('randomNormal', randomNormalShader, (context) => {
   const u = uniforms(context);
   for (let i = 0; i < context.out.length; i++) {
     const pair = i - (i % 2);
@@ -91,9 +91,9 @@ function recorder(definition: KernelOp<RandomAttributes>) {
 }
 
 /** Uniform numbers in [0, 1), multiples of 2^-24. */
-export const randomUniform = recorder(uniformDefinition);
+export const randomUniform = /* @__PURE__ */ recorder(uniformDefinition);
 /** Normal numbers of mean 0 and standard deviation 1. */
-export const randomNormal = recorder(normalDefinition);
+export const randomNormal = /* @__PURE__ */ recorder(normalDefinition);
 /** true with probability `p`. */
 export const randomBernoulli = (shape: Shape, p: number, options: RandomOptions): Tensor =>
   less(randomUniform(shape, options), p);

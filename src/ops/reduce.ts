@@ -102,14 +102,14 @@ function reduction(entry: Entry): KernelOp<ReduceAttributes> {
 
 const numbers: readonly DType[] = ['float32', 'float64', 'int32'];
 
-const sumDefinition = reduction({
+const sumDefinition = /* @__PURE__ */ reduction({
   name: 'sum',
   dtypes: numbers,
   row: (values) => values.reduce((a, b) => a + b, 0),
   gradient: ({ inputs: [x], dy, attributes }) => [broadcastTo(restored(dy, x!.shape, attributes), x!.shape)],
 });
 
-const prodDefinition = reduction({
+const prodDefinition = /* @__PURE__ */ reduction({
   name: 'prod',
   dtypes: numbers,
   row: (values, dtype) => values.reduce((a, b) => (dtype === 'int32' ? Math.imul(a, b) : a * b), 1),
@@ -117,7 +117,7 @@ const prodDefinition = reduction({
   gradient: ({ inputs: [x], output, dy, attributes }) => [
     div(broadcastTo(restored(mul(dy, output), x!.shape, attributes), x!.shape), x!),
   ],
-  samples: samples
+  samples: /* @__PURE__ */ samples
     .slice(0, 4)
     .map((s) => ({ ...s, inputs: s.inputs.map((i) => ({ ...i, range: [0.5, 1.5] as const })) })),
 });
@@ -136,26 +136,26 @@ const extremeAt = (better: (a: number, b: number) => boolean) => (values: number
   return values.findIndex((v) => v === best || Number.isNaN(v));
 };
 
-const maxDefinition = reduction({
+const maxDefinition = /* @__PURE__ */ reduction({
   name: 'max',
   dtypes: numbers,
   row: extreme((a, b) => a >= b),
   gradient: extremeGradient,
 });
-const minDefinition = reduction({
+const minDefinition = /* @__PURE__ */ reduction({
   name: 'min',
   dtypes: numbers,
   row: extreme((a, b) => a <= b),
   gradient: extremeGradient,
 });
-const argmaxDefinition = reduction({
+const argmaxDefinition = /* @__PURE__ */ reduction({
   name: 'argmax',
   dtypes: numbers,
   indices: true,
   row: extremeAt((a, b) => a >= b),
   gradient: null,
 });
-const argminDefinition = reduction({
+const argminDefinition = /* @__PURE__ */ reduction({
   name: 'argmin',
   dtypes: numbers,
   indices: true,
@@ -196,13 +196,13 @@ function reducer(definition: KernelOp<ReduceAttributes>) {
 }
 
 /** Sum over the axes; of nothing it is 0. */
-export const sum = reducer(sumDefinition);
+export const sum = /* @__PURE__ */ reducer(sumDefinition);
 /** Product over the axes; of nothing it is 1. Its gradient needs factors that are not 0. */
-export const prod = reducer(prodDefinition);
+export const prod = /* @__PURE__ */ reducer(prodDefinition);
 /** Largest element over the axes; NaN wins. The gradient is shared by equal elements. */
-export const max = reducer(maxDefinition);
+export const max = /* @__PURE__ */ reducer(maxDefinition);
 /** Smallest element over the axes; NaN wins. The gradient is shared by equal elements. */
-export const min = reducer(minDefinition);
+export const min = /* @__PURE__ */ reducer(minDefinition);
 
 function indexReducer(definition: KernelOp<ReduceAttributes>) {
   const reduce = (x: Tensor, axis?: number, { keepDims = false }: ReduceOptions = {}): Tensor => {
@@ -213,6 +213,6 @@ function indexReducer(definition: KernelOp<ReduceAttributes>) {
 }
 
 /** Index (int32) of the first largest element along the axis, or in the flattened tensor where none is given. */
-export const argmax = indexReducer(argmaxDefinition);
+export const argmax = /* @__PURE__ */ indexReducer(argmaxDefinition);
 /** Index (int32) of the first smallest element along the axis, or in the flattened tensor where none is given. */
-export const argmin = indexReducer(argminDefinition);
+export const argmin = /* @__PURE__ */ indexReducer(argminDefinition);

@@ -161,6 +161,23 @@ export function softmaxShader({
   ];
 }
 
+/**
+ * Cross-entropy of rows with labels. Bindings: logits (rows, cols), labels (rows) int32, output (rows); for the gradient
+ * logits, labels, dy (rows), output (rows, cols).
+ */
+export function crossEntropyShader(rows: number, cols: number, gradient: boolean): ShaderCall[] {
+  const LX = Math.min(256, powerOfTwoAbove(cols));
+  const RY = Math.max(1, 64 / LX);
+  return [
+    {
+      shader: 'cross_entropy',
+      constants: { ROWS: rows, COLUMNS: cols, LX, RY, GRADIENT: Number(gradient) },
+      bindings: [input(0), input(1), ...(gradient ? [input(2)] : []), 'output'],
+      workgroups: spread(ceilDiv(rows, RY)),
+    },
+  ];
+}
+
 export interface StridedCopy {
   /** Which input is the source; 0 where not said. */
   readonly input?: number;

@@ -42,12 +42,12 @@ function rowOp(name: 'softmax' | 'logSoftmax', gradient: (context: GradientConte
   };
 }
 
-const softmaxDefinition = rowOp('softmax', ({ output: y, dy }) => {
+const softmaxDefinition = /* @__PURE__ */ rowOp('softmax', ({ output: y, dy }) => {
   const weighted = mul(dy, y);
   return sub(weighted, mul(y, sum(weighted, -1, { keepDims: true })));
 });
 
-const logSoftmaxDefinition = rowOp('logSoftmax', ({ output, dy }) =>
+const logSoftmaxDefinition = /* @__PURE__ */ rowOp('logSoftmax', ({ output, dy }) =>
   sub(dy, mul(exp(output), sum(dy, -1, { keepDims: true }))),
 );
 
@@ -64,6 +64,6 @@ function overAxis(definition: KernelOp) {
 }
 
 /** exp(x) / sum(exp(x)) along the axis (the last where not said). */
-export const softmax = overAxis(softmaxDefinition);
+export const softmax = /* @__PURE__ */ overAxis(softmaxDefinition);
 /** x - log(sum(exp(x))) along the axis (the last where not said). */
-export const logSoftmax = overAxis(logSoftmaxDefinition);
+export const logSoftmax = /* @__PURE__ */ overAxis(logSoftmaxDefinition);

@@ -8,9 +8,11 @@ import {
   clamp,
   div,
   full,
+  matmul,
   maximum,
   minimum,
   mul,
+  reshape,
   sign,
   sqrt,
   square,
@@ -226,9 +228,14 @@ export const averaged = (old: Tensor, value: Tensor, decay: number): Tensor =>
 export const clipByValue = (gradients: readonly Tensor[], limit: number): Tensor[] =>
   gradients.map((g) => clamp(g, -limit, limit));
 
-/** sqrt of the sum of all squares. */
+/** sqrt of the sum of all squares. Each tensor is read once, as a vector times itself. */
 export const globalNorm = (gradients: readonly Tensor[]): Tensor =>
-  sqrt(gradients.map((g) => sum(square(g))).reduce((a, b) => add(a, b)));
+  sqrt(gradients.map(squaredLength).reduce((a, b) => add(a, b)));
+
+function squaredLength(t: Tensor): Tensor {
+  const vector = reshape(t, [t.size]);
+  return matmul(vector, vector);
+}
 
 /**
  * All gradients times min(1, limit / (norm + 1e-6)), the norm that of all of them together, so that their direction stays

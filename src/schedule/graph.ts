@@ -1,12 +1,11 @@
 // First pass: the part of the graph that is needed, in order, with views seen through.
 import { dtypes, type HostArray } from '../dtype.js';
-import { type Attributes, record, type Tensor, Variable } from '../graph.js';
-import type { OpDefinition } from '../ops/define.js';
+import { record, type Source, type Tensor, Variable } from '../graph.js';
 import { broadcastTo } from '../ops/index.js';
 
 /** A tensor made by an op. */
 export interface OpTensor extends Tensor {
-  source: { kind: 'op'; op: OpDefinition; inputs: readonly Tensor[]; attributes: Attributes };
+  source: Extract<Source, { kind: 'op' }>;
 }
 
 /** What a plan is made from. */
@@ -39,6 +38,11 @@ export function rootOf(t: Tensor): Tensor {
   return root;
 }
 
+const nothing: readonly Tensor[] = [];
+
+/** What must be computed before `t`, besides its inputs. */
+export const afterOf = ({ source }: OpTensor): readonly Tensor[] => source.after?.map(rootOf) ?? nothing;
+
 /** A copy of `t` in memory of its own. */
 export const copyOf = (t: Tensor): OpTensor =>
   record(broadcastTo.definition, [t], { shape: t.shape }) as OpTensor;
@@ -65,7 +69,7 @@ export function needed({ outputs, assignments }: Request): NeededGraph {
     const t = stack.pop()!;
     if (seen.has(t)) continue;
     seen.add(t);
-    if (isOp(t)) stack.push(...t.source.inputs.map(rootOf));
+    if (isOp(t)) stack.push(...t.source.inputs.map(rootOf), ...afterOf(t));
   }
   const all = [...seen].sort((a, b) => a.id - b.id);
   const ops = all.filter(isOp);
@@ -105,10 +109,10 @@ export function structureKey({ ops, feeds, outputs, assignments }: NeededGraph):
   const use = (t: Tensor): string => (rootOf(t) === t ? name(t) : `${name(rootOf(t))}:${t.shape}`);
   return [
     ...feeds.map((t) => `${t.dtype}${t.shape}`),
-    ...ops.map(
-      ({ source: { op, inputs, attributes } }) =>
-        `${op.name}(${inputs.map(use)})${JSON.stringify(attributes)}`,
-    ),
+    ...ops.map((t) => {
+      const { op, inputs, attributes } = t.source;
+      return `${op.name}(${inputs.map(use)})${JSON.stringify(attributes)}${afterOf(t).map((a) => `>${name(a)}`)}`;
+    }),
     `=${outputs.map(use)}`,
     ...[...assignments].map(([v, t]) => `v${v.id}=${use(t)}`),
   ].join(';');

@@ -3,6 +3,7 @@ import type { Backend, BackendName } from '../backend/backend.js';
 import type { Tensor, Variable } from '../graph.js';
 import { type Group, membersOf } from './fuse.js';
 import { type NeededGraph, type OpTensor, rootOf } from './graph.js';
+import { assignOffsets, type Block, largestLiveSet } from './offsets.js';
 
 /** A run of groups on one backend, and the values that must be brought there before. */
 export interface Segment {
@@ -69,13 +70,12 @@ export function planMemory(
 
   // Every read of a value from outside of its group, by place of reading.
   for (const [i, group] of groups.entries()) {
-    const members = membersOf(group);
-    const chain = group.kernel === null ? members : group.chain;
-    for (const t of members) {
+    const members = new Set<Tensor>(membersOf(group));
+    for (const t of members as ReadonlySet<OpTensor>) {
       for (const input of t.source.inputs.map(rootOf)) {
         const { kind } = input.source;
-        if (kind === 'variable' || members.includes(input as OpTensor)) continue;
-        if (kind === 'constant' && chain.includes(t)) continue;
+        if (kind === 'variable' || members.has(input)) continue;
+        if (kind === 'constant' && t !== group.kernel) continue;
         const made = position.get(input);
         if (made === undefined) {
           extend(group.backend, input, 0, i);
@@ -119,14 +119,15 @@ export function planMemory(
   const arenaBytes = new Map<BackendName, number>();
   const liveBytes = new Map<BackendName, number>();
   for (const [name, list] of lifetimes) {
-    const { alignment } = byName.get(name)!;
-    const all = [...list.values()].map((l) => ({
-      ...l,
-      bytes: Math.max(alignment, roundUp(l.bytes, alignment)),
-    }));
-    slots.set(name, assignOffsets(all));
-    arenaBytes.set(name, Math.max(0, ...[...slots.get(name)!.values()].map((s) => s.offset + s.bytes)));
-    liveBytes.set(name, largestLiveSet(all, end));
+    const blocks = shareMemory(list, groups, byName.get(name)!);
+    const { offsets, bytes } = assignOffsets(blocks);
+    const own = new Map<Tensor, Slot>();
+    for (const [i, block] of blocks.entries()) {
+      for (const value of block.values) own.set(value, { offset: offsets[i]!, bytes: block.bytes });
+    }
+    slots.set(name, own);
+    arenaBytes.set(name, bytes);
+    liveBytes.set(name, largestLiveSet(blocks));
   }
   const segments = cutSegments(groups, segmentStart, arrivals);
   return { segments, slots, arenaBytes, liveBytes };
@@ -137,36 +138,52 @@ const usedOn = (
   t: Tensor,
 ): BackendName | undefined => [...lifetimes].find(([, list]) => list.has(t))?.[0];
 
-/** Greedy by size: the largest value first, each at the lowest offset that is free during its whole life. */
-function assignOffsets(lifetimes: readonly Lifetime[]): Map<Tensor, Slot> {
-  const placed: (Lifetime & Slot)[] = [];
-  for (const l of [...lifetimes].sort((a, b) => b.bytes - a.bytes || a.first - b.first)) {
-    const inTheWay = placed
-      .filter((p) => p.first <= l.last && l.first <= p.last)
-      .sort((a, b) => a.offset - b.offset);
-    let offset = 0;
-    for (const p of inTheWay) {
-      if (offset + l.bytes <= p.offset) break;
-      offset = Math.max(offset, p.offset + p.bytes);
-    }
-    placed.push({ ...l, offset });
-  }
-  return new Map(placed.map(({ value, offset, bytes }) => [value, { offset, bytes }]));
+/** Values that lie in one place one after the other. */
+interface SharedBlock extends Block {
+  values: Tensor[];
+  last: number;
 }
 
-function largestLiveSet(lifetimes: readonly Lifetime[], end: number): number {
-  const change = new Array<number>(end + 2).fill(0);
-  for (const { first, last, bytes } of lifetimes) {
-    change[first]! += bytes;
-    change[last + 1]! -= bytes;
+/**
+ * Where a chain stores a value element by element, and reads another one for the last time, the two share a place: for
+ * each element all loads of a chain come before its stores. So sums and activations take no memory beside what they are
+ * made of.
+ */
+function shareMemory(
+  lifetimes: ReadonlyMap<Tensor, Lifetime>,
+  groups: readonly Group[],
+  target: Backend,
+): SharedBlock[] {
+  const { name, alignment } = target;
+  const blocks = new Map<Tensor, SharedBlock>();
+  for (const { value, bytes, first, last } of lifetimes.values()) {
+    const size = Math.max(alignment, roundUp(bytes, alignment));
+    blocks.set(value, { values: [value], bytes: size, first, last });
   }
-  let live = 0;
-  let most = 0;
-  for (const c of change) {
-    live += c;
-    most = Math.max(most, live);
+  for (const [i, { backend, kernel, chain }] of groups.entries()) {
+    if (backend !== name || kernel) continue;
+    const results = chain.filter((t) => lifetimes.has(t));
+    if (results.length === 0) continue;
+    const inside = new Set<Tensor>(chain);
+    const dying = new Set<Tensor>();
+    for (const input of chain.flatMap((t) => t.source.inputs.map(rootOf))) {
+      const block = blocks.get(input);
+      if (block && block.last === i && !inside.has(input)) dying.add(input);
+    }
+    for (const result of results) {
+      for (const input of dying) {
+        // As many elements as the chain has: such an operand is not broadcast.
+        if (input.size !== result.size || target.bytesOf(input) !== target.bytesOf(result)) continue;
+        const block = blocks.get(input)!;
+        block.values.push(result);
+        block.last = lifetimes.get(result)!.last;
+        blocks.set(result, block);
+        dying.delete(input);
+        break;
+      }
+    }
   }
-  return most;
+  return [...new Set(blocks.values())];
 }
 
 function cutSegments(

@@ -1,6 +1,5 @@
 // The plan: what the passes make of a graph. Plain data that can be printed, compared and tested with no backend.
 import type { Backend, BackendName } from '../backend/backend.js';
-import { showShape } from '../dtype.js';
 import type { Tensor, Variable } from '../graph.js';
 import { fuse, type Group, membersOf } from './fuse.js';
 import { type NeededGraph, needed, type Request } from './graph.js';
@@ -39,28 +38,3 @@ export function countOps(plan: Plan): Partial<Record<BackendName, number>> {
     counts[group.backend] = (counts[group.backend] ?? 0) + membersOf(group).length;
   return counts;
 }
-
-/** One line of `plan.explain()`. */
-export interface PlanRow {
-  step: number;
-  ops: string;
-  shape: string;
-  backend: BackendName;
-  why: string;
-  estimatedMicroseconds: number;
-}
-
-/** A row for each step: its ops, its shape, where it runs and why, and what the cost model expects. */
-export const explain = (plan: Plan): PlanRow[] =>
-  plan.groups.map((group, step) => {
-    const members = membersOf(group);
-    const known = members.map((t) => plan.placements.get(t)).filter((p) => p !== undefined);
-    return {
-      step,
-      ops: members.map((t) => t.source.op.name).join(' '),
-      shape: showShape(members.at(-1)!.shape),
-      backend: group.backend,
-      why: known[0]?.why ?? 'copies a new value into its variable',
-      estimatedMicroseconds: Math.round(known.reduce((n, p) => n + p.seconds * 1e8, 0)) / 100,
-    };
-  });

@@ -51,6 +51,12 @@ export interface FitOptions extends EarlyStoppingOptions {
   validation?: Dataset;
   /** First weights (if the model has none yet), order of the examples and dropout follow from it; 0 where not said. */
   seed?: number;
+  /**
+   * Batches in a step of the optimizer, 1 where not said: their gradients are summed up and the mean over all their
+   * examples makes one step, as a batch of that many times the size would, in the memory of a small one. What is left at
+   * the end of an epoch makes a step, too. Dropout draws anew for each batch.
+   */
+  accumulate?: number;
   /** A new order in each epoch; yes where not said. */
   shuffle?: boolean;
   /** How the learning rate changes in the course of training, as in `schedules.cosine()`. */
@@ -70,6 +76,7 @@ const fitOptionNames = [
   'epochs',
   'validation',
   'seed',
+  'accumulate',
   'shuffle',
   'schedule',
   ...earlyStoppingNames,
@@ -122,11 +129,13 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
     epochs = 1,
     validation,
     seed = 0,
+    accumulate = 1,
     shuffle = true,
     signal,
   } = options;
   checkCount('fit', 'batchSize', batchSize);
   checkCount('fit', 'epochs', epochs);
+  checkCount('fit', 'accumulate', accumulate);
   if (typeof loss !== 'function' || typeof optimizer?.update !== 'function') {
     throw new OptionError({
       where: 'fit',
@@ -135,10 +144,11 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
     });
   }
   const stopping = new EarlyStopping(model, options, validation !== undefined);
-  const stepsPerEpoch = data.length === undefined ? undefined : Math.ceil(data.length / batchSize);
+  const stepsPerEpoch =
+    data.length === undefined ? undefined : Math.ceil(data.length / batchSize / accumulate);
   const rates = new Rates(optimizer, options.schedule, epochs, stepsPerEpoch);
   await model.initialize(seed);
-  const training = new TrainingPass(model, loss, data, optimizer, seed);
+  const training = new TrainingPass(model, loss, data, optimizer, seed, accumulate);
   const validating = validation && new EvaluationPass(model, loss, validation);
   const result: FitResult = { epochs: [], stopped: false, seconds: 0, samplesPerSecond: 0, ops: {} };
   let examples = 0;
@@ -224,8 +234,8 @@ async function* batchesOf(
 ): AsyncGenerator<Totals> {
   let reported = performance.now();
   for await (const batch of data.batches(options)) {
-    if (signal?.aborted) return;
-    const setting = rates.beforeStep(options.epoch);
+    if (signal?.aborted) break;
+    const setting = training.startsStep ? rates.beforeStep(options.epoch) : undefined;
     if (setting) await setting;
     const waiting = training.run(await training.forSize(batch.size), batch);
     if (waiting) await waiting;
@@ -235,6 +245,7 @@ async function* batchesOf(
     }
     if (pace.due) await pace.rest();
   }
+  await training.finishStep();
 }
 
 async function evaluateWith(

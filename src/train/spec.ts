@@ -2,14 +2,23 @@
 import { OptionError } from '../errors.js';
 import * as losses from '../loss/index.js';
 import * as units from '../nn/activations.js';
+import { multiHeadAttention } from '../nn/attention.js';
+import * as convolutions from '../nn/conv.js';
+import { dropout2d } from '../nn/dropout.js';
+import { embedding } from '../nn/embedding.js';
 import * as layers from '../nn/layers.js';
 import type { Module } from '../nn/module.js';
+import * as recurrent from '../nn/recurrent.js';
 import * as regularizers from '../nn/regularizers.js';
+import { pad, reshape, upsample } from '../nn/shape-layers.js';
 import * as optimizers from '../optim/index.js';
 import * as schedules from '../optim/schedules.js';
 
 const layerMakers = {
   linear: layers.linear,
+  conv1d: convolutions.conv1d,
+  conv2d: convolutions.conv2d,
+  convTranspose2d: convolutions.convTranspose2d,
   relu: layers.relu,
   sigmoid: layers.sigmoid,
   tanh: layers.tanh,
@@ -37,6 +46,15 @@ const layerMakers = {
   lowRankLinear: units.lowRankLinear,
   gaussianNoise: regularizers.gaussianNoise,
   activityRegularizer: regularizers.activityRegularizer,
+  dropout2d,
+  embedding,
+  multiHeadAttention,
+  upsample,
+  pad,
+  reshape,
+  rnn: recurrent.rnn,
+  gru: recurrent.gru,
+  lstm: recurrent.lstm,
 };
 const lossMakers = {
   crossEntropy: losses.crossEntropy,

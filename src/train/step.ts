@@ -6,8 +6,15 @@ import { ShapeError } from '../errors.js';
 import { gradients } from '../grad.js';
 import { type Spec, type Tensor, Variable } from '../graph.js';
 import { checkLoss, type Loss } from '../loss/index.js';
-import { type Context, inference, type Module, RandomSource, trainableParameters } from '../nn/module.js';
-import { add, argmax, cast, equal, mul, sum, zeros } from '../ops/index.js';
+import {
+  type Context,
+  inference,
+  type Module,
+  type Parameter,
+  RandomSource,
+  trainableParameters,
+} from '../nn/module.js';
+import { add, argmax, cast, div, equal, mul, sum, zeros } from '../ops/index.js';
 import type { Optimizer } from '../optim/index.js';
 import { tensor } from '../tensor.js';
 
@@ -102,19 +109,24 @@ abstract class Pass {
   }
 }
 
-/** Forward, loss, gradients and update of one batch. */
+/** Forward, loss, gradients and update of one batch, or of one for several batches. */
 export class TrainingPass extends Pass {
-  /** Counts the steps; random numbers of the forward pass depend on it. */
+  /** Counts the batches; random numbers of the forward pass depend on it. */
   readonly step = scalar('step', 'int32');
+  /** Where gradients are summed over batches; none if each batch is a step. */
+  readonly #sums: GradientSums | null;
 
+  /** @param accumulate batches in a step of the optimizer */
   constructor(
     model: Module,
     loss: Loss,
     data: Required<DataSpec>,
     readonly optimizer: Optimizer,
     readonly seed: number,
+    accumulate = 1,
   ) {
     super(model, loss, data);
+    this.#sums = accumulate > 1 ? new GradientSums(accumulate, optimizer) : null;
   }
 
   protected record(x: Tensor, y: Tensor): void {
@@ -126,14 +138,92 @@ export class TrainingPass extends Pass {
     const value = checkLoss('fit', this.loss(prediction, y));
     // What is reported is the loss alone, so that it compares with that of validation.
     const total = penalties.reduce((sum, penalty) => add(sum, penalty), value);
-    this.optimizer.update(parameters, gradients(total, parameters));
+    const found = gradients(total, parameters);
+    if (this.#sums) this.#sums.add(parameters, found, y.shape[0]!);
+    else this.optimizer.update(parameters, found);
     this.step.assign(add(this.step, 1));
     this.count(prediction, y, value);
+  }
+
+  /** Whether the next batch is the first one of a step. */
+  get startsStep(): boolean {
+    return this.#sums === null || this.#sums.isEmpty;
+  }
+
+  override run(prepared: Prepared, batch: Batch): void | Promise<void> {
+    const running = super.run(prepared, batch);
+    if (!this.#sums?.isComplete()) return running;
+    return running ? running.then(() => this.finishStep()) : this.finishStep();
+  }
+
+  /** A step for the batches since the last one, if there are any. */
+  async finishStep(): Promise<void> {
+    await this.#sums?.apply();
   }
 
   override dispose(): void {
     super.dispose();
     this.step.dispose();
+    this.#sums?.dispose();
+  }
+}
+
+/** Gradients summed over several batches, each weighed by its examples, and the step that their mean makes. */
+class GradientSums {
+  readonly #batches: number;
+  readonly #optimizer: Optimizer;
+  readonly #examples = scalar('examples of a step');
+  #parameters: readonly Parameter[] = [];
+  #sums: Variable[] = [];
+  #count = 0;
+  #step: Promise<Prepared> | null = null;
+
+  constructor(batches: number, optimizer: Optimizer) {
+    this.#batches = batches;
+    this.#optimizer = optimizer;
+  }
+
+  /** Records the sums, in place. */
+  add(parameters: readonly Parameter[], gradients: readonly Tensor[], examples: number): void {
+    if (this.#sums.length === 0) {
+      this.#parameters = parameters;
+      this.#sums = parameters.map(
+        ({ shape, dtype, name }) =>
+          new Variable(shape, dtype, () => zeros(shape, dtype), `gradient of ${name}`),
+      );
+    }
+    for (const [i, sum] of this.#sums.entries()) sum.assign(add(sum, mul(gradients[i]!, examples)));
+    this.#examples.assign(add(this.#examples, examples));
+  }
+
+  get isEmpty(): boolean {
+    return this.#count === 0;
+  }
+
+  /** Counts a batch, and says whether it was the last one of a step. */
+  isComplete(): boolean {
+    return ++this.#count === this.#batches;
+  }
+
+  /** Updates the parameters by the mean over the examples, and starts anew; nothing if there was no batch. */
+  async apply(): Promise<void> {
+    if (this.#count === 0) return;
+    this.#count = 0;
+    this.#step ??= prepare(() => {
+      const means = this.#sums.map((sum) => div(sum, this.#examples));
+      this.#optimizer.update(this.#parameters, means);
+      for (const v of [...this.#sums, this.#examples]) v.assign(zeros(v.shape, v.dtype));
+    }, []);
+    await (await this.#step).run();
+  }
+
+  dispose(): void {
+    this.#step?.then(
+      (p) => p.dispose(),
+      () => undefined,
+    );
+    for (const sum of this.#sums) sum.dispose();
+    this.#examples.dispose();
   }
 }
 

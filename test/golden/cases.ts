@@ -1,7 +1,9 @@
 // What is compared with PyTorch: every sample of the op table, functions made of ops, losses; inputs with fixed values.
 import { dtypes, type HostArray, isFloat, sizeOf } from '../../src/dtype.js';
-import type { Spec, Tensor } from '../../src/graph.js';
+import { activeTrace, type Spec, type Tensor, traced } from '../../src/graph.js';
 import * as loss from '../../src/loss/index.js';
+import * as nn from '../../src/nn/index.js';
+import { inference } from '../../src/nn/module.js';
 import * as ops from '../../src/ops/index.js';
 import { RandomStream } from '../../src/philox.js';
 import { type Case, type Float, recordCase, specsOf, spread, takes } from '../ops/cases.js';
@@ -38,6 +40,43 @@ interface Made {
   readonly labels?: number;
   readonly range?: readonly [number, number];
   f(this: void, ...xs: Tensor[]): Tensor;
+}
+
+/** A recurrent layer with the weights given, and first states if `state`; all that `run` gives, flat. */
+function recurrent(
+  name: string,
+  make: (inputs: number, hidden: number, options: nn.RnnOptions) => nn.Recurrent,
+  hidden: number,
+  { lengths, state = false, ...options }: nn.RnnOptions & { lengths?: number[]; state?: boolean } = {},
+): Made {
+  const [batch, steps, inputs] = [3, 4, 3];
+  const layer = (): nn.Recurrent => make(inputs, hidden, options);
+  const parameters = layer().weights.map((w) => Object.keys(w));
+  const count = layer().weights.length;
+  const cell = name.startsWith('lstm');
+  const shapes = [
+    [batch, steps, inputs],
+    ...layer()
+      .parameters()
+      .map((p) => p.shape),
+    ...(state ? new Array<number[]>(cell ? 2 : 1).fill([count, batch, hidden]) : []),
+  ];
+  return {
+    name,
+    inputs: shapes,
+    range: [-1, 1],
+    f(x, ...rest) {
+      const own = layer();
+      for (const [i, names] of parameters.entries()) {
+        for (const p of names) Object.assign(own.weights[i]!, { [p]: rest.shift()! });
+      }
+      const [h, c] = rest;
+      const first = h && { state: c ? { h, c } : { h } };
+      const { output, state: last } = own.run(x!, { ...(lengths && { lengths }), ...first });
+      const all = [output, last.h, ...(last.c ? [last.c] : [])];
+      return ops.concat(all.map((t) => ops.reshape(t, [-1])));
+    },
+  };
 }
 
 const shape = [3, 4, 5];
@@ -198,7 +237,106 @@ const made: readonly Made[] = [
   onLabels('multiClassHinge', loss.multiClassHinge({ margin: 0.7 })),
   onLabels('multiClassHinge squared', loss.multiClassHinge({ squared: true })),
   { name: 'klDivergence', inputs: pair, range: [0.01, 1], f: loss.klDivergence() },
+  on('sort', (x) => ops.sort(x, 1).values),
+  on('topK', (x) => ops.topK(x, 3, 1).values),
+  ...(
+    [
+      ['nearest', [7, 3], {}],
+      ['bilinear', [7, 3], { mode: 'bilinear' }],
+      ['bilinear corners', [5, 9], { mode: 'bilinear', alignCorners: true }],
+    ] as const
+  ).map(
+    ([name, sizes, options]): Made => ({
+      name: `resize ${name}`,
+      inputs: [[2, 4, 5, 3]],
+      f: (x) => ops.resize(x!, sizes, options),
+    }),
+  ),
+  on('padEdges reflect', (x) =>
+    ops.padEdges(
+      x,
+      [
+        [0, 0],
+        [2, 1],
+        [1, 2],
+      ],
+      'reflect',
+    ),
+  ),
+  on('padEdges replicate', (x) =>
+    ops.padEdges(
+      x,
+      [
+        [0, 0],
+        [5, 1],
+        [1, 7],
+      ],
+      'replicate',
+    ),
+  ),
+  {
+    name: 'attention',
+    inputs: [
+      [2, 3, 4, 6],
+      [2, 3, 5, 6],
+      [2, 3, 5, 7],
+    ],
+    f: (q, k, v) => ops.scaledDotProductAttention(q!, k!, v!),
+  },
+  {
+    name: 'attention causal',
+    inputs: [
+      [2, 6, 3],
+      [2, 6, 3],
+      [2, 6, 3],
+    ],
+    f: (q, k, v) => ops.scaledDotProductAttention(q!, k!, v!, { causal: true }),
+  },
+  {
+    name: 'attention mask',
+    inputs: [
+      [2, 4, 3],
+      [2, 5, 3],
+      [2, 5, 3],
+      [4, 5],
+    ],
+    f: (q, k, v, mask) => ops.scaledDotProductAttention(q!, k!, v!, { mask: mask! }),
+  },
+  {
+    name: 'multiHeadAttention',
+    inputs: [[2, 5, 4], [4, 12], [12], [4, 4], [4]],
+    f: (x, ...own) =>
+      withParameters(nn.multiHeadAttention(4, 2), own, (layer) => layer.forward(x!, inference())),
+  },
+  {
+    name: 'embedding',
+    inputs: [[4, 3]],
+    labels: 4,
+    f: (table, y) =>
+      withParameters(nn.embedding(4, 3, { paddingIndex: 1 }), [table!], (layer) => layer.forward(y!)),
+  },
+  recurrent('rnn', nn.rnn, 5),
+  recurrent('rnn relu', nn.rnn, 5, { nonlinearity: 'relu', lengths: [4, 1, 3] }),
+  recurrent('rnn stacked', nn.rnn, 2, { lengths: [2, 4, 4], layers: 2, bidirectional: true, state: true }),
+  recurrent('gru', nn.gru, 5),
+  recurrent('gru lengths', nn.gru, 5, { lengths: [4, 1, 3], state: true }),
+  recurrent('gru stacked', nn.gru, 2, { lengths: [2, 4, 4], layers: 2, bidirectional: true }),
+  recurrent('lstm', nn.lstm, 5, { state: true }),
+  recurrent('lstm lengths', nn.lstm, 5, { lengths: [4, 1, 3] }),
+  recurrent('lstm stacked', nn.lstm, 2, { lengths: [2, 4, 4], layers: 2, bidirectional: true, state: true }),
 ];
+
+/** Records what `f` does with a layer whose parameters have the given values. */
+function withParameters<M extends nn.Module>(
+  layer: M,
+  values: readonly Tensor[],
+  f: (layer: M) => Tensor,
+): Tensor {
+  return traced(() => {
+    for (const [i, p] of layer.parameters().entries()) activeTrace()!.assignments.set(p, values[i]!);
+    return f(layer);
+  }).result;
+}
 
 function fromFunction({ name, inputs, labels, range = [-2, 2], f }: Made): GoldenCase {
   const specs: Spec[] = inputs.map((own) => ({ shape: own, dtype: 'float32' }));

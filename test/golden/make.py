@@ -58,6 +58,127 @@ def scatter_add(x, indices, axis, size):
     return torch.zeros(shape, dtype=x.dtype).index_add(axis, indices, x)
 
 
+def conv2d(x, w, strides, pads, dilations, groups):
+    top, bottom, left, right = pads
+    x = F.pad(x.permute(0, 3, 1, 2), (left, right, top, bottom))
+    y = F.conv2d(x, w.permute(3, 2, 0, 1), stride=strides, dilation=dilations, groups=groups)
+    return y.permute(0, 2, 3, 1)
+
+
+def conv2d_input(dy, w, size, **options):
+    x = torch.zeros(dy.shape[0], *size, w.shape[2] * options['groups'], requires_grad=True)
+    return torch.autograd.grad(conv2d(x, w, **options), x, dy, create_graph=True)[0]
+
+
+def conv2d_filter(x, dy, kernel, **options):
+    w = torch.zeros(*kernel, x.shape[3] // options['groups'], dy.shape[3], requires_grad=True)
+    return torch.autograd.grad(conv2d(x, w, **options), w, dy, create_graph=True)[0]
+def add_along(x, indices, axis, size):
+    shape = list(x.shape)
+    shape[axis] = size
+    return torch.zeros(shape, dtype=x.dtype).scatter_add(axis, indices.long(), x)
+
+
+def cumsum(x, axis, reverse, exclusive):
+    x = x.flip(axis) if reverse else x
+    y = x.cumsum(axis) - (x if exclusive else 0)
+    return (y.flip(axis) if reverse else y).to(x.dtype)
+
+
+def resample(x, axis, size, to, linear, alignCorners):
+    """Along one axis, as (all others, 1, size)."""
+    y = x.movedim(axis, -1)
+    flat = y.reshape(-1, 1, size)
+    mode = {'mode': 'linear', 'align_corners': alignCorners} if linear else {'mode': 'nearest'}
+    return F.interpolate(flat, size=to, **mode).reshape(y.shape[:-1] + (to,)).movedim(-1, axis)
+
+
+def resample_gradient(dy, axis, size, to, linear, alignCorners):
+    shape = list(dy.shape)
+    shape[axis] = size
+    x = torch.zeros(shape, requires_grad=True)
+    y = resample(x, axis, size, to, linear, alignCorners)
+    return torch.autograd.grad(y, x, dy, create_graph=True)[0]
+
+
+def resize(size, **mode):
+    """Channels last."""
+    return lambda x: F.interpolate(x.movedim(-1, 1), size=size, **mode).movedim(1, -1)
+
+
+def attention(q, k, v, mask=None):
+    scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+    return (scores if mask is None else scores + mask).softmax(-1) @ v
+
+
+def causal(q, k):
+    return torch.full((q.shape[-2], k.shape[-2]), float('-inf')).triu(1)
+
+
+def multi_head(x, w, b, wo, bo):
+    """PyTorch's own layer, batch first, with weights (inputs, outputs) as here."""
+    layer = torch.nn.MultiheadAttention(x.shape[-1], 2, batch_first=True)
+    weights = {'in_proj_weight': w.T, 'in_proj_bias': b, 'out_proj.weight': wo.T, 'out_proj.bias': bo}
+    return torch.nn.utils.stateless.functional_call(layer, weights, (x, x, x), {'need_weights': False})[0]
+def sequence(cell):
+    """The packed tensor of src/ops/recurrent-layout.ts: kept values, then T + 1 states of each kind."""
+
+    def apply(projected, weights, bias, *rest, lengths, initial, reverse):
+        (steps, batch, _), hidden = projected.shape, len(weights)
+        lengths_, *rest = rest if lengths else (torch.full([batch], steps), *rest)
+        before = list(rest) if initial else [torch.zeros(batch, hidden)] * (2 if cell == 'lstm' else 1)
+        kept, states = [None] * steps, [before] + [None] * steps
+        b = bias.reshape(-1, hidden)
+        for n in range(steps):
+            t = steps - 1 - n if reverse else n
+            x = projected[t].reshape(batch, -1, hidden)
+            q = (before[0] @ weights).reshape(batch, -1, hidden)
+            if cell == 'lstm':
+                i, f, o = (torch.sigmoid(x[:, k] + q[:, k] + b[k]) for k in (0, 1, 3))
+                g = torch.tanh(x[:, 2] + q[:, 2] + b[2])
+                c = f * before[1] + i * g
+                own, after = [i, f, g, o], [o * torch.tanh(c), c]
+            elif cell == 'gru':
+                r, z = (torch.sigmoid(x[:, k] + q[:, k] + b[k]) for k in (0, 1))
+                p = q[:, 2] + b[3]
+                m = torch.tanh(x[:, 2] + b[2] + r * p)
+                own, after = [r, z, m, p], [(1 - z) * m + z * before[0]]
+            else:
+                own, after = [], [(torch.tanh if cell == 'tanh' else torch.relu)(x[:, 0] + q[:, 0] + b[0])]
+            active = (t < lengths_).reshape(batch, 1)
+            kept[t] = [torch.where(active, k, torch.zeros(())) for k in own]
+            before = [torch.where(active, a, s) for a, s in zip(after, before)]
+            states[n + 1] = before
+        if reverse:
+            states.reverse()
+        rows = [torch.stack(k, 1).reshape(-1, batch, hidden) for k in kept if k]
+        return torch.cat(rows + [s[i][None] for i in range(len(before)) for s in states])
+
+    return apply
+
+
+def recurrent(kind, inputs, hidden, lengths=None, **options):
+    """PyTorch's own layers: x, weights and biases in its order (transposed), first states; all results flat."""
+    module = getattr(torch.nn, kind)(inputs, hidden, batch_first=True, **options)
+    names = [name for name, _ in module.named_parameters()]
+
+    def apply(x, *rest):
+        for name, p in zip(names, rest):
+            delattr(module, name)
+            setattr(module, name, p.T if p.dim() == 2 else p)
+        state = rest[len(names):]
+        first = () if not state else (state if kind == 'LSTM' else state[0],)
+        if lengths:
+            x_ = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+            y, last = module(x_, *first)
+            y, _ = torch.nn.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=x.shape[1])
+        else:
+            y, last = module(x, *first)
+        return torch.cat([t.reshape(-1) for t in [y, *(last if kind == 'LSTM' else [last])]])
+
+    return apply
+
+
 CASTS = dict(DTYPES)
 CLASS_WEIGHTS = torch.tensor([0.5, 1, 2, 0.25])
 
@@ -72,6 +193,7 @@ OPS = {
     'cast': lambda x, dtype: x.to(CASTS[dtype]),
     'broadcastTo': lambda x, shape: x.expand(shape),
     'matmul': matmul,
+    'conv2d': conv2d, 'conv2dInputGradient': conv2d_input, 'conv2dFilterGradient': conv2d_filter,
     'sum': reduced(lambda x, axis: x.sum(axis)),
     'prod': reduced(lambda x, axis: x.prod(axis)),
     'max': reduced(lambda x, axis: x.amax(axis)),
@@ -90,6 +212,18 @@ OPS = {
     'arange': lambda size, start, step, dtype: (torch.arange(size) * step + start).to(DTYPES[dtype]),
     'softmax': lambda x: x.softmax(-1),
     'logSoftmax': lambda x: x.log_softmax(-1),
+    'crossEntropyLogits': lambda x, y: F.cross_entropy(x, y.long(), reduction='none'),
+    'crossEntropyLogitsGradient': lambda x, y, dy:
+        (x.softmax(-1) - F.one_hot(y.long(), x.shape[-1])) * dy.unsqueeze(-1),
+    'takeAlongAxis': lambda x, indices, axis: x.gather(axis, indices.long()),
+    'addAlongAxis': add_along,
+    'argsort': lambda x, axis, count, descending:
+        x.sort(dim=axis, descending=descending, stable=True)[1].narrow(axis, 0, count).to(torch.int32),
+    'cumsum': cumsum,
+    'resample': resample,
+    'resampleGradient': resample_gradient,
+    'rnnTanhSequence': sequence('tanh'), 'rnnReluSequence': sequence('relu'),
+    'gruSequence': sequence('gru'), 'lstmSequence': sequence('lstm'),
     # Functions made of ops; names as in cases.ts.
     'mean': lambda x: x.mean(),
     'mean 1': lambda x: x.mean(1, keepdim=True),
@@ -148,10 +282,32 @@ OPS = {
     'multiClassHinge': lambda x, y: F.multi_margin_loss(x, y.long(), margin=0.7),
     'multiClassHinge squared': lambda x, y: F.multi_margin_loss(x, y.long(), p=2),
     'klDivergence': lambda x, t: F.kl_div(x.log_softmax(-1), t, reduction='batchmean'),
+    'sort': lambda x: x.sort(1)[0],
+    'topK': lambda x: x.topk(3, 1)[0],
+    'resize nearest': resize((7, 3), mode='nearest'),
+    'resize bilinear': resize((7, 3), mode='bilinear', align_corners=False),
+    'resize bilinear corners': resize((5, 9), mode='bilinear', align_corners=True),
+    'padEdges reflect': lambda x: F.pad(x.unsqueeze(0), (1, 2, 2, 1), mode='reflect').squeeze(0),
+    'padEdges replicate': lambda x: F.pad(x.unsqueeze(0), (1, 7, 5, 1), mode='replicate').squeeze(0),
+    'attention': attention,
+    'attention causal': lambda q, k, v: attention(q, k, v, causal(q, k)),
+    'attention mask': attention,
+    'multiHeadAttention': multi_head,
+    'embedding': lambda x, y: F.embedding(y.long(), x, padding_idx=1),
+    'rnn': recurrent('RNN', 3, 5),
+    'rnn relu': recurrent('RNN', 3, 5, nonlinearity='relu', lengths=[4, 1, 3]),
+    'rnn stacked': recurrent('RNN', 3, 2, lengths=[2, 4, 4], num_layers=2, bidirectional=True),
+    'gru': recurrent('GRU', 3, 5),
+    'gru lengths': recurrent('GRU', 3, 5, lengths=[4, 1, 3]),
+    'gru stacked': recurrent('GRU', 3, 2, lengths=[2, 4, 4], num_layers=2, bidirectional=True),
+    'lstm': recurrent('LSTM', 3, 5),
+    'lstm lengths': recurrent('LSTM', 3, 5, lengths=[4, 1, 3]),
+    'lstm stacked': recurrent('LSTM', 3, 2, lengths=[2, 4, 4], num_layers=2, bidirectional=True),
 }
 
 # Draws of the library's own generator, whose published vectors are in test/unit/philox.test.ts.
 WITHOUT = {'randomUniform': "the library's own generator", 'randomNormal': "the library's own generator"}
+WITHOUT.update({f'{c}Gradient': f'it is the gradient of {c}Sequence' for c in ('rnnTanh', 'rnnRelu', 'gru', 'lstm')})
 
 
 def hooked(optimizer, before=None, after=None):

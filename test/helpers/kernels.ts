@@ -34,13 +34,16 @@ async function read(url: URL): Promise<Uint8Array<ArrayBuffer>> {
 export async function loadKernels(build: KernelBuild): Promise<Kernels> {
   // The bundler may put this file beside the tests or into their folder of shared chunks.
   const folder = import.meta.url.includes('/chunks/') ? '../kernels/' : './kernels/';
-  const bytes = await read(new URL(`${folder}${build}.wasm`, import.meta.url));
+  const module = async (name: string) =>
+    WebAssembly.compile(await read(new URL(`${folder}${name}.wasm`, import.meta.url)));
   const shared = build.endsWith('threads');
   const memory = new WebAssembly.Memory(shared ? { initial: 1, maximum: 65536, shared } : { initial: 1 });
-  const { instance } = await WebAssembly.instantiate(bytes, { env: { memory, abort() {} } });
+  const { exports: main } = await WebAssembly.instantiate(await module(build), { env: { memory } });
+  const env = { memory, table: main.table as WebAssembly.Table };
+  const { exports: extra } = await WebAssembly.instantiate(await module(`${build}-extra`), { env });
   let top = 1024;
   return {
-    exports: instance.exports as Kernels['exports'],
+    exports: { ...extra, ...main } as Kernels['exports'],
     memory,
     alloc(size) {
       const address = top;

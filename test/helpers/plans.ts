@@ -126,6 +126,10 @@ export function replay(plan: Plan, keepFeeds: boolean): string[] {
           if (variable) written.set(variable, t);
           else write(t, backend);
         }
+        // A kernel reads while it writes: its inputs must be whole when it is done.
+        for (const input of group.kernel?.source.inputs.map(rootOf) ?? []) {
+          if (!inside.has(input)) read(input, backend, `the end of ${group.kernel!.source.op.name}`);
+        }
       }
     }
     for (const output of plan.graph.outputs.map(rootOf)) {

@@ -1,6 +1,9 @@
 // Sizes that kernels get wrong first: nothing, one element, odd numbers, more than one block of 1024.
 import type { Attributes } from '../../src/graph.js';
 import type { OpDefinition, Sample } from '../../src/ops/define.js';
+import { gradientSample, sequenceSample } from '../../src/ops/recurrent.js';
+import { cells } from '../../src/ops/recurrent-cells.js';
+import { convolutions } from './convolutions.js';
 
 const sample = (attributes: Attributes, ...shapes: number[][]): Sample => ({
   inputs: shapes.map((shape) => ({ shape })),
@@ -64,10 +67,33 @@ const products: [number[], number[], boolean, boolean][] = [
 ];
 
 const index = (values: number[]) => ({ shape: [values.length], dtype: 'int32' as const, values });
+const rows = (shape: number[], axis: number, top: number) => {
+  const n = shape.reduce((a, b) => a * b, 1);
+  return {
+    shape,
+    dtype: 'int32' as const,
+    values: Array.from({ length: n }, (_, i) => (i * (7 + axis)) % top),
+  };
+};
+const resampled = [
+  [[1], { axis: 0, size: 1, to: 1, linear: true, alignCorners: true }],
+  [[1, 1, 2], { axis: 1, size: 1, to: 5, linear: true, alignCorners: false }],
+  [[3, 5, 1], { axis: 1, size: 5, to: 1, linear: true, alignCorners: true }],
+  [[0, 4, 2], { axis: 1, size: 4, to: 3, linear: false, alignCorners: false }],
+  [[2, 4, 0], { axis: 1, size: 4, to: 3, linear: true, alignCorners: false }],
+  [[3, 33, 7], { axis: 1, size: 33, to: 65, linear: true, alignCorners: false }],
+  [[1, 65, 18], { axis: 1, size: 65, to: 31, linear: true, alignCorners: true }],
+  [[1027], { axis: 0, size: 1027, to: 300, linear: true, alignCorners: false }],
+  [[2, 31, 5], { axis: 1, size: 31, to: 100, linear: false, alignCorners: false }],
+] as const;
+
 const step = { shape: [], dtype: 'int32' as const, values: [12] };
 
 /** By the op's name: what its samples do not have. */
 const byName: Record<string, Sample[]> = {
+  conv2d: convolutions.conv,
+  conv2dInputGradient: convolutions.input,
+  conv2dFilterGradient: convolutions.filter,
   cast: (['float32', 'int32', 'bool', 'uint8'] as const).flatMap((from) =>
     (['float32', 'int32', 'bool'] as const)
       .filter((to) => to !== from)
@@ -128,6 +154,55 @@ const byName: Record<string, Sample[]> = {
     { inputs: [{ shape: [4, 65] }, index([32, 0, 0, 7])], attributes: { axis: 0, size: 33 } },
     { inputs: [{ shape: [33, 5] }, index([64, 0, 0, 7, 63])], attributes: { axis: 1, size: 65 } },
   ],
+  crossEntropyLogits: [
+    { inputs: [{ shape: [0, 3] }, index([])], attributes: {} },
+    { inputs: [{ shape: [2, 1] }, index([0, 0])], attributes: {} },
+    { inputs: [{ shape: [3, 1027] }, index([1026, 0, 511])], attributes: {} },
+    { inputs: [{ shape: [65, 10] }, rows([65], 0, 10)], attributes: {} },
+  ],
+  crossEntropyLogitsGradient: [
+    { inputs: [{ shape: [0, 3] }, index([]), { shape: [0] }], attributes: {} },
+    { inputs: [{ shape: [2, 1] }, index([0, 0]), { shape: [2] }], attributes: {} },
+    { inputs: [{ shape: [3, 1027] }, index([1026, 0, 511]), { shape: [3] }], attributes: {} },
+    { inputs: [{ shape: [65, 10] }, rows([65], 0, 10), { shape: [65] }], attributes: {} },
+  ],
+  takeAlongAxis: [
+    { inputs: [{ shape: [3, 5] }, rows([3, 0], 1, 1)], attributes: { axis: 1 } },
+    { inputs: [{ shape: [1] }, rows([1], 0, 1)], attributes: { axis: 0 } },
+    { inputs: [{ shape: [7, 33, 5] }, rows([7, 65, 5], 1, 33)], attributes: { axis: 1 } },
+    { inputs: [{ shape: [1027] }, rows([9], 0, 1027)], attributes: { axis: 0 } },
+  ],
+  addAlongAxis: [
+    { inputs: [{ shape: [3, 0] }, rows([3, 0], 1, 1)], attributes: { axis: 1, size: 5 } },
+    { inputs: [{ shape: [1] }, rows([1], 0, 1)], attributes: { axis: 0, size: 1 } },
+    { inputs: [{ shape: [7, 65, 5] }, rows([7, 65, 5], 1, 33)], attributes: { axis: 1, size: 33 } },
+    { inputs: [{ shape: [9] }, rows([9], 0, 1027)], attributes: { axis: 0, size: 1027 } },
+  ],
+  argsort: [
+    sample({ axis: 0, count: 0, descending: false }, [0]),
+    sample({ axis: 1, count: 0, descending: true }, [3, 5]),
+    sample({ axis: 0, count: 1, descending: true }, [1]),
+    sample({ axis: 1, count: 5, descending: true }, [0, 5, 2]),
+    sample({ axis: 0, count: 32, descending: false }, [33, 3]),
+    sample({ axis: 0, count: 33, descending: true }, [33, 3]),
+    sample({ axis: 1, count: 1027, descending: false }, [3, 1027]),
+    sample({ axis: 1, count: 3, descending: true }, [3, 1027]),
+  ],
+  cumsum: [
+    sample({ axis: 0, reverse: false, exclusive: false }, [0]),
+    sample({ axis: 1, reverse: true, exclusive: true }, [3, 0, 2]),
+    sample({ axis: 0, reverse: false, exclusive: true }, [1]),
+    sample({ axis: 0, reverse: true, exclusive: false }, [1027]),
+    sample({ axis: 1, reverse: false, exclusive: false }, [3, 65, 7]),
+    sample({ axis: 1, reverse: true, exclusive: true }, [5, 33, 18]),
+  ],
+  resample: resampled.map(([shape, attributes]) => sample(attributes, [...shape])),
+  resampleGradient: resampled.map(([shape, attributes]) =>
+    sample(
+      attributes,
+      shape.map((d, i) => (i === attributes.axis ? attributes.to : d)),
+    ),
+  ),
   arange: [0, 1, 1027].flatMap((size) => [
     { inputs: [], attributes: { size, start: 5, step: -2, dtype: 'int32' } },
     { inputs: [], attributes: { size, start: -3, step: 0.25, dtype: 'float32' } },
@@ -137,6 +212,43 @@ const byName: Record<string, Sample[]> = {
     attributes: { shape, seedLow: -1, seedHigh: 0, stream: -5, dtype: 'float32' },
   })),
 };
+
+/** Recurrent networks: steps, batch, units around the tiles of 5 or 6 rows and 8 units; lengths, both directions. */
+for (const cell of Object.values(cells)) {
+  const forward = { initial: false, reverse: false };
+  byName[`${cell.name}Sequence`] = [
+    sequenceSample(cell, 1, 1, 8, { initial: true, reverse: false }),
+    sequenceSample(cell, 5, 3, 17, forward),
+    sequenceSample(cell, 2, 0, 3, forward),
+    sequenceSample(cell, 3, 7, 9, { initial: true, reverse: true }, [3, 1, 2, 2, 3, 1, 3]),
+    sequenceSample(
+      cell,
+      2,
+      13,
+      24,
+      { initial: true, reverse: false },
+      [2, 2, 1, 2, 1, 1, 2, 2, 2, 1, 2, 1, 2],
+    ),
+  ];
+  const dCell = cell.states > 1;
+  const all = { dKept: cell.kept > 0, dHidden: true, dCell };
+  const some = { dKept: false, dHidden: true, dCell: false };
+  byName[`${cell.name}Gradient`] = [
+    gradientSample(cell, 1, 1, 8, { initial: true, reverse: false }, all),
+    gradientSample(cell, 5, 3, 17, forward, some),
+    gradientSample(cell, 2, 0, 3, forward, some),
+    gradientSample(cell, 3, 7, 9, { initial: true, reverse: true }, all, [3, 1, 2, 2, 3, 1, 3]),
+    gradientSample(
+      cell,
+      2,
+      13,
+      24,
+      { initial: true, reverse: false },
+      some,
+      [2, 2, 1, 2, 1, 1, 2, 2, 2, 1, 2, 1, 2],
+    ),
+  ];
+}
 byName.logSoftmax = byName.softmax!;
 byName.randomNormal = byName.randomUniform!;
 

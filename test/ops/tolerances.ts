@@ -25,9 +25,33 @@ const inner = ({ inputs: [a], attributes }: Site): number => a!.shape.at(attribu
 const summing = (k: number): Ulps => [1 + Math.sqrt(k), k];
 const summed: Rule = (site) => summing(terms(site));
 const products: Rule = (site) => summing(Math.max(1, inner(site)));
+/** Products that a convolution adds up for one element: a filter; all filters on an input; all positions. */
+const volume = (shape: readonly number[]): number => Math.max(1, sizeOf(shape));
+const filtered: Rule = ({ inputs: [, w] }) => summing(volume(w!.shape.slice(0, 3)));
+const spread: Rule = ({ inputs: [, w] }) => summing(volume(w!.shape.toSpliced(2, 1)));
+const collected: Rule = ({ inputs: [, dy] }) => summing(volume(dy!.shape.slice(0, 3)));
 /** Each factor adds a rounding. */
 const multiplied: Rule = (site) => [0.5 + terms(site), 0];
 const added: Rule = [1, 4];
+/** Two products of parts that are rounded, and a sum. */
+const mixed: Rule = [1, 4];
+
+/**
+ * Recurrent networks: sums over H (or gates * H) and gates, whose errors, of some units in the last place each, go through
+ * the steps with a factor of about 1.5 (the weights are that large).
+ */
+const recurrent =
+  (ulps: number): Rule =>
+  ({ inputs: [first, weights], output }) => {
+    const steps = Math.max(1, first!.shape[0]! / 5);
+    return [0, ulps * steps * Math.sqrt(weights!.shape[1]! + output.shape[2]!)];
+  };
+const recurrentRules = (ulps: number): Record<string, Rule> =>
+  Object.fromEntries(
+    ['rnnTanh', 'rnnRelu', 'gru', 'lstm'].flatMap((cell) =>
+      ['Sequence', 'Gradient'].map((op) => [`${cell}${op}`, recurrent(ulps)]),
+    ),
+  );
 
 /** The kernels' own polynomials, each within 2 ulp of its result; sin and cos of their argument's range. */
 const wasm: Record<string, Rule> = {
@@ -43,12 +67,23 @@ const wasm: Record<string, Rule> = {
   sum: summed,
   prod: multiplied,
   matmul: products,
+  conv2d: filtered,
+  conv2dInputGradient: spread,
+  conv2dFilterGradient: collected,
   scatterAdd: added,
   // exp of a difference of size 4, which is rounded; then a sum over the row and a quotient
   softmax: (site) => [8 + Math.sqrt(site.output.shape.at(-1)!), 0],
   logSoftmax: [2, 4],
+  // as logSoftmax, of one element
+  crossEntropyLogits: [2, 8],
+  // as softmax, less 1 at the label
+  crossEntropyLogitsGradient: (site) => [8 + Math.sqrt(site.output.shape.at(-1)!), 4],
+  addAlongAxis: added,
+  resample: mixed,
+  resampleGradient: added,
   // a cosine of an angle of size 6, rounded, times a radius of up to 5; drawn in single precision for float64 too
   randomNormal: ({ output }) => [0, 15 * (unitOf('float32') / unitOf(output.dtype))],
+  ...recurrentRules(1),
 };
 
 /** What WGSL asks of a GPU ("Accuracy of concrete floating point expressions"), with the steps of each expression. */
@@ -67,14 +102,24 @@ const webgpu: Record<string, Rule> = {
   sum: summed,
   prod: multiplied,
   matmul: products,
+  conv2d: filtered,
+  conv2dInputGradient: spread,
+  conv2dFilterGradient: collected,
   scatterAdd: added,
   softmax: [20, 0], // exp of up to 4, sum, quotient
   logSoftmax: [4, 16], // exp, log
+  crossEntropyLogits: [4, 24],
+  crossEntropyLogitsGradient: [20, 4],
+  addAlongAxis: added,
+  cumsum: ({ inputs: [x], attributes }) => summing(x!.shape[attributes.axis as number]!),
+  resample: mixed,
+  resampleGradient: added,
   randomNormal: [8, 5 * 4096], // cos times a radius of up to 5
+  ...recurrentRules(64), // tanh, as above
 };
 
 /** In single precision it is the reference in double precision, rounded; where it adds in place, at each step. */
-const reference: Record<string, Rule> = { scatterAdd: added };
+const reference: Record<string, Rule> = { scatterAdd: added, addAlongAxis: added, resampleGradient: added };
 
 const rules: Record<BackendName, Record<string, Rule>> = { reference, wasm, webgpu };
 

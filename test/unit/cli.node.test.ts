@@ -22,7 +22,7 @@ test('--version and --help, for each command with examples', async () => {
     version: string;
   };
   assert.equal(await everygrad(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' });
-  for (const args of [[], ['train'], ['reproduce'], ['doctor'], ['bench']]) {
+  for (const args of [[], ['train'], ['explain'], ['reproduce'], ['doctor'], ['bench']]) {
     const { code, stdout } = await everygrad([...args, '--help']);
     assert.is(code, 0);
     assert.match(stdout, /Usage: everygrad/);
@@ -50,6 +50,21 @@ test('doctor --json tells what is there and what was chosen', async () => {
   assert.match(report.wasm.build, report.wasm.relaxedSimd ? /^relaxed/ : /^simd/);
   assert.ok(report.webgpu.available || report.webgpu.reason);
   assert.type(report.cache, 'string');
+});
+
+test('explain: each step of the plan with backend and reason, measured on demand, as table, JSON and graph', async () => {
+  const asked = ['explain', '--hidden', '20', '--batch', '8', ...onWasm];
+  const steps = (await jsonLines([...asked, '--measure', '--json'])).filter(({ event }) => event === 'step');
+  const products = steps.filter(({ ops }) => String(ops).includes('matmul'));
+  assert.ok(products.length >= 5, 'forward and backward of two layers');
+  for (const { backend, why, measuredMicroseconds } of steps) {
+    assert.equal([backend, why], ['wasm', 'the only backend in use']);
+    assert.ok((measuredMicroseconds as number) >= 0);
+  }
+  const { stdout } = await everygrad(asked);
+  assert.match(stdout, /matmul/);
+  assert.match(stdout, /memory on wasm: [\d,]+ bytes/);
+  assert.match((await everygrad([...asked, '--dot'])).stdout, /^digraph plan/);
 });
 
 test('train --json: a start, an object for each epoch, a result; the same seed gives the same bits', async () => {

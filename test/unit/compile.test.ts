@@ -360,7 +360,31 @@ test('explain says for each step what, where and why', async () => {
     ['matmul', 'add', 'relu', 'sum'],
   );
   assert.ok(rows.every((r) => r.backend === device && r.why.length > 0 && r.estimatedMicroseconds > 0));
+  assert.ok(rows.every((r) => r.measuredMicroseconds === null));
+  assert.match(await f.dot(zeros([4, 3]), zeros([3, 2])), /^digraph/);
   f.dispose();
+});
+
+test('profile measures the steps by running them, with what they do', async () => {
+  const count = variable(tensor(0));
+  const f = compile((a: Tensor) => {
+    count.assign(count.add(1));
+    return a.matmul(a).sum();
+  });
+  const a = tensor([
+    [1, 2],
+    [3, 4],
+  ]);
+  const rows = await f.profile(a);
+  const measures = device === 'wasm';
+  assert.ok(rows.every((r) => (r.measuredMicroseconds === null) === !measures));
+  assert.is(rows.find((r) => r.ops === 'matmul')?.flops ?? 16, 16);
+  assert.ok((await count.item()) > 1);
+  const result = await f(a);
+  assert.is(await result.item(), 54);
+  dispose(result);
+  f.dispose();
+  count.dispose();
 });
 
 test('nothing is left in memory', async () => {

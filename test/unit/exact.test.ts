@@ -1,7 +1,7 @@
 // Elementary functions of the host: near the engine's own, and the same bits everywhere.
 // @suite devices=wasm
 import * as assert from 'uvu/assert';
-import { cosPi, logarithm, root, wholePower } from '../../src/exact.js';
+import { cosPi, exponential, logarithm, root, wholePower } from '../../src/exact.js';
 import { suite } from '../helpers/suite.js';
 
 const test = suite('exact functions');
@@ -26,6 +26,24 @@ test('logarithm', () => {
     near(logarithm(x), Math.log(x), `log(${x})`);
   assert.is(logarithm(1), 0);
   assert.is(logarithm(0.3), -1.203972804325936); // the bits that every engine must have
+});
+
+test('exponential', () => {
+  for (let x = -745; x < 709; x += 0.37) {
+    const expected = Math.exp(x);
+    const error = Math.abs(exponential(x) - expected);
+    assert.ok(
+      error <= Math.max(4 * 2 ** -52 * expected, 2 ** -1073),
+      `exp(${x}) is off by ${error / expected}`,
+    );
+  }
+  assert.equal([0, -800, 800, Number.NEGATIVE_INFINITY].map(exponential), [
+    1,
+    0,
+    Number.POSITIVE_INFINITY,
+    0,
+  ]);
+  assert.ok(Number.isNaN(exponential(Number.NaN)));
 });
 
 test('powers and roots', () => {

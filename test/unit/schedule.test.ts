@@ -8,10 +8,11 @@ import { Tensor, traced, Variable } from '../../src/graph.js';
 import { hostBytes } from '../../src/ops/define.js';
 import * as ops from '../../src/ops/index.js';
 import { RandomStream } from '../../src/philox.js';
+import { dot, explain } from '../../src/schedule/explain.js';
 import { membersOf } from '../../src/schedule/fuse.js';
 import { type NeededGraph, needed, type OpTensor, rootOf } from '../../src/schedule/graph.js';
 import { place, siteOf } from '../../src/schedule/place.js';
-import { countOps, explain, makePlan, type Plan } from '../../src/schedule/plan.js';
+import { countOps, makePlan, type Plan } from '../../src/schedule/plan.js';
 import { type GraphOptions, randomGraph } from '../helpers/graphs.js';
 import { fakeBackend, replay } from '../helpers/plans.js';
 import { suite } from '../helpers/suite.js';
@@ -228,6 +229,21 @@ test('fuse, order and memory: 600 random graphs, every byte followed', () => {
     fused += plan.groups.filter((g) => membersOf(g).length > 1).length;
   }
   assert.ok(fused > 600, `only ${fused} fused steps`);
+});
+
+test('dot: a box for each step, an arrow for each value that is read, a dashed one for a new value', () => {
+  const total = new Variable([4], 'float32', null, 'a "total"');
+  const y = ops.add(total, ops.sum(input([3, 4]), 0));
+  const plan = makePlan(
+    { outputs: [], assignments: new Map([[total, y]]) },
+    { backends: [cpu], share: false, keepFeeds: true },
+  );
+  const text = dot(plan);
+  assert.match(text, /^digraph plan \{\n[\s\S]*\n\}\n$/);
+  assert.match(text, /s0 \[shape=box, .*label="0 sum \(4\)"\];/);
+  assert.match(text, /s0 -> s1 \[label="\(4\)"\];/);
+  const [, name] = /(v\d+) \[shape=ellipse, .*label="a \\"total\\" \(4\)"\];/.exec(text)!;
+  assert.ok(text.includes(`s1 -> ${name} [style=dashed];`));
 });
 
 test('fuse: a matmul takes its bias and activation along where the backend can', () => {

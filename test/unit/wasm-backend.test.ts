@@ -64,7 +64,7 @@ async function silently(action: () => Promise<unknown>): Promise<{ error: unknow
 }
 
 async function runOnce(backend: WasmBackend, steps: readonly Step[]): Promise<void> {
-  const program = backend.compile(steps);
+  const program = await backend.compile(steps);
   await backend.run(program);
   backend.release(program);
 }
@@ -293,7 +293,7 @@ test('programs of kernels and chains, again and again', async () => {
       ],
       stores: [{ instruction: 0, to: rows }],
     };
-    const program = backend.compile([sumStep(x, rows), { kernel: null, chain }]);
+    const program = await backend.compile([sumStep(x, rows), { kernel: null, chain }]);
     assert.is(program.steps, 2);
     const grown = backend.stats().systemAllocations;
     const expected = Array.from({ length: 40 }, (_, r) => {
@@ -312,6 +312,65 @@ test('programs of kernels and chains, again and again', async () => {
     assert.throws(() => backend.run(program), is(StateError));
     assert.throws(() => backend.write(x.memory, 0, new Float32Array(1), 'float32'), is(StateError));
   }
+});
+
+const product: KernelOp = {
+  ...opBase,
+  name: 'product',
+  kind: 'kernel',
+  wasm: {
+    calls: ({ inputs: [a, b] }) => {
+      const [m, k, n] = [a!.shape[0]!, a!.shape[1]!, b!.shape[1]!];
+      const args: WasmArgument[] = ['output', { input: 0 }, { input: 1 }, m, n, k, 0, 0, 1, 0, 0, 0, 0, 0];
+      return [{ kernel: 'matmul_f64', args }];
+    },
+  },
+  webgpu: unused,
+};
+
+test('kernels of the further module come when they are needed, to all threads', async () => {
+  for (const threads of backends.keys()) {
+    const backend = await createWasmBackend({ threads, build: 'simd' });
+    await backend.ready();
+    backend.rates.overhead = 1;
+    const a = place(backend, [64, 3], 'float64', new Float64Array(192).fill(2));
+    const b = place(backend, [3, 5], 'float64', new Float64Array(15).fill(0.5));
+    const c = place(backend, [64, 5], 'float64');
+    const step: Step = {
+      kernel: { op: product, site: { inputs: [a, b], output: c, attributes: {} }, inputs: [a, b], output: c },
+      chain: null,
+    };
+    const program = await backend.compile([step]);
+    // At first on one thread, until the others have the kernels too.
+    for (let n = 0; n < 1000 && (n < 3 || backend.activeThreads < threads); n++) {
+      await backend.run(program);
+      await new Promise((done) => setTimeout(done, n > 2 ? 5 : 0));
+    }
+    assert.is(backend.activeThreads, threads);
+    backend.write(c.memory, 0, new Float64Array(320).fill(Number.NaN), 'float64');
+    await backend.run(program);
+    assert.equal(await read(backend, c), new Array(320).fill(3));
+    backend.dispose();
+  }
+});
+
+test('kernels of the further module that cannot be loaded: an error that names the file, then another try', async () => {
+  const folder = assetUrl('.');
+  const backend = await createWasmBackend({ threads: 1, build: 'simd' });
+  const a = place(backend, [2, 2], 'float64', new Float64Array(4).fill(1));
+  const c = place(backend, [2, 2], 'float64');
+  const step: Step = {
+    kernel: { op: product, site: { inputs: [a, a], output: c, attributes: {} }, inputs: [a, a], output: c },
+    chain: null,
+  };
+  setAssetsUrl(new URL('nowhere/', folder));
+  const { error } = await silently(async () => backend.compile([step]));
+  setAssetsUrl(folder);
+  assert.instance(error, DeviceError);
+  assert.match((error as Error).message, /simd-extra\.wasm/);
+  await runOnce(backend, [step]);
+  assert.equal(await read(backend, c), [2, 2, 2, 2]);
+  backend.dispose();
 });
 
 test('threads see memory that was added after they started', async () => {
@@ -390,7 +449,7 @@ test('work that is not waited for happens in the order in which it was given', a
   for (const backend of backends.values()) {
     const x = place(backend, [2, 100], 'float32', new Float32Array(200));
     const y = place(backend, [2], 'float32');
-    const program = backend.compile([sumStep(x, y)]);
+    const program = await backend.compile([sumStep(x, y)]);
     const got: unknown[] = [];
     const last = new Float32Array(200);
     for (let n = 0; n < 30; n++) {
@@ -424,7 +483,7 @@ test('a kernel that fails on any thread is an error, then one thread goes on', a
       const args: WasmArgument[] = ['output', address, 100, columns, 1];
       const broken: KernelOp = { ...sum, wasm: { calls: () => [{ kernel: 'sum_f32', args }] } };
       const step = sumStep(x, y);
-      const program = backend.compile([{ ...step, kernel: { ...step.kernel!, op: broken } }]);
+      const program = await backend.compile([{ ...step, kernel: { ...step.kernel!, op: broken } }]);
       const { error } = await silently(async () => backend.run(program));
       assert.instance(error, DeviceError);
       assert.is(backend.activeThreads, 1);

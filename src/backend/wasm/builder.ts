@@ -41,6 +41,11 @@ export class ProgramBuilder {
     });
   }
 
+  /** How many calls there are so far. */
+  get count(): number {
+    return this.#calls.length;
+  }
+
   call(kernel: string, args: readonly Word[]): void {
     this.#calls.push([this.index(kernel), this.place(args)]);
   }

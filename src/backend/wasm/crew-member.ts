@@ -1,7 +1,7 @@
 // What a worker does from its first message to its end, and what it tells the host.
-import { control, controlBytes, instantiate } from './kernels.js';
+import { control, controlBytes, extend, instantiate } from './kernels.js';
 
-/** The host's only message to a worker. */
+/** The host's first message to a worker. */
 export interface Setup {
   module: WebAssembly.Module;
   memory: WebAssembly.Memory;
@@ -13,26 +13,59 @@ export interface Setup {
   reports: boolean;
 }
 
+/** Its second one, should it come: more kernels. */
+export interface Extension {
+  extra: WebAssembly.Module;
+}
+
 /** `left`: it will touch the memory no more. */
 export type Report = { kind: 'ready' | 'done' | 'left' } | { kind: 'failed'; problem: string };
 
-/** Runs programs until the host ends it; this thread's event loop stands still meanwhile. */
-export async function joinCrew(setup: Setup, post: (report: Report) => void): Promise<void> {
-  const { module, memory, threads } = setup;
-  try {
-    const { runner } = await instantiate(module, memory);
-    // Twice: a host that runs program after program has no time for messages.
-    Atomics.add(controlWords(memory, setup.control), control.ready, 1);
-    post({ kind: 'ready' });
-    while (runner.work(setup.control, setup.thread, threads, Number(setup.reports))) post({ kind: 'done' });
-  } catch (error) {
-    fail(memory, setup.control);
-    post({ kind: 'failed', problem: String(error) });
+/** A thread of a crew, from its first message to its end. */
+export class CrewMember {
+  #onExtension: (extension: Extension) => void = () => undefined;
+  readonly #extension = new Promise<Extension>((resolve) => {
+    this.#onExtension = resolve;
+  });
+
+  constructor(readonly post: (report: Report) => void) {}
+
+  /** Takes a message of the host. */
+  receive(message: Setup | Extension): void {
+    if ('extra' in message) this.#onExtension(message);
+    else void this.#join(message);
   }
-  const words = controlWords(memory, setup.control);
-  Atomics.add(words, control.left, 1);
-  Atomics.notify(words, control.left);
-  post({ kind: 'left' });
+
+  /** Runs programs until the host ends it; this thread's event loop stands still meanwhile. */
+  async #join(setup: Setup): Promise<void> {
+    const { module, memory, threads } = setup;
+    const words = controlWords(memory, setup.control);
+    const count = (word: number): void => {
+      Atomics.add(words, word, 1);
+      Atomics.notify(words, word);
+    };
+    try {
+      const kernels = await instantiate(module, memory);
+      // Twice: a host that runs program after program has no time for messages.
+      count(control.ready);
+      this.post({ kind: 'ready' });
+      for (;;) {
+        const what = kernels.runner.work(setup.control, setup.thread, threads, Number(setup.reports));
+        if (what === 0) break;
+        if (what === 1) {
+          this.post({ kind: 'done' });
+          continue;
+        }
+        await extend(kernels, (await this.#extension).extra);
+        count(control.extended);
+      }
+    } catch (error) {
+      fail(memory, setup.control);
+      this.post({ kind: 'failed', problem: String(error) });
+    }
+    count(control.left);
+    this.post({ kind: 'left' });
+  }
 }
 
 export const controlWords = (memory: WebAssembly.Memory, address: number): Int32Array =>

@@ -1,7 +1,7 @@
 // The workers that run programs together with the calling thread.
 import { DeviceError, StateError } from '../../errors.js';
 import { assetUrl, canBlock, startWorker, type WorkerHandle } from '../../platform.js';
-import { controlWords, fail, type Report, type Setup } from './crew-member.js';
+import { controlWords, type Extension, fail, type Report, type Setup } from './crew-member.js';
 import type { Heap } from './heap.js';
 import { control, controlBytes, type Kernels } from './kernels.js';
 
@@ -46,6 +46,9 @@ export class Crew {
   #state: 'starting' | 'ready' | 'ended' = 'starting';
   #ready: { promise: Promise<void>; resolve: () => void };
   #finished: { resolve: () => void; reject: (error: Error) => void } | null = null;
+  /** More kernels, and whether the workers were told to fetch them. */
+  #extension: Extension | null = null;
+  #extensionSent = false;
   /** Set while workers that outlived a failure are waited for. */
   #failure: { problem: string; timer: ReturnType<typeof setTimeout> } | null = null;
 
@@ -73,7 +76,21 @@ export class Crew {
     if (this.#state === 'starting' && Atomics.load(this.#words, control.ready) === this.#workerCount) {
       this.#state = 'ready';
     }
-    return this.#state === 'ready';
+    if (this.#state !== 'ready') return false;
+    if (!this.#extension) return true;
+    if (!this.#extensionSent) this.#sendExtension(this.#extension);
+    return Atomics.load(this.#words, control.extended) === this.#workerCount;
+  }
+
+  /** Gives the workers more kernels; until all have them, no program runs on them. To be called between runs. */
+  extend(extra: WebAssembly.Module): void {
+    this.#extension = { extra };
+  }
+
+  #sendExtension(extension: Extension): void {
+    this.#extensionSent = true;
+    for (const worker of this.#workers) worker.post(extension);
+    this.#signal(-2);
   }
 
   /** Resolves when all workers run, or when it is clear that they will not. */
@@ -133,7 +150,12 @@ export class Crew {
   /** Lets workers leave: those that wait at once, those in a kernel when their share of it is done. */
   #dismiss(): void {
     fail(this.#memory, this.#control);
-    this.#words[control.count] = -1;
+    this.#signal(-1);
+  }
+
+  /** Starts a run that is none: its length says what the workers shall do instead. */
+  #signal(count: number): void {
+    this.#words[control.count] = count;
     Atomics.add(this.#words, control.run, 1);
     Atomics.notify(this.#words, control.run);
   }

@@ -20,6 +20,8 @@ export interface Target {
 
 export interface Emitted {
   builder: ProgramBuilder;
+  /** Number of calls up to the end of each step. */
+  ends: readonly number[];
   /** What the program takes on one thread, estimated. */
   seconds: number;
   /** Whether it uses the scratch memory. */
@@ -34,29 +36,35 @@ export function emit(steps: readonly Step[], target: Target): Emitted {
     calls: kernel ? callsOf(kernel) : [],
     loop: chain && planChain(chain, kernel?.output ?? null, address),
   }));
-  const scratchBytes = planned.flatMap(({ calls, loop }) => [
-    ...calls.map((call) => scratchBytesOf(call, target)),
-    loop ? loopScratchBytes(loop) : 0,
-  ]);
-  const most = Math.max(0, ...scratchBytes) * target.threads;
+  const most = planned
+    .flatMap(({ calls, loop }) => [
+      ...calls.map((call) => scratchOf(call, target)),
+      { shared: 0, each: loop ? loopScratchBytes(loop) : 0 },
+    ])
+    .reduce((n, { shared, each }) => Math.max(n, shared + each * target.threads), 0);
   const scratch = most && target.scratch(most);
+  const ends: number[] = [];
   for (const { kernel, calls, loop } of planned) {
     for (const call of calls) {
       builder.call(
         call.kernel,
         call.args.map((argument) =>
-          word(argument, kernel as KernelCall, address, scratch, scratchBytesOf(call, target)),
+          word(argument, kernel as KernelCall, address, { ...scratchOf(call, target), address: scratch }),
         ),
       );
     }
     if (loop) emitLoop(builder, loop, scratch);
+    ends.push(builder.count);
   }
-  return { builder, seconds: estimate(steps, target), usesScratch: most > 0 };
+  return { builder, ends, seconds: estimate(steps, target), usesScratch: most > 0 };
 }
 
-/** For each thread. */
-const scratchBytesOf = ({ scratch }: WasmCall, { functions }: Target): number =>
-  scratch ? functions.get(scratch.bytesFrom)!(...scratch.args) : 0;
+/** Bytes for all threads together, then for each of them. */
+function scratchOf({ scratch }: WasmCall, { functions }: Target): { shared: number; each: number } {
+  if (!scratch) return { shared: 0, each: 0 };
+  if (!('bytesFrom' in scratch)) return scratch;
+  return { shared: 0, each: functions.get(scratch.bytesFrom)!(...scratch.args) };
+}
 
 function callsOf({ op, site }: KernelCall): readonly WasmCall[] {
   const calls = op.wasm.calls(site);
@@ -73,12 +81,12 @@ function word(
   argument: WasmArgument,
   { op, inputs, output }: KernelCall,
   address: (operand: Operand) => number,
-  scratch: number,
-  scratchBytes: number,
+  scratch: { address: number; shared: number; each: number },
 ): number {
   if (typeof argument === 'number') return argument;
-  if (argument === 'scratch') return scratch;
-  if (argument === 'scratchBytes') return scratchBytes;
+  if (argument === 'scratch') return scratch.address;
+  if (argument === 'ownScratch') return scratch.address + scratch.shared;
+  if (argument === 'scratchBytes') return scratch.each;
   if (argument !== 'output' && 'float32' in argument) return floatWord(argument.float32);
   const isOutput = argument === 'output' || 'output' in argument;
   const operand = isOutput ? output : inputs[argument.input];

@@ -6,10 +6,10 @@ import { hostBytes, type OpDefinition, type Site } from '../../ops/define.js';
 import type { Backend, Memory, MemoryStats, Program, Rates, Step } from '../backend.js';
 import { alignment } from './allocator.js';
 import { Choice } from './choice.js';
-import { type Crew, kernelFailed } from './crew.js';
+import { type CallList, type Crew, kernelFailed } from './crew.js';
 import { emit } from './emit.js';
 import type { Heap } from './heap.js';
-import type { Kernels } from './kernels.js';
+import { extend, type Kernels } from './kernels.js';
 
 class WasmMemory implements Memory {
   readonly address: number;
@@ -32,9 +32,23 @@ interface Scratch {
 interface WasmProgram extends Program {
   readonly address: number;
   readonly count: number;
+  /** Number of calls up to the end of each step. */
+  readonly ends: readonly number[];
   readonly choice: Choice;
   readonly scratch: Scratch | null;
   released: boolean;
+}
+
+/** Names of all that a step calls. */
+function kernelsOf({ kernel, chain }: Step): string[] {
+  const calls = kernel?.op.wasm.calls(kernel.site) ?? [];
+  const elementwise = chain?.instructions.map(({ op, site }) => op.wasm.kernel(site)) ?? [];
+  return [
+    ...calls.flatMap(({ kernel: name, scratch }) =>
+      scratch && 'bytesFrom' in scratch ? [name, scratch.bytesFrom] : [name],
+    ),
+    ...elementwise.filter((name) => name !== null),
+  ];
 }
 
 /** Made by {@link createWasmBackend}. */
@@ -49,6 +63,9 @@ export class WasmBackend implements Backend {
   readonly #heap: Heap;
   readonly #kernels: Kernels;
   readonly #crew: Crew | null;
+  /** Loads the module with the kernels that are not needed by every network. */
+  readonly #loadExtra: () => Promise<WebAssembly.Module>;
+  #extra: Promise<void> | null = null;
   #scratch: Scratch | null = null;
   /** The end of the run that is going on, in a page's main thread. */
   #tail: Promise<unknown> | null = null;
@@ -56,8 +73,15 @@ export class WasmBackend implements Backend {
   #bytes = 0;
   #disposed = false;
 
-  constructor(build: string, heap: Heap, kernels: Kernels, crew: Crew | null) {
+  constructor(
+    build: string,
+    heap: Heap,
+    kernels: Kernels,
+    crew: Crew | null,
+    loadExtra: () => Promise<WebAssembly.Module>,
+  ) {
     this.build = build;
+    this.#loadExtra = loadExtra;
     this.#heap = heap;
     this.#kernels = kernels;
     this.#crew = crew;
@@ -94,9 +118,11 @@ export class WasmBackend implements Backend {
     if (op.kind === 'view') return true;
     if (op.kind === 'elementwise') {
       const kernel = op.wasm.kernel(site);
-      return kernel === null || indices.has(kernel);
+      // Those of double precision are in the further module.
+      return kernel === null || indices.has(kernel) || kernel.includes('_f64');
     }
-    return op.wasm.calls(site)?.every(({ kernel }) => indices.has(kernel)) ?? false;
+    // Which kernels the further module has shows when it is loaded, by `compile`.
+    return op.wasm.calls(site) !== null;
   }
 
   allocate(bytes: number): Memory {
@@ -137,9 +163,27 @@ export class WasmBackend implements Backend {
     this.#inOrder(() => this.#heap.view('uint8').copyWithin(target, source, source + bytes));
   }
 
-  compile(steps: readonly Step[]): Program {
+  compile(steps: readonly Step[]): Program | Promise<Program> {
     this.#check('compile');
-    const { builder, seconds, usesScratch } = emit(steps, {
+    const known = steps.every((step) => kernelsOf(step).every((name) => this.#kernels.indices.has(name)));
+    return known ? this.#compile(steps) : this.#extend().then(() => this.#compile(steps));
+  }
+
+  /** Loads the further module, once. */
+  #extend(): Promise<void> {
+    this.#extra ??= this.#loadExtra().then(async (module) => {
+      await extend(this.#kernels, module);
+      await this.#inOrder(() => this.#crew?.extend(module));
+    });
+    this.#extra.catch(() => {
+      this.#extra = null; // the next one may try again
+    });
+    return this.#extra;
+  }
+
+  #compile(steps: readonly Step[]): Program {
+    this.#check('compile');
+    const { builder, ends, seconds, usesScratch } = emit(steps, {
       indices: this.#kernels.indices,
       functions: this.#kernels.functions,
       rates: this.rates,
@@ -151,7 +195,10 @@ export class WasmBackend implements Backend {
     const scratch = usesScratch ? this.#scratch : null;
     if (scratch) scratch.users++;
     const choice = new Choice(this.#crew ? seconds : 0);
-    const program: WasmProgram = { steps: steps.length, address, count, choice, scratch, released: false };
+    const program: WasmProgram = {
+      ...{ steps: steps.length, address, count, ends, choice, scratch },
+      released: false,
+    };
     return program;
   }
 
@@ -160,6 +207,22 @@ export class WasmBackend implements Backend {
     if (this.#disposed || p.released) this.#check('run', p.released);
     if (this.#tail) return this.#inOrder(() => this.#start(p));
     return this.#start(p);
+  }
+
+  profile(program: Program): readonly number[] | Promise<readonly number[]> {
+    const p = program as WasmProgram;
+    this.#check('profile', p.released);
+    return this.#inOrder(() => {
+      const together = p.choice.together && this.#crew?.isReady && this.#crew.leads;
+      return p.ends.map((end, step) => {
+        const first = p.ends[step - 1] ?? 0;
+        const calls = { address: p.address + 8 * first, count: end - first };
+        const start = performance.now();
+        if (together) this.#crew?.lead(calls);
+        else this.#alone(calls);
+        return (performance.now() - start) / 1000;
+      });
+    });
   }
 
   release(program: Program): void {
@@ -202,7 +265,7 @@ export class WasmBackend implements Backend {
     else this.#alone(program);
   }
 
-  #alone({ address, count }: WasmProgram): void {
+  #alone({ address, count }: CallList): void {
     try {
       this.#kernels.runner.runAlone(address, count);
     } catch (error) {

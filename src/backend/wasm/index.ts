@@ -15,8 +15,12 @@ export interface WasmOptions {
   build?: 'auto' | 'simd' | 'relaxed';
   /** By default one per core, at most 8. */
   threads?: number;
+  /** Most memory that the backend may take, in bytes; as much as the runtime gives where not said. */
+  maximumBytes?: number;
   /** The compiled kernels, where their file cannot be read: a plain build for 1 thread, else a -threads build. */
   module?: WebAssembly.Module;
+  /** The same for the kernels in the file of that build's name with -extra. */
+  extraModule?: WebAssembly.Module;
 }
 
 /** Loads the best build of the kernels that this runtime can run; workers start in the background. */
@@ -25,7 +29,7 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Wasm
   const threads = chooseThreads(options, features);
   const build = chooseBuild(options, features) + (threads > 1 ? '-threads' : '');
   const module = options.module ?? (await load(build));
-  const heap = new Heap({ shared: threads > 1 });
+  const heap = new Heap({ shared: threads > 1, ...pagesOf(options) });
   const kernels = await instantiate(module, heap.memory).catch((cause) => {
     throw new DeviceError({
       where: 'wasm',
@@ -37,7 +41,22 @@ export async function createWasmBackend(options: WasmOptions = {}): Promise<Wasm
   });
   heap.begin(kernels.runner.heapBase());
   const crew = threads > 1 ? new Crew({ threads, cores: features.cores, module, heap, kernels }) : null;
-  return new WasmBackend(build, heap, kernels, crew);
+  const extra = async () => options.extraModule ?? (await load(`${build}-extra`));
+  return new WasmBackend(build, heap, kernels, crew, extra);
+}
+
+/** The limit of the memory in pages of 64 KiB; the kernels and a first small model need 1 MiB. */
+function pagesOf({ maximumBytes }: WasmOptions): { maximumPages?: number } {
+  if (maximumBytes === undefined) return {};
+  if (Number.isSafeInteger(maximumBytes) && maximumBytes >= 2 ** 20) {
+    return { maximumPages: Math.min(Math.floor(maximumBytes / 65536), 65536) };
+  }
+  throw new OptionError({
+    where: 'maximumBytes',
+    problem: `${maximumBytes} is not a size of memory`,
+    hint: 'a whole number of bytes, at least 1048576',
+    values: { maximumBytes },
+  });
 }
 
 async function load(build: string): Promise<WebAssembly.Module> {

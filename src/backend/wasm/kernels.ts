@@ -13,27 +13,49 @@ export interface Runner {
 
 export interface Kernels {
   readonly runner: Runner;
-  readonly functions: ReadonlyMap<string, Kernel>;
+  readonly memory: WebAssembly.Memory;
+  readonly table: WebAssembly.Table;
+  readonly functions: Map<string, Kernel>;
   /** Indices in the function table by name. */
-  readonly indices: ReadonlyMap<string, number>;
+  readonly indices: Map<string, number>;
 }
 
 /** Offsets of the control block's words, as in `assembly/program.ts`, in units of 4 bytes. */
-export const control = { run: 0, count: 2, spin: 3, failed: 4, ready: 5, left: 6, opened: 32 } as const;
+export const control = {
+  run: 0,
+  count: 2,
+  spin: 3,
+  failed: 4,
+  ready: 5,
+  left: 6,
+  extended: 7,
+  opened: 32,
+} as const;
 export const controlBytes = 320;
 
-/** Puts all exports into the table, in the module's order, so that an index means the same on every thread. */
 export async function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<Kernels> {
   const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
+  const runner = exports as unknown as Runner;
   const table = exports.table as WebAssembly.Table;
-  const functions = new Map<string, Kernel>();
-  const indices = new Map<string, number>();
+  const kernels: Kernels = { runner, memory, table, functions: new Map(), indices: new Map() };
+  addFunctions(kernels, exports);
+  return kernels;
+}
+
+/** Adds the kernels of a further module, which works on the same memory. */
+export async function extend(kernels: Kernels, module: WebAssembly.Module): Promise<void> {
+  const { memory, table } = kernels;
+  const { exports } = await WebAssembly.instantiate(module, { env: { memory, table } });
+  addFunctions(kernels, exports);
+}
+
+/** Puts all exports into the table, in the module's order, so that an index means the same on every thread. */
+function addFunctions({ table, functions, indices }: Kernels, exports: WebAssembly.Exports): void {
   for (const [name, value] of Object.entries(exports)) {
     if (typeof value !== 'function') continue;
     functions.set(name, value as Kernel);
-    indices.set(name, table.length + indices.size);
+    const index = table.grow(1); // the value as its second argument is lost in WebKit
+    table.set(index, value);
+    indices.set(name, index);
   }
-  let index = table.grow(functions.size);
-  for (const f of functions.values()) table.set(index++, f);
-  return { runner: exports as unknown as Runner, functions, indices };
 }

@@ -8,7 +8,7 @@ import type { Backend, Memory, MemoryStats, Program, Rates, Step } from '../back
 import { Gpu, type WebgpuOptions } from './device.js';
 import { type Binding, type Dispatch, lowerStep } from './lower.js';
 import { elementBytes, GpuMemories, type GpuMemory } from './memory.js';
-import { PipelineCache, shaders, sizesStride } from './shaders.js';
+import { loadShaders, PipelineCache, sizesStride } from './shaders.js';
 
 export { describeGpu, type GpuDescription, type WebgpuOptions } from './device.js';
 
@@ -87,8 +87,7 @@ export class WebgpuBackend implements Backend {
     if ([...site.inputs, site.output].some(({ dtype }) => dtype === 'float64')) return false;
     if (op.kind === 'view') return true;
     if (op.kind === 'elementwise') return Boolean(op.webgpu.expression(site));
-    const calls = op.webgpu.calls(site);
-    return calls?.every(({ shader }) => shader in shaders) ?? false;
+    return op.webgpu.calls(site) !== null;
   }
 
   allocate(bytes: number): GpuMemory {
@@ -149,6 +148,10 @@ export class WebgpuBackend implements Backend {
         return memory;
       },
     };
+    const names = steps.flatMap(
+      ({ kernel }) => kernel?.op.webgpu.calls(kernel.site)?.map((c) => c.shader) ?? [],
+    );
+    await loadShaders(names);
     try {
       const dispatches = steps.flatMap((step) => lowerStep(step, options));
       const compiled = Promise.all(dispatches.map((d) => this.#pipelines.get(d)));

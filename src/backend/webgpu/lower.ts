@@ -1,7 +1,7 @@
 // From steps to dispatches: which shader text, which constants, which buffers. Plain data, no GPU needed.
 import { type Shape, sizeOf } from '../../dtype.js';
 import { DeviceError } from '../../errors.js';
-import type { ShaderCall } from '../../ops/define.js';
+import type { ShaderBinding, ShaderCall } from '../../ops/define.js';
 import { matmulDirectShader, spread } from '../../ops/shader-calls.js';
 import type { Chain, KernelCall, Memory, Operand, Step } from '../backend.js';
 import { chainSource, isStreamed, loadsOf, type Slot, takesFour } from './chain.js';
@@ -122,8 +122,10 @@ function lowerChain(chain: Chain): Dispatch {
   };
 }
 
-const operandOf = (call: KernelCall, binding: ShaderCall['bindings'][number]): Operand | null =>
-  binding === 'output' ? call.output : call.inputs[binding.input]!;
+function operandOf(call: KernelCall, binding: ShaderBinding, scratch: Operand | null): Operand | null {
+  if (binding === 'scratch') return scratch;
+  return binding === 'output' ? call.output : call.inputs[binding.input]!;
+}
 
 function shaderOf(label: string, { shader }: ShaderCall): string {
   const text = shaders[shader];
@@ -132,7 +134,7 @@ function shaderOf(label: string, { shader }: ShaderCall): string {
 }
 
 /** A shader that has no place for a chain. */
-function lowerPlain(call: KernelCall, shaderCall: ShaderCall): Dispatch {
+function lowerPlain(call: KernelCall, shaderCall: ShaderCall, scratch: Operand | null): Dispatch {
   const label = call.op.name;
   const text = fillTemplate(shaderOf(label, shaderCall), { ...shaderCall.constants, ...shaderCall.types });
   const names = bufferNames(text);
@@ -140,8 +142,8 @@ function lowerPlain(call: KernelCall, shaderCall: ShaderCall): Dispatch {
   const merged = new Map<string, string>();
   const firstName: string[] = [];
   const slots = shaderCall.bindings.map((binding, i) => {
-    const operand = operandOf(call, binding);
-    if (!operand) throw bug(label, 'it has no output');
+    const operand = operandOf(call, binding, scratch);
+    if (!operand) throw bug(label, `it has no ${binding}`);
     const slot = bindings.add(operand);
     if (firstName[slot] === undefined) firstName[slot] = names[i]!;
     else merged.set(names[i]!, firstName[slot]);
@@ -175,7 +177,7 @@ function lowerWithEpilogue(
   const label = [call.op.name, ...chain.instructions.map(({ op }) => op.name)].join('+');
   checkStores(label, chain, call.output);
   const inputs = general.bindings.flatMap((binding) =>
-    binding === 'output' ? [] : [call.inputs[binding.input]!],
+    typeof binding === 'string' ? [] : [call.inputs[binding.input]!],
   );
   const lanes = general.constants.LANES === 4 && takesFour(chain, inputs) ? 4 : 1;
   const sized = { ...general, constants: { ...general.constants, LANES: lanes } };
@@ -251,7 +253,7 @@ function lowerKernel(call: KernelCall, chain: Chain | null, options: LowerOption
     const fused = lowerWithEpilogue(call, first, chain ?? noChain(site.output.shape), options);
     if (fused) return [fused];
   }
-  if (!chain && call.output) return lowerCalls(call, calls);
+  if (!chain && call.output) return lowerCalls(call, calls, options);
   // In two: the kernel into memory, the chain from there.
   const result = call.output ?? {
     ...site.output,
@@ -262,8 +264,12 @@ function lowerKernel(call: KernelCall, chain: Chain | null, options: LowerOption
   return [...lowerKernel(alone, null, options), ...(chain ? [lowerChain(afterKernel(chain, result))] : [])];
 }
 
-const lowerCalls = (call: KernelCall, calls: readonly ShaderCall[]): Dispatch[] =>
-  calls.map((shaderCall) => lowerPlain(call, shaderCall));
+function lowerCalls(call: KernelCall, calls: readonly ShaderCall[], options: LowerOptions): Dispatch[] {
+  const elements = Math.max(0, ...calls.map(({ scratch = 0 }) => scratch));
+  const memory = elements > 0 ? options.scratch(elements * elementBytes) : null;
+  const scratch = memory && { memory, offset: 0, shape: [elements], dtype: 'float32' as const };
+  return calls.map((shaderCall) => lowerPlain(call, shaderCall, scratch));
+}
 
 const isWork = ({ workgroups }: Dispatch): boolean => workgroups.every((n) => n > 0);
 

@@ -1,6 +1,7 @@
 // The shaders by base name, filled in for a call, and the pipelines made of them.
 import argreduce from '../../../gpu/argreduce.wgsl';
 import copy from '../../../gpu/copy.wgsl';
+import crossEntropy from '../../../gpu/cross_entropy.wgsl';
 import elementwise from '../../../gpu/elementwise.wgsl';
 import fill from '../../../gpu/fill.wgsl';
 import gather from '../../../gpu/gather.wgsl';
@@ -9,14 +10,15 @@ import matmul from '../../../gpu/matmul.wgsl';
 import matmulDirect from '../../../gpu/matmul_direct.wgsl';
 import random from '../../../gpu/random.wgsl';
 import reduce from '../../../gpu/reduce.wgsl';
-import scatterAdd from '../../../gpu/scatter_add.wgsl';
 import softmax from '../../../gpu/softmax.wgsl';
 import { DeviceError } from '../../errors.js';
 import type { Gpu } from './device.js';
 
-export const shaders: Readonly<Record<string, string>> = {
+/** Shaders that are there; those of shaders-extra.ts are added when one of them is asked for. */
+export const shaders: Record<string, string> = {
   argreduce,
   copy,
+  cross_entropy: crossEntropy,
   elementwise,
   fill,
   gather,
@@ -25,9 +27,14 @@ export const shaders: Readonly<Record<string, string>> = {
   matmul_direct: matmulDirect,
   random,
   reduce,
-  scatter_add: scatterAdd,
   softmax,
 };
+
+/** Loads what is not there yet; a name that nobody knows is found out by whoever uses it. */
+export async function loadShaders(names: readonly string[]): Promise<void> {
+  if (names.every((name) => name in shaders)) return;
+  Object.assign(shaders, (await import('./shaders-extra.js')).extraShaders);
+}
 
 export interface PipelineSource {
   readonly text: string;

@@ -1,0 +1,91 @@
+// A plan in a form to be read: a table of its steps, and a graph.
+import type { BackendName } from '../backend/backend.js';
+import { showShape } from '../dtype.js';
+import type { Tensor } from '../graph.js';
+import { type Group, membersOf } from './fuse.js';
+import { type OpTensor, rootOf } from './graph.js';
+import { siteOf } from './place.js';
+import type { Plan } from './plan.js';
+
+/** What is to be known of one step. */
+export interface PlanRow {
+  step: number;
+  ops: string;
+  shape: string;
+  backend: BackendName;
+  why: string;
+  estimatedMicroseconds: number;
+  /** null until it was measured. */
+  measuredMicroseconds: number | null;
+  flops: number;
+}
+
+const names = (group: Group): string =>
+  membersOf(group)
+    .map((t) => t.source.op.name)
+    .join(' ');
+
+const microseconds = (seconds: number): number => Math.round(seconds * 1e8) / 100;
+
+/**
+ * A row for each step: its ops, its shape, where it runs and why, what the cost model expects, and what was measured.
+ * @param seconds of each step, NaN where nothing measures them
+ */
+export const explain = (plan: Plan, seconds: readonly number[] = []): PlanRow[] =>
+  plan.groups.map((group, step) => {
+    const members = membersOf(group);
+    const known = members.map((t) => plan.placements.get(t)).filter((p) => p !== undefined);
+    const measured = seconds[step] ?? Number.NaN;
+    return {
+      step,
+      ops: names(group),
+      shape: showShape(members.at(-1)!.shape),
+      backend: group.backend,
+      why: known[0]?.why ?? 'copies a new value into its variable',
+      estimatedMicroseconds: microseconds(known.reduce((n, p) => n + p.seconds, 0)),
+      measuredMicroseconds: Number.isNaN(measured) ? null : microseconds(measured),
+      flops: members.reduce((n, t) => n + t.source.op.cost(siteOf(t)).flops, 0),
+    };
+  });
+
+const quoted = (text: string): string => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
+
+/** Steps as boxes in the colour of their backend, values as arrows with their shapes, variables as ovals. */
+export function dot(plan: Plan): string {
+  const stepOf = new Map<Tensor, number>(
+    plan.groups.flatMap((g, i) => membersOf(g).map((t): [Tensor, number] => [t, i])),
+  );
+  const lines = ['digraph plan {', '  node [fontname="sans-serif", style=filled];'];
+  const colours: Record<BackendName, string> = { wasm: '#dbe9ff', webgpu: '#d9f5dd', reference: '#eeeeee' };
+  for (const [i, group] of plan.groups.entries()) {
+    const label = quoted(`${i} ${names(group)} ${showShape(membersOf(group).at(-1)!.shape)}`);
+    lines.push(`  s${i} [shape=box, fillcolor=${quoted(colours[group.backend])}, label=${label}];`);
+  }
+  const sources = new Map<Tensor, string>();
+  const sourceOf = (t: Tensor): string => {
+    const step = stepOf.get(t);
+    if (step !== undefined) return `s${step}`;
+    const known = sources.get(t);
+    if (known) return known;
+    const name = `v${sources.size}`;
+    const what = t.source.kind === 'variable' ? t.source.variable.name : t.source.kind;
+    lines.push(
+      `  ${name} [shape=ellipse, fillcolor=white, label=${quoted(`${what} ${showShape(t.shape)}`)}];`,
+    );
+    sources.set(t, name);
+    return name;
+  };
+  const arrows = new Set<string>();
+  for (const [i, group] of plan.groups.entries()) {
+    const members = membersOf(group);
+    for (const input of members.flatMap((t) => t.source.inputs.map(rootOf))) {
+      if (input.source.kind === 'constant' || members.includes(input as OpTensor)) continue;
+      arrows.add(`  ${sourceOf(input)} -> s${i} [label=${quoted(showShape(input.shape))}];`);
+    }
+    for (const t of members) {
+      const variable = plan.inPlace.get(t);
+      if (variable) arrows.add(`  s${i} -> ${sourceOf(variable)} [style=dashed];`);
+    }
+  }
+  return [...lines, ...arrows, '}', ''].join('\n');
+}

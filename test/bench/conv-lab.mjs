@@ -1,0 +1,144 @@
+// Laboratory of the convolution kernels: GFLOPS of kernel builds side by side, layers of real networks.
+//   node test/bench/conv-lab.mjs [--only lenet2] [--op forward|input|filter] [--batch 8] [--seconds 0.3] [build.wasm ...]
+// Builds take turns in a run, and the best of many runs counts: other processes share the machine. Where they take much
+// of it, long runs are never undisturbed: --batch 2 makes them short.
+// The last column is this moment's limit: multiply-adds on registers alone, in the instructions of the best build.
+import { readFileSync } from 'node:fs';
+import asc from 'assemblyscript/dist/asc.js';
+
+const files = [];
+let only = '';
+let onlyOp = '';
+let onlyBatch = 0;
+let seconds = 0.3;
+for (let i = 2; i < process.argv.length; i++) {
+  const arg = process.argv[i];
+  if (arg === '--only') only = process.argv[++i];
+  else if (arg === '--op') onlyOp = process.argv[++i];
+  else if (arg === '--batch') onlyBatch = Number(process.argv[++i]);
+  else if (arg === '--seconds') seconds = Number(process.argv[++i]);
+  else files.push(arg);
+}
+const kernels = new URL('../../dist/kernels/', import.meta.url).pathname;
+if (!files.length) files.push(`${kernels}simd.wasm`, `${kernels}relaxed.wasm`);
+
+/** batch, height, width, channels, filters, kernel, stride, padding, groups */
+const layers = {
+  lenet1: [128, 28, 28, 1, 16, 3, 1, 1, 1],
+  lenet2: [128, 14, 14, 16, 32, 3, 1, 1, 1],
+  lenet3: [128, 7, 7, 32, 64, 3, 1, 1, 1],
+  'lenet2/10': [10, 14, 14, 16, 32, 3, 1, 1, 1],
+  alexnet1: [8, 224, 224, 3, 96, 11, 4, 2, 1],
+  alexnet2: [8, 27, 27, 96, 256, 5, 1, 2, 2],
+  alexnet3: [8, 13, 13, 256, 384, 3, 1, 1, 1],
+  alexnet4: [8, 13, 13, 384, 384, 3, 1, 1, 2],
+  alexnet5: [8, 13, 13, 384, 256, 3, 1, 1, 2],
+  'one image': [1, 56, 56, 64, 64, 3, 1, 1, 1],
+  'stride 2': [8, 28, 28, 64, 128, 3, 2, 1, 1],
+  'odd channels': [16, 20, 20, 13, 17, 3, 1, 1, 1],
+  '4 x 4': [64, 4, 4, 64, 64, 3, 1, 1, 1],
+  depthwise: [8, 28, 28, 96, 96, 3, 1, 1, 96],
+  'depthwise x 2': [8, 28, 28, 48, 96, 3, 1, 1, 48],
+  'groups of 4': [8, 28, 28, 96, 96, 3, 1, 1, 24],
+};
+
+const load = (bytes, memory) =>
+  new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, abort() {} } }).exports;
+
+const builds = [];
+for (const file of files) {
+  const memory = new WebAssembly.Memory({ initial: 1000 });
+  try {
+    const exports = load(readFileSync(file), memory);
+    builds.push({ name: file.split('/').slice(-2).join('/').replace('kernels/', ''), memory, exports });
+  } catch (error) {
+    console.log(`${file}: ${error.message}`);
+  }
+}
+
+/** n times 12 independent 4-wide multiply-adds: 96 n flops. */
+async function peakKernel() {
+  const names = [...'abcdefghijkl'];
+  const step = names.map((s) => `${s} = madd(x, y, ${s});`).join(' ');
+  const rest = names.slice(1);
+  const source = `
+    @inline function madd(a: v128, b: v128, c: v128): v128 {
+      if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+      return f32x4.add(c, f32x4.mul(a, b));
+    }
+    export function peak(n: i32, p: f32, q: f32): f32 {
+      const x = f32x4.splat(p), y = f32x4.splat(q);
+      let ${names.map((s) => `${s} = x`).join(', ')};
+      for (; n > 0; n--) { ${step} }
+      ${rest.map((s) => `a = f32x4.add(a, ${s});`).join(' ')}
+      return f32x4.extract_lane(a, 0);
+    }`;
+  for (const enable of ['simd,relaxed-simd', 'simd']) {
+    const options = { optimizeLevel: 3, runtime: 'stub', noAssert: true, enable: enable.split(',') };
+    const { binary, stderr } = await asc.compileString(source, options);
+    if (!binary) throw new Error(stderr.toString());
+    if (WebAssembly.validate(binary)) return load(binary).peak;
+  }
+}
+const peak = await peakKernel();
+
+/** For each op: kernel, operands and result out of x, w, y, and what its scratch memory depends on. */
+const ops = {
+  forward: ['conv2d', 'xwy', 'c f kh kw g'],
+  input: ['conv2dInput', 'ywx', 'c f kh kw g'],
+  filter: ['conv2dFilter', 'xyw', 'n oh ow f kh kw sh dh g'],
+};
+
+const align = (n) => (n + 63) & ~63;
+console.log(`${'layer'.padEnd(24)}${builds.map((b) => b.name.padStart(22)).join('')}${'limit'.padStart(10)}`);
+for (const [layer, [batch, h, w, c, f, k, s, p, g]] of Object.entries(layers)) {
+  if (!layer.includes(only)) continue;
+  const n = onlyBatch || batch;
+  const oh = Math.floor((h + 2 * p - k) / s) + 1;
+  const ow = Math.floor((w + 2 * p - k) / s) + 1;
+  const flops = (2 * n * oh * ow * f * k * k * c) / g;
+  const calls = Math.max(1, Math.round(2e6 / flops));
+  const sizes = { x: n * h * w * c, w: (k * k * c * f) / g, y: n * oh * ow * f };
+  const names = { n, h, w, c, oh, ow, f, kh: k, kw: k, sh: s, sw: s, top: p, left: p, dh: 1, dw: 1, g };
+  for (const [op, [kernel, [a, b, out], scratchArgs]] of Object.entries(ops)) {
+    if (!op.includes(onlyOp)) continue;
+    for (const build of builds) {
+      const bytes = build.exports[`${kernel}ScratchBytes`](
+        ...scratchArgs.split(' ').map((name) => names[name]),
+      );
+      const args = 1024;
+      const at = {};
+      let top = 4096;
+      for (const name of [a, b, out, 'scratch']) {
+        at[name] = top;
+        top = align(top + 4 * (sizes[name] ?? 0)) + 64;
+      }
+      const missing = at.scratch + bytes - build.memory.buffer.byteLength;
+      if (missing > 0) build.memory.grow(Math.ceil(missing / 65536));
+      new Float32Array(build.memory.buffer, 4096, (at[out] - 4096) / 4).forEach((_, i, all) => {
+        all[i] = (i % 17) / 17 - 0.5;
+      });
+      const words = [at[out], at[a], at[b], ...Object.values(names), at.scratch, bytes];
+      new Int32Array(build.memory.buffer, args, words.length).set(words);
+      build.best = Infinity;
+      build.run = () => {
+        const start = performance.now();
+        for (let i = 0; i < calls; i++) build.exports[`${kernel}_f32`](args, 0, 1);
+        build.best = Math.min(build.best, (performance.now() - start) / calls);
+      };
+    }
+    let fastest = Infinity;
+    const runPeak = () => {
+      const start = performance.now();
+      peak(20000, 0.5, 0.25);
+      fastest = Math.min(fastest, performance.now() - start);
+    };
+    const stop = performance.now() + 1000 * seconds * builds.length;
+    for (let i = 0; i < 5 || performance.now() < stop; i++) {
+      runPeak();
+      for (const build of builds) build.run();
+    }
+    const rates = builds.map((build) => (flops / build.best / 1e6).toFixed(1).padStart(22)).join('');
+    console.log(`${`${layer} ${op}`.padEnd(24)}${rates}${(1.92 / fastest).toFixed(1).padStart(10)}`);
+  }
+}
