@@ -9,3 +9,5 @@ export * from './resample';
 export * from './scan';
 export * from './sort';
 export * from './recurrent';
+export * from './pool';
+export * from './moments';

@@ -5,7 +5,7 @@ import { Op, binary, binaryLong, compare, unary, unaryLong } from './elementwise
 import { Fold } from './fold';
 import { scatterAdd } from './gather';
 import { iota } from './movement';
-import { Kind, random } from './random';
+import { Kind, dropout, random } from './random';
 import { argument, reduce } from './reduce';
 import { where } from './select';
 import { crossEntropy, crossEntropyGradient, softmax } from './softmax';
@@ -58,3 +58,4 @@ export function softmax_f64(args: usize, thread: i32, threads: i32): void { soft
 export function logSoftmax_f64(args: usize, thread: i32, threads: i32): void { softmax<f64>(true, args, thread, threads); }
 export function crossEntropy_f64(args: usize, thread: i32, threads: i32): void { crossEntropy<f64>(args, thread, threads); }
 export function crossEntropyGradient_f64(args: usize, thread: i32, threads: i32): void { crossEntropyGradient<f64>(args, thread, threads); }
+export function dropout_f64(args: usize, thread: i32, threads: i32): void { dropout<f64>(args, thread, threads); }

@@ -40,11 +40,11 @@ const EXP4 = floats(0.041668233);
 const EXP5 = floats(0.008368827);
 const EXP6 = floats(0.001382445);
 
+/** exp in single precision; with `normal`, x and the result are known to be in the range of normal numbers. */
 @inline
-export function exp<T>(x: v128): v128 {
-  if (sizeof<T>() == 8) return exp64(x);
+function exp32(x: v128, normal: bool): v128 {
   // x = n ln 2 + r with |r| <= ln 2 / 2; pmin and pmax keep a NaN in their first operand.
-  x = f32x4.pmax(f32x4.pmin(x, EXP_MAX), EXP_MIN);
+  if (!normal) x = f32x4.pmax(f32x4.pmin(x, EXP_MAX), EXP_MIN);
   const t = madd<f32>(x, LOG2E, SHIFTER);
   const n = f32x4.sub(t, SHIFTER);
   const r = madd<f32>(n, LN2_LOW, madd<f32>(n, LN2_HIGH, x));
@@ -53,11 +53,29 @@ export function exp<T>(x: v128): v128 {
   p = madd<f32>(p, r, EXP3);
   p = madd<f32>(p, r, EXP2);
   p = f32x4.add(madd<f32>(p, f32x4.mul(r, r), r), ONE);
-  // Times 2^n in two factors: n reaches from -150 (denormal results) to 128 (infinity).
   const k = i32x4.sub(t, SHIFTER_BITS);
+  if (normal) return f32x4.mul(p, i32x4.add(i32x4.shl(k, 23), ONE_BITS));
+  // Times 2^n in two factors: n reaches from -150 (denormal results) to 128 (infinity).
   const half = i32x4.shr_s(k, 1);
   p = f32x4.mul(p, i32x4.add(i32x4.shl(half, 23), ONE_BITS));
   return f32x4.mul(p, i32x4.add(i32x4.shl(i32x4.sub(k, half), 23), ONE_BITS));
+}
+
+@inline
+export function exp<T>(x: v128): v128 {
+  return sizeof<T>() == 8 ? exp64(x) : exp32(x, false);
+}
+
+const VANISHING = floats(-87.3); // exp of less is not a normal number
+
+/**
+ * exp(x) for x <= 0, in single precision 0 where that is not a normal number: denormal ones take five times as long, and
+ * softmax has many -Infinity, in masked scores and after the ends of rows.
+ */
+@inline
+export function expOfNegative<T>(x: v128): v128 {
+  if (sizeof<T>() == 8) return exp64(x);
+  return v128.andnot(exp32(x, true), f32x4.lt(x, VANISHING)); // a NaN is not less
 }
 
 const SMALLEST = floats(1.17549435e-38);

@@ -2,7 +2,7 @@
 // Args: dst, n, keyLow, keyHigh, stream, stepPointer (address of an i32, or 0 for step 0).
 // Elements 4j to 4j+3 come from the counter (j, stream, step, 0).
 import { sinCos32 } from './angles';
-import { storeUpTo } from './lanes';
+import { loadUpTo, storeUpTo } from './lanes';
 import { log } from './math';
 import { address, shareOf, word } from './split';
 
@@ -110,3 +110,54 @@ export function random<T>(kind: Kind, args: usize, thread: i32, threads: i32): v
 export function randomBits_i32(args: usize, thread: i32, threads: i32): void { random<i32>(Kind.bits, args, thread, threads); }
 export function randomUniform_f32(args: usize, thread: i32, threads: i32): void { random<f32>(Kind.uniform, args, thread, threads); }
 export function randomNormal_f32(args: usize, thread: i32, threads: i32): void { random<f32>(Kind.normal, args, thread, threads); }
+
+/** The elements of x whose word is below the threshold, times the scale; zeros for the others. */
+@inline
+function keep<T>(dst: usize, src: usize, words: v128, threshold: v128, scale: v128, count: i32): void {
+  const kept = i32x4.lt_s(i32x4.shr_u(words, 8), threshold);
+  if (sizeof<T>() == 4) {
+    if (count > 0) storeUpTo(dst, v128.and(f32x4.mul(loadUpTo(src, count << 2), scale), kept), count << 2);
+    return;
+  }
+  if (count > 0) {
+    const low = i64x2.extend_low_i32x4_s(kept);
+    storeUpTo(dst, v128.and(f64x2.mul(loadUpTo(src, count << 3), scale), low), count << 3);
+  }
+  if (count > 2) {
+    const high = i64x2.extend_high_i32x4_s(kept);
+    const rest = (count - 2) << 3;
+    storeUpTo(dst + 16, v128.and(f64x2.mul(loadUpTo(src + 16, rest), scale), high), rest);
+  }
+}
+
+/**
+ * Args: dst, n, key (two words), stream, address of the step, src, threshold, scale: src times the scale where the upper
+ * 24 bits of an element's word are below the threshold, else 0. The words are those of the kernels above.
+ */
+@inline
+export function dropout<T>(args: usize, thread: i32, threads: i32): void {
+  const n = word(args, 1);
+  const step = load<i32>(address(args, 5));
+  const threshold = i32x4.splat(word(args, 7));
+  const scale = sizeof<T>() == 4 ? f32x4.splat(load<f32>(args, 32)) : f64x2.splat(load<f64>(args, 32));
+  const blocks = <i32>((<u32>n + 15) >> 4);
+  const end = shareOf(blocks, thread + 1, threads);
+  for (let i = shareOf(blocks, thread, threads); i < end; i++) {
+    philox(i << 2, word(args, 4), step, word(args, 2), word(args, 3));
+    const a = v128.shuffle<i32>(w0, w1, 0, 4, 1, 5);
+    const b = v128.shuffle<i32>(w2, w3, 0, 4, 1, 5);
+    const c = v128.shuffle<i32>(w0, w1, 2, 6, 3, 7);
+    const d = v128.shuffle<i32>(w2, w3, 2, 6, 3, 7);
+    const at = (<usize>i << 4) * sizeof<T>();
+    const dst = address(args, 0) + at;
+    const src = address(args, 6) + at;
+    const left = n - (i << 4);
+    const quarter = 4 * sizeof<T>();
+    keep<T>(dst, src, v128.shuffle<i64>(a, b, 0, 2), threshold, scale, left);
+    keep<T>(dst + quarter, src + quarter, v128.shuffle<i64>(a, b, 1, 3), threshold, scale, left - 4);
+    keep<T>(dst + 2 * quarter, src + 2 * quarter, v128.shuffle<i64>(c, d, 0, 2), threshold, scale, left - 8);
+    keep<T>(dst + 3 * quarter, src + 3 * quarter, v128.shuffle<i64>(c, d, 1, 3), threshold, scale, left - 12);
+  }
+}
+
+export function dropout_f32(args: usize, thread: i32, threads: i32): void { dropout<f32>(args, thread, threads); }

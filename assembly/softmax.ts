@@ -1,7 +1,7 @@
 // Softmax, log-softmax and cross-entropy of rows. The largest element is subtracted first.
 import { Fold, foldLanes, foldRow, loadPadded } from './fold';
 import { loadUpTo, storeUpTo } from './lanes';
-import { exp, log } from './math';
+import { expOfNegative, log } from './math';
 import { address, shareOf, word } from './split';
 
 /** Sum of exp(x - max) over a row; with `keep`, the terms go to dst. */
@@ -13,7 +13,7 @@ function exponentials<T>(keep: bool, dst: usize, src: usize, bytes: i32, max: v1
     for (let i = 64; i > 0 && bytes > 0; i--) {
       // padded with -inf, whose exp is 0
       const x = bytes >= 16 ? v128.load(src) : loadPadded<T>(Fold.max, src, bytes);
-      const e = exp<T>(v128.sub<T>(x, max));
+      const e = expOfNegative<T>(v128.sub<T>(x, max));
       if (keep) storeUpTo(dst, e, bytes);
       sum = v128.add<T>(sum, e);
       dst += 16;

@@ -1,15 +1,23 @@
 // Philox4x32-10 (see src/philox.ts): elements 4j to 4j+3 of result come from counter (j, STREAM, step, 0).
 //   bindings: result (float32), step (one int32);  NORMAL: 1 for normal numbers by Box-Muller, 0 for uniform in [0, 1)
+//   DROPOUT 1: result is source times SCALE where the upper 24 bits of an element's word are below THRESHOLD, else 0
 //   N elements, key KEY_LOW, KEY_HIGH.  workgroups: ceil(N / 256), linear (x fastest, then y)
 struct Sizes {
   N: u32,
   KEY_LOW: u32,
   KEY_HIGH: u32,
   STREAM: u32,
+//#if DROPOUT
+  THRESHOLD: u32,
+  SCALE: f32,
+//#end
 }
 @group(0) @binding(0) var<uniform> sizes: Sizes;
 @group(0) @binding(1) var<storage, read_write> result: array<f32>;
 @group(0) @binding(2) var<storage, read_write> step: array<u32>;
+//#if DROPOUT
+@group(0) @binding(3) var<storage, read_write> source: array<f32>;
+//#end
 
 const NORMAL = {{NORMAL}}u;
 
@@ -75,7 +83,13 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   if (j >= (sizes.N + 3u) / 4u) {
     return;
   }
-  let uniform4 = vec4f(philox(vec4u(j, sizes.STREAM, step[0], 0u)) >> vec4u(8u)) * 5.9604644775390625e-8f;
+  let bits = philox(vec4u(j, sizes.STREAM, step[0], 0u)) >> vec4u(8u);
+//#if DROPOUT
+  for (var i = 0u; i < min(4u, sizes.N - j * 4u); i++) {
+    result[j * 4u + i] = select(0.0f, source[j * 4u + i] * sizes.SCALE, bits[i] < sizes.THRESHOLD);
+  }
+//#else
+  let uniform4 = vec4f(bits) * 5.9604644775390625e-8f;
   var values = uniform4;
   if (NORMAL == 1u) {
     // 1 - u is in (0, 1], so the logarithm is finite.
@@ -87,4 +101,5 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   for (var i = 0u; i < min(4u, sizes.N - j * 4u); i++) {
     result[j * 4u + i] = values[i];
   }
+//#end
 }

@@ -133,6 +133,8 @@ export class Executable {
   readonly #segments: CompiledSegment[] = [];
   /** Where each feed has to be written, in the order of `plan.graph.feeds`. */
   readonly #feedPlaces: Operand[][] = [];
+  /** Where each output lies, in the order of `plan.graph.outputs`; or the variable whose value it is. */
+  #outputs: ({ backend: Backend; operand: Operand } | { variable: Variable })[] = [];
   #needs: VariableUse[] = [];
   #writes: VariableUse[] = [];
   disposed = false;
@@ -176,6 +178,8 @@ export class Executable {
         .map(([name]) => this.#slotOperand(feed, name));
       this.#feedPlaces.push(places);
     }
+    // Found now: a tensor that is read becomes a constant, and shows no longer what it was a view of.
+    this.#outputs = plan.graph.outputs.map((t) => this.#place(t));
     const use = (v: Variable, backend: BackendName): VariableUse => ({
       storage: storageOf(v),
       backend,
@@ -349,34 +353,28 @@ export class Executable {
 
   /** The host's copy of output i of the last run. */
   read(i: number): HostArray | Promise<HostArray> {
-    const output = this.plan.graph.outputs[i]!;
-    const { backend, operand } = this.#place(output);
-    return backend
-      ? backend.read(operand!.memory, operand!.offset, operand!)
-      : storageOf(rootOf(output) as Variable).read();
+    const output = this.#outputs[i]!;
+    if ('variable' in output) return storageOf(output.variable).read();
+    const { backend, operand } = output;
+    return backend.read(operand.memory, operand.offset, operand);
   }
 
   /** Copies output i of the last run into a variable's memory on the backend where it was made. */
   keep(i: number, variable: Variable): void | Promise<void> {
     const storage = storageOf(variable);
-    const { backend, operand } = this.#place(this.plan.graph.outputs[i]!);
-    if (!backend) {
+    const output = this.#outputs[i]!;
+    if ('variable' in output) {
       const data = this.read(i);
       return data instanceof Promise ? data.then((d) => storage.writeHost(d)) : storage.writeHost(data);
     }
-    backend.copy(
-      operand!.memory,
-      operand!.offset,
-      storage.memory(backend.name),
-      0,
-      backend.bytesOf(variable),
-    );
+    const { backend, operand } = output;
+    backend.copy(operand.memory, operand.offset, storage.memory(backend.name), 0, backend.bytesOf(variable));
     storage.wroteOn(backend.name);
   }
 
-  #place(output: Tensor): { backend: Backend | null; operand: Operand | null } {
+  #place(output: Tensor): { backend: Backend; operand: Operand } | { variable: Variable } {
     const root = rootOf(output);
-    if (root instanceof Variable) return { backend: null, operand: null };
+    if (root instanceof Variable) return { variable: root };
     const group = this.plan.groups.find((g) => membersOf(g).includes(root as OpTensor));
     const name = group?.backend ?? [...this.plan.slots].find(([, slots]) => slots.has(root))![0];
     return { backend: this.backends.get(name)!, operand: this.#operand(output, name) };

@@ -6,7 +6,9 @@ export * from './dropout.js';
 export * from './embedding.js';
 export * as init from './init.js';
 export * from './layers.js';
-export { type Context, inference, Module, Parameter, RandomSource } from './module.js';
+export { Buffer, type Context, inference, Module, Parameter, RandomSource } from './module.js';
+export * from './norm.js';
+export * from './pool.js';
 export {
   gru,
   gruCell,

@@ -119,8 +119,6 @@ export function dropout(p = 0.5): Lambda {
     });
   }
   return new Lambda('dropout', (x, { training, random }) => {
-    if (!training || p === 0) return x;
-    const kept = ops.randomBernoulli(x.shape, 1 - p, random.next());
-    return ops.where(kept, ops.mul(x, 1 / (1 - p)), 0);
+    return training && p > 0 ? ops.dropout(x, p, random.next()) : x;
   });
 }

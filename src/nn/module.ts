@@ -1,9 +1,9 @@
-// What a layer or model is: parameters by name, and a forward pass that records ops.
+// What a layer or model is: parameters and buffers by name, and a forward pass that records ops.
 import type { Shape } from '../dtype.js';
 import { engine } from '../engine.js';
 import { StateError } from '../errors.js';
 import { constant, type Tensor, Variable } from '../graph.js';
-import type { RandomOptions } from '../ops/index.js';
+import { full, type RandomOptions } from '../ops/index.js';
 import { streams } from '../philox.js';
 import type { Fans, Initializer } from './init.js';
 
@@ -22,6 +22,16 @@ export class Parameter extends Variable {
     readonly decays: boolean,
   ) {
     super(shape, 'float32', () => initializer(shape, fans, this.random), 'parameter');
+  }
+}
+
+/**
+ * A variable that belongs to the model but is not trained: running statistics and the like. It is saved and loaded with
+ * the weights, and new values are assigned in the forward pass of training.
+ */
+export class Buffer extends Variable {
+  constructor(shape: Shape, value: number) {
+    super(shape, 'float32', () => full(shape, value), 'buffer');
   }
 }
 
@@ -59,23 +69,30 @@ export abstract class Module {
   /** Records the ops that compute the output from (batch, ...) inputs. */
   abstract forward(x: Tensor, context: Context): Tensor;
 
-  /** Parameters and sub-modules of this module, by name; by default its fields. */
+  /** Parameters, buffers and sub-modules of this module, by name; by default its fields. */
   protected children(): Iterable<[string, unknown]> {
     return Object.entries(this);
   }
 
-  /** All parameters by their path, as in `0.weight`. A shared one is named once. */
-  namedParameters(prefix = '', seen = new Set<Parameter>()): Map<string, Parameter> {
-    const found = new Map<string, Parameter>();
+  /** All that the model remembers, parameters and buffers, by path as in `0.weight`. A shared one is named once. */
+  namedVariables(prefix = '', seen = new Set<Variable>()): Map<string, Parameter | Buffer> {
+    const found = new Map<string, Parameter | Buffer>();
     for (const [name, child] of this.children()) {
       if (child instanceof Module) {
-        for (const [path, p] of child.namedParameters(`${prefix}${name}.`, seen)) found.set(path, p);
-      } else if (child instanceof Parameter && !seen.has(child)) {
+        for (const [path, v] of child.namedVariables(`${prefix}${name}.`, seen)) found.set(path, v);
+      } else if ((child instanceof Parameter || child instanceof Buffer) && !seen.has(child)) {
         seen.add(child);
         found.set(`${prefix}${name}`, child);
       }
     }
     return found;
+  }
+
+  /** All parameters by their path. */
+  namedParameters(): Map<string, Parameter> {
+    const isParameter = (entry: [string, Variable]): entry is [string, Parameter] =>
+      entry[1] instanceof Parameter;
+    return new Map([...this.namedVariables()].filter(isParameter));
   }
 
   parameters(): Parameter[] {
@@ -87,20 +104,18 @@ export abstract class Module {
     return this.parameters().reduce((n, p) => n + p.size, 0);
   }
 
-  /** Gives all parameters that have no values yet their first ones, decided by the seed. */
+  /** Gives all parameters and buffers that have no values yet their first ones, decided by the seed. */
   async initialize(seed = 0): Promise<this> {
-    const named = [...this.namedParameters()];
-    for (const [stream, [name, p]] of named.entries()) {
-      p.name = name;
-      if (!p.storage) p.random = { seed, stream };
-    }
-    await (await engine()).initialize(named.map(([, p]) => p));
+    for (const [stream, p] of this.parameters().entries()) if (!p.storage) p.random = { seed, stream };
+    const named = this.namedVariables();
+    for (const [name, v] of named) v.name = name;
+    await (await engine()).initialize([...named.values()]);
     return this;
   }
 
-  /** Frees the parameters' memory. */
+  /** Frees the memory of parameters and buffers. */
   dispose(): void {
-    for (const p of this.parameters()) p.dispose();
+    for (const v of this.namedVariables().values()) v.dispose();
   }
 
   [Symbol.dispose](): void {

@@ -6,9 +6,12 @@ import * as casts from './cast.js';
 import * as convolutions from './conv.js';
 import * as crossEntropies from './cross-entropy.js';
 import type { OpDefinition } from './define.js';
+import * as dropouts from './dropout.js';
 import * as gathers from './gather.js';
 import * as products from './matmul.js';
+import * as moment from './moments.js';
 import * as movements from './movement.js';
+import * as pools from './pool.js';
 import * as randoms from './random.js';
 import * as recurrences from './recurrent.js';
 import * as reductions from './reduce.js';
@@ -27,11 +30,15 @@ export * from './compositions.js';
 export { pow } from './compositions.js';
 export * from './conv.js';
 export * from './cross-entropy.js';
+export * from './dropout.js';
 export type { TensorLike } from './elementwise.js';
 export * from './gather.js';
 export * from './matmul.js';
+export { moments, pairSums, scaledDifference } from './moments.js';
 export * from './movement.js';
+export { batchNorm, groupNorm, instanceNorm, type Normalized, type NormOptions, normalize } from './norm.js';
 export * from './pad-edges.js';
+export * from './pool.js';
 export * from './random.js';
 export {
   gruSequence,
@@ -46,6 +53,8 @@ export * from './resize.js';
 export * from './scan.js';
 export * from './softmax.js';
 export * from './sort.js';
+export type { Pair, PoolOptions } from './window.js';
+export { withGradient } from './with-gradient.js';
 
 /** A function, so that bundlers leave out what nobody uses. */
 const modules = (): object[] => [
@@ -59,11 +68,14 @@ const modules = (): object[] => [
   randoms,
   convolutions,
   crossEntropies,
+  dropouts,
   alongs,
   sorts,
   scans,
   resizes,
   recurrences,
+  pools,
+  moment,
 ];
 
 /** Every op that has an entry, found by its recorder's `definition`. */

@@ -287,12 +287,19 @@ export interface RandomDraw {
   readonly stream: number;
 }
 
-const randomShader = ({ n, keyLow, keyHigh, stream }: RandomDraw, normal: number): ShaderCall[] => [
+const drawConstants = ({ n, keyLow, keyHigh, stream }: RandomDraw) => ({
+  N: n,
+  KEY_LOW: keyLow >>> 0,
+  KEY_HIGH: keyHigh >>> 0,
+  STREAM: stream >>> 0,
+});
+
+const randomShader = (draw: RandomDraw, normal: number): ShaderCall[] => [
   {
     shader: 'random',
-    constants: { N: n, KEY_LOW: keyLow >>> 0, KEY_HIGH: keyHigh >>> 0, STREAM: stream >>> 0, NORMAL: normal },
+    constants: { ...drawConstants(draw), NORMAL: normal, DROPOUT: 0 },
     bindings: ['output', input(0)],
-    workgroups: spread(ceilDiv(n, 256)),
+    workgroups: spread(ceilDiv(draw.n, 256)),
   },
 ];
 
@@ -301,3 +308,13 @@ export const randomUniformShader = (draw: RandomDraw): ShaderCall[] => randomSha
 
 /** Normal, by Box-Muller from the same numbers. Bindings: output, step (one int32). */
 export const randomNormalShader = (draw: RandomDraw): ShaderCall[] => randomShader(draw, 1);
+
+/** Float32, kept where a word's upper 24 bits are below the threshold. Bindings: output, step (one int32), input. */
+export const dropoutShader = (draw: RandomDraw, threshold: number, scale: number): ShaderCall[] => [
+  {
+    shader: 'random',
+    constants: { ...drawConstants(draw), NORMAL: 0, DROPOUT: 1, THRESHOLD: threshold, SCALE: scale },
+    bindings: ['output', input(1), input(0)],
+    workgroups: spread(ceilDiv(draw.n, 256)),
+  },
+];

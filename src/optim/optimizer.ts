@@ -1,4 +1,5 @@
 // What all optimizers share: learning rates, groups of parameters, decay, clipping, constraints, averages, state.
+import { sizeOf } from '../dtype.js';
 import { engine } from '../engine.js';
 import { OptionError, StateError } from '../errors.js';
 import { type Tensor, Variable } from '../graph.js';
@@ -224,17 +225,39 @@ export const withDecay = ({ parameter, gradient, weightDecay }: Item): Tensor =>
 export const averaged = (old: Tensor, value: Tensor, decay: number): Tensor =>
   add(mul(old, decay), mul(value, 1 - decay));
 
-/** Each element cut to [-limit, limit]. */
-export const clipByValue = (gradients: readonly Tensor[], limit: number): Tensor[] =>
-  gradients.map((g) => clamp(g, -limit, limit));
+function checkLimit(where: string, limit: number): void {
+  if (limit > 0 && Number.isFinite(limit)) return;
+  throw new OptionError({
+    where,
+    problem: `the limit is ${limit}`,
+    hint: 'a number > 0',
+    values: { limit },
+  });
+}
 
-/** sqrt of the sum of all squares. Each tensor is read once, as a vector times itself. */
-export const globalNorm = (gradients: readonly Tensor[]): Tensor =>
-  sqrt(gradients.map(squaredLength).reduce((a, b) => add(a, b)));
+/** Each element cut to [-limit, limit]. Errors: OptionError. */
+export function clipByValue(gradients: readonly Tensor[], limit: number): Tensor[] {
+  checkLimit('clipByValue', limit);
+  return gradients.map((g) => clamp(g, -limit, limit));
+}
 
-function squaredLength(t: Tensor): Tensor {
-  const vector = reshape(t, [t.size]);
-  return matmul(vector, vector);
+/** Rows of at least so many elements, where a tensor has them: each is a sum of its own, which keeps errors small. */
+const rowLength = 256;
+
+/** Sum of all squares, in one pass over memory: rows times themselves, all in one matrix product. */
+function sumOfSquares(t: Tensor): Tensor {
+  let cols = 1;
+  let axis = t.rank;
+  while (axis > 0 && cols < rowLength) cols *= t.shape[--axis]!;
+  const rows = sizeOf(t.shape.slice(0, axis));
+  return sum(matmul(reshape(t, [rows, 1, cols]), reshape(t, [rows, cols, 1])));
+}
+
+/** sqrt of the sum of all squares of all tensors: a scalar. Each is read once. Errors: OptionError where there are none. */
+export function globalNorm(gradients: readonly Tensor[]): Tensor {
+  const [first, ...rest] = gradients.map(sumOfSquares);
+  if (first) return sqrt(rest.reduce((a, b) => add(a, b), first));
+  throw new OptionError({ where: 'globalNorm', problem: 'there are no tensors', hint: 'give at least one' });
 }
 
 /**
@@ -242,6 +265,7 @@ function squaredLength(t: Tensor): Tensor {
  * (Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", 2013); as in PyTorch.
  */
 export function clipByGlobalNorm(gradients: readonly Tensor[], limit: number): Tensor[] {
+  checkLimit('clipByGlobalNorm', limit);
   const factor = minimum(div(limit, add(globalNorm(gradients), 1e-6)), 1);
   return gradients.map((g) => mul(g, factor));
 }

@@ -23,7 +23,7 @@ const mostForRepairs = 600;
 
 /** The largest sum of blocks that live at one moment: no arena can be smaller. */
 export function largestLiveSet(blocks: readonly Block[]): number {
-  return Math.max(0, ...liveAt(blocks));
+  return liveAt(blocks).reduce((most, live) => Math.max(most, live), 0);
 }
 
 /** Bytes in use at each moment. */

@@ -69,13 +69,15 @@ export class EarlyStopping {
   /** Gives the model the weights of its best epoch, if that was asked for. */
   async restore(): Promise<void> {
     if (!this.#values) return;
-    const parameters = this.model.parameters();
     const values = this.#values;
     await Promise.all(
-      parameters.map((p, i) => p.assign(tensor(values[i]!, { shape: p.shape, dtype: p.dtype }))),
+      variablesOf(this.model).map((v, i) => v.assign(tensor(values[i]!, { shape: v.shape, dtype: v.dtype }))),
     );
   }
 }
 
+/** Parameters, and buffers such as running means. */
+const variablesOf = (model: Module) => [...model.namedVariables().values()];
+
 const copies = async (model: Module): Promise<HostArray[]> =>
-  (await read(model.parameters())).map((v) => v.slice());
+  (await read(variablesOf(model))).map((v) => v.slice());

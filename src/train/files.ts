@@ -6,10 +6,10 @@ import { readBytes, sha256, writeFileAtomic } from '../platform.js';
 import { decodeSafetensors, encodeSafetensors, type SavedTensor } from '../safetensors.js';
 import { read, tensor } from '../tensor.js';
 
-/** The values of all parameters, by name. */
+/** The values of all parameters and buffers, by name. */
 async function stateOf(model: Module): Promise<Map<string, SavedTensor>> {
   await model.initialize();
-  const named = [...model.namedParameters()];
+  const named = [...model.namedVariables()];
   const values = await read(named.map(([, p]) => p));
   return new Map(named.map(([name, { shape, dtype }], i) => [name, { dtype, shape, data: values[i]! }]));
 }
@@ -25,7 +25,7 @@ export async function weightsToBytes(
 /** Puts weights into a model of the same structure. Nothing is changed unless all of them fit. */
 export async function weightsFromBytes(model: Module, bytes: Uint8Array, file = 'weights'): Promise<void> {
   const { tensors } = decodeSafetensors(bytes, { file });
-  const named = model.namedParameters();
+  const named = model.namedVariables();
   const missing = [...named.keys()].filter((name) => !tensors.has(name));
   const unknown = [...tensors.keys()].filter((name) => !named.has(name));
   if (missing.length + unknown.length > 0) {
@@ -68,7 +68,7 @@ export async function load(model: Module, path: string | URL): Promise<void> {
   await weightsFromBytes(model, await readBytes(path), String(path));
 }
 
-/** SHA-256 of all weights, in the order of the parameters: equal for equal bits. */
+/** SHA-256 of all weights and buffers, in the order of the model: equal for equal bits. */
 export async function weightsSha256(model: Module): Promise<string> {
   const state = [...(await stateOf(model)).values()];
   const total = state.reduce((n, { data, dtype }) => n + data.length * dtypes[dtype].bytes, 0);

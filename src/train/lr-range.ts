@@ -76,7 +76,7 @@ export async function lrRangeTest(
   const growth = root(to / from, gaps);
   // The optimizer has its state once a step was recorded.
   await pass.forSize(Math.min(batchSize, data.length ?? batchSize));
-  const variables = [...model.parameters(), ...optimizer.state()];
+  const variables = [...model.namedVariables().values(), ...optimizer.state()];
   const before = (await read(variables)).map((v) => v.slice());
   try {
     let [lr, mean, weight, best] = [from, 0, 0, Number.POSITIVE_INFINITY];

@@ -8,6 +8,8 @@ import { dropout2d } from '../nn/dropout.js';
 import { embedding } from '../nn/embedding.js';
 import * as layers from '../nn/layers.js';
 import type { Module } from '../nn/module.js';
+import * as norms from '../nn/norm.js';
+import * as pools from '../nn/pool.js';
 import * as recurrent from '../nn/recurrent.js';
 import * as regularizers from '../nn/regularizers.js';
 import { pad, reshape, upsample } from '../nn/shape-layers.js';
@@ -55,6 +57,16 @@ const layerMakers = {
   rnn: recurrent.rnn,
   gru: recurrent.gru,
   lstm: recurrent.lstm,
+  maxPool2d: pools.maxPool2d,
+  maxPool1d: pools.maxPool1d,
+  avgPool2d: pools.avgPool2d,
+  avgPool1d: pools.avgPool1d,
+  lpPool2d: pools.lpPool2d,
+  globalAvgPool: pools.globalAvgPool,
+  globalMaxPool: pools.globalMaxPool,
+  batchNorm: norms.batchNorm,
+  instanceNorm: norms.instanceNorm,
+  groupNorm: norms.groupNorm,
 };
 const lossMakers = {
   crossEntropy: losses.crossEntropy,

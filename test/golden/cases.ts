@@ -337,6 +337,36 @@ function withParameters<M extends nn.Module>(
     return f(layer);
   }).result;
 }
+const image = [2, 4, 3, 6];
+const byChannel = (name: string, f: (x: Tensor, options: ops.NormOptions) => Tensor): Made => ({
+  name,
+  inputs: [image, [6], [6]],
+  f: (x, scale, shift) => f(x!, { scale: scale!, shift: shift! }),
+});
+const pooling = (name: string, f: Made['f']): Made => ({ name, inputs: [[2, 7, 6, 3]], f });
+const sequence = (name: string, f: Made['f']): Made => ({ name, inputs: [[2, 9, 3]], f });
+
+/** Normalisation and pooling as functions of ops. */
+const normsAndPools: readonly Made[] = [
+  byChannel('batchNorm', (x, options) => ops.batchNorm(x, options).output),
+  { name: 'batchNorm plain', inputs: [[7, 5]], f: (x) => ops.batchNorm(x, { eps: 0.1 }).output },
+  byChannel('instanceNorm', ops.instanceNorm),
+  byChannel('groupNorm 2', (x, options) => ops.groupNorm(x, 2, options)),
+  byChannel('groupNorm 6', (x, options) => ops.groupNorm(x, 6, options)),
+  { name: 'groupNorm of vectors', inputs: [[3, 8]], f: (x) => ops.groupNorm(x, 2) },
+  {
+    name: 'normalize',
+    inputs: [image, [6], [6], [6], [6]],
+    range: [0.2, 2],
+    f: (x, mean, variance, scale, shift) =>
+      ops.normalize(x!, mean!, variance!, { scale: scale!, shift: shift! }),
+  },
+  pooling('lpPool2d', (x) => ops.lpPool2d(x, 3, { stride: 2 })),
+  pooling('globalAvgPool', ops.globalAvgPool),
+  pooling('globalMaxPool', ops.globalMaxPool),
+  sequence('maxPool1d', (x) => ops.maxPool1d(x, 3, { stride: 2, padding: 1, dilation: 2 })),
+  sequence('avgPool1d', (x) => ops.avgPool1d(x, 3, { stride: 2, padding: 1, countIncludePad: false })),
+];
 
 function fromFunction({ name, inputs, labels, range = [-2, 2], f }: Made): GoldenCase {
   const specs: Spec[] = inputs.map((own) => ({ shape: own, dtype: 'float32' }));
@@ -351,7 +381,10 @@ function fromFunction({ name, inputs, labels, range = [-2, 2], f }: Made): Golde
   return { key: name, op: name, attributes: {}, specs, values, record: (xs) => f(...xs) };
 }
 
-export const goldenCases: readonly GoldenCase[] = [...fromTable, ...made.map(fromFunction)];
+export const goldenCases: readonly GoldenCase[] = [
+  ...fromTable,
+  ...[...made, ...normsAndPools].map(fromFunction),
+];
 
 export const specsAs = ({ specs }: GoldenCase, float: Float): Spec[] =>
   specsOf({ specs } as unknown as Case, float);

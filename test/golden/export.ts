@@ -3,7 +3,7 @@ import { sizeOf } from '../../src/dtype.js';
 import { weights } from '../ops/cases.js';
 import { fingerprint, goldenCases, keptElements } from './cases.js';
 import * as schedules from './schedules.js';
-import { batch, materials, networks, steps } from './trajectories.js';
+import { batch, materials, networks, normBatches, steps } from './trajectories.js';
 
 const cases = goldenCases.map((c) => ({
   key: c.key,
@@ -29,6 +29,7 @@ console.log(
       ...network,
       ...materials(network),
     })),
+    normBatches: normBatches(),
     batch,
     steps,
     schedules: { names: Object.keys(schedules.made), length: schedules.length, losses: schedules.losses },

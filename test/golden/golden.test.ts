@@ -7,7 +7,7 @@ import { Engine } from '../../src/engine.js';
 import { vjp } from '../../src/grad.js';
 import type { Tensor } from '../../src/graph.js';
 import { compile, configure, engine, gradients, loss, nn, opTable, tensor } from '../../src/index.js';
-import { inference } from '../../src/nn/module.js';
+import { type Context, inference } from '../../src/nn/module.js';
 import type { EpochReport } from '../../src/train/fit.js';
 import { environment } from '../helpers/environment.js';
 import { suite } from '../helpers/suite.js';
@@ -17,7 +17,7 @@ import { gradientTolerance } from '../ops/tolerances.js';
 import { fingerprint, type GoldenCase, goldenCases, keptElements, specsAs } from './cases.js';
 import json from './ops.json';
 import { length, losses, made } from './schedules.js';
-import { batch, materials, type Network, networks, optimizers, steps } from './trajectories.js';
+import { batch, materials, type Network, networks, normBatches, optimizers, steps } from './trajectories.js';
 
 interface Kept {
   readonly shape: Shape;
@@ -33,6 +33,10 @@ const golden = json as unknown as {
   readonly without: Readonly<Record<string, string>>;
   readonly cases: Readonly<Record<string, Golden>>;
   readonly schedules: Readonly<Record<string, number[]>>;
+  readonly runningStatistics: {
+    readonly steps: readonly { mean: number[]; variance: number[] }[];
+    readonly used: number[];
+  };
   readonly trajectories: Readonly<Record<string, { losses: number[]; weights: number[][] }>>;
 };
 
@@ -191,6 +195,31 @@ async function train(network: Network): Promise<{ losses: number[]; weights: Hos
 }
 
 for (const device of environment.devices) {
+  test(`${device}: running statistics of a batch norm`, async () => {
+    await configure({ device });
+    const { shape, inputs, momentum } = normBatches();
+    const norm = nn.batchNorm(shape.at(-1)!, { momentum });
+    const training: Context = { ...inference(), training: true };
+    const step = compile((x: Tensor) => norm.forward(x, training));
+    const found: string[] = [];
+    const check = (what: string, actual: HostArray, wanted: readonly number[]): void => {
+      const worst = Math.max(...Array.from(actual, (v, i) => Math.abs(v - wanted[i]!)));
+      if (!(worst <= 5e-6 * Math.max(1, largest(wanted)))) found.push(`${what} differs by up to ${worst}`);
+    };
+    for (const [i, values] of inputs.entries()) {
+      const y = await step(tensor(Float32Array.from(values), { shape }));
+      (y as Tensor & Disposable)[Symbol.dispose]();
+      const wanted = golden.runningStatistics.steps[i]!;
+      check(`mean after batch ${i}`, await norm.runningMean.data(), wanted.mean);
+      check(`variance after batch ${i}`, await norm.runningVariance.data(), wanted.variance);
+    }
+    const last = tensor(Float32Array.from(inputs.at(-1)!), { shape });
+    check('use', await norm.forward(last, inference()).data(), golden.runningStatistics.used);
+    step.dispose();
+    norm.dispose();
+    report(found);
+  });
+
   test(`${device}: ${steps} steps of each optimizer and of training`, async () => {
     await configure({ device });
     const found: string[] = [];

@@ -6,6 +6,7 @@
 The cases come from the op table by export.ts, so that a new sample or op needs no change here but its line in OPS.
 """
 import json
+import math
 import sys
 
 import torch
@@ -73,6 +74,8 @@ def conv2d_input(dy, w, size, **options):
 def conv2d_filter(x, dy, kernel, **options):
     w = torch.zeros(*kernel, x.shape[3] // options['groups'], dy.shape[3], requires_grad=True)
     return torch.autograd.grad(conv2d(x, w, **options), w, dy, create_graph=True)[0]
+
+
 def add_along(x, indices, axis, size):
     shape = list(x.shape)
     shape[axis] = size
@@ -120,6 +123,8 @@ def multi_head(x, w, b, wo, bo):
     layer = torch.nn.MultiheadAttention(x.shape[-1], 2, batch_first=True)
     weights = {'in_proj_weight': w.T, 'in_proj_bias': b, 'out_proj.weight': wo.T, 'out_proj.bias': bo}
     return torch.nn.utils.stateless.functional_call(layer, weights, (x, x, x), {'need_weights': False})[0]
+
+
 def sequence(cell):
     """The packed tensor of src/ops/recurrent-layout.ts: kept values, then T + 1 states of each kind."""
 
@@ -157,6 +162,25 @@ def sequence(cell):
     return apply
 
 
+def pooled(pool, fill):
+    """Pooling of NHWC images; padding is top, bottom, left, right."""
+
+    def apply(x, kernel, stride, padding, dilation, ceilMode, **more):
+        top, bottom, left, right = padding
+        x = x.permute(0, 3, 1, 2)
+        if top != bottom or left != right:
+            assert not ceilMode
+            x, top, left = F.pad(x, (left, right, top, bottom), value=fill), 0, 0
+        if dilation != [1, 1]:
+            more['dilation'] = dilation
+        y = pool(x, kernel, stride, (top, left), ceil_mode=ceilMode, **more)
+        if isinstance(y, tuple):
+            return tuple(t.permute(0, 2, 3, 1) for t in y)
+        return y.permute(0, 2, 3, 1)
+
+    return apply
+
+
 def recurrent(kind, inputs, hidden, lengths=None, **options):
     """PyTorch's own layers: x, weights and biases in its order (transposed), first states; all results flat."""
     module = getattr(torch.nn, kind)(inputs, hidden, batch_first=True, **options)
@@ -177,6 +201,49 @@ def recurrent(kind, inputs, hidden, lengths=None, **options):
         return torch.cat([t.reshape(-1) for t in [y, *(last if kind == 'LSTM' else [last])]])
 
     return apply
+
+
+max_pool = pooled(F.max_pool2d, -math.inf)
+avg_pool = pooled(lambda x, *args, countIncludePad, **more: F.avg_pool2d(x, *args, count_include_pad=countIncludePad, **more), 0)
+
+
+def gradient_of(f):
+    """The gradient of f by its first argument as a function of that and dy."""
+
+    def apply(x, dy, **attributes):
+        x = x if x.requires_grad else x.requires_grad_()
+        return torch.autograd.grad(f(x, **attributes), x, dy, create_graph=True)[0]
+
+    return apply
+
+
+def max_pool_pick(x, v, **attributes):
+    assert x.permute(0, 3, 1, 2).shape == v.permute(0, 3, 1, 2).shape
+    # The derivative of the gradient by dy, in the direction v.
+    dy = torch.zeros_like(max_pool(x, **attributes)).requires_grad_()
+    dx = gradient_of(max_pool)(x, dy, **attributes)
+    return torch.autograd.grad(dx, dy, v, create_graph=True)[0]
+
+
+def avg_pool_gradient(dy, size, **attributes):
+    x = torch.zeros([dy.shape[0], *size, dy.shape[3]]).requires_grad_()
+    return torch.autograd.grad(avg_pool(x, **attributes), x, dy, create_graph=True)[0]
+
+
+def moments(x, start, end):
+    axes = list(range(start, end))
+    return torch.stack([x.mean(axes), x.var(axes, unbiased=False)])
+
+
+def pair_sums(y, x, centre, start, end):
+    axes = list(range(start, end))
+    middle = centre.reshape(list(x.shape[:start]) + [1] * (end - start) + list(x.shape[end:]))
+    return torch.stack([y.sum(axes), (y * (x - middle)).sum(axes)])
+
+
+def first(f):
+    """A function of channels-first tensors on channels-last ones."""
+    return lambda x, *args: f(x.movedim(-1, 1), *args).movedim(1, -1)
 
 
 CASTS = dict(DTYPES)
@@ -224,6 +291,14 @@ OPS = {
     'resampleGradient': resample_gradient,
     'rnnTanhSequence': sequence('tanh'), 'rnnReluSequence': sequence('relu'),
     'gruSequence': sequence('gru'), 'lstmSequence': sequence('lstm'),
+    'moments': moments,
+    'pairSums': pair_sums,
+    'scaledDifference': lambda a, b, c: (a - b) * c,
+    'maxPool': max_pool,
+    'maxPoolGradient': gradient_of(max_pool),
+    'maxPoolPick': max_pool_pick,
+    'avgPool': avg_pool,
+    'avgPoolGradient': avg_pool_gradient,
     # Functions made of ops; names as in cases.ts.
     'mean': lambda x: x.mean(),
     'mean 1': lambda x: x.mean(1, keepdim=True),
@@ -255,6 +330,18 @@ OPS = {
     'linear': lambda x, w, b: F.linear(x, w.T, b),
     'oneHot': lambda x, y: x * F.one_hot(y.long(), 4),
     'gather rows': lambda x, y: x[y.long()],
+    'batchNorm': first(lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True)),
+    'batchNorm plain': lambda x: F.batch_norm(x, None, None, training=True, eps=0.1),
+    'instanceNorm': first(lambda x, w, b: F.instance_norm(x, weight=w, bias=b)),
+    'groupNorm 2': first(lambda x, w, b: F.group_norm(x, 2, w, b)),
+    'groupNorm 6': first(lambda x, w, b: F.group_norm(x, 6, w, b)),
+    'groupNorm of vectors': lambda x: F.group_norm(x, 2),
+    'normalize': lambda x, m, v, w, b: (x - m) / (v + 1e-5).sqrt() * w + b,
+    'lpPool2d': first(lambda x: F.lp_pool2d(x, 2, 3, 2)),
+    'globalAvgPool': lambda x: x.mean((1, 2)),
+    'globalMaxPool': lambda x: x.amax((1, 2)),
+    'maxPool1d': first(lambda x: F.max_pool1d(x, 3, 2, 1, 2)),
+    'avgPool1d': first(lambda x: F.avg_pool1d(x, 3, 2, 1, count_include_pad=False)),
     'crossEntropy': lambda x, y: F.cross_entropy(x, y.long()),
     'crossEntropy smooth': lambda x, y: F.cross_entropy(x, y.long(), label_smoothing=0.1),
     'crossEntropy of distributions': lambda x, t: F.cross_entropy(x, t),
@@ -306,7 +393,7 @@ OPS = {
 }
 
 # Draws of the library's own generator, whose published vectors are in test/unit/philox.test.ts.
-WITHOUT = {'randomUniform': "the library's own generator", 'randomNormal': "the library's own generator"}
+WITHOUT = {name: "the library's own generator" for name in ('randomUniform', 'randomNormal', 'dropout')}
 WITHOUT.update({f'{c}Gradient': f'it is the gradient of {c}Sequence' for c in ('rnnTanh', 'rnnRelu', 'gru', 'lstm')})
 
 
@@ -383,7 +470,6 @@ def groups(params):
     params[0]['weight_decay'] = 0.05
     params[1].update(lr=0.03, weight_decay=0.2)
     return params
-
 
 OPTIMIZERS = {
     'sgd': lambda p: torch.optim.SGD(p(0), lr=0.1),
@@ -506,11 +592,23 @@ def trajectory(network, batch, steps):
     return {'losses': losses, 'weights': weights}
 
 
+def running_statistics(shape, inputs, momentum):
+    """Running mean and variance of a batch norm after each batch, and what it then makes of the last one."""
+    norm = torch.nn.BatchNorm2d(shape[-1], momentum=momentum)
+    steps = []
+    for values in inputs:
+        x = torch.tensor(values).reshape(shape).permute(0, 3, 1, 2)
+        norm(x)
+        steps.append({'mean': norm.running_mean.tolist(), 'variance': norm.running_var.tolist()})
+    return {'steps': steps, 'used': norm.eval()(x).permute(0, 2, 3, 1).reshape(-1).tolist()}
+
+
 job = json.load(sys.stdin)
 result = {
     'pytorch': torch.__version__,
     'without': WITHOUT,
     'cases': {c['key']: golden(c, job['cotangents'], job['kept']) for c in job['cases'] if c['op'] not in WITHOUT},
+    'runningStatistics': running_statistics(**job['normBatches']),
     'trajectories': {n['name']: trajectory(n, job['batch'], job['steps']) for n in job['networks']},
     'schedules': {
         name: schedule(name, job['schedules']['length'], job['schedules']['losses'])

@@ -1,4 +1,5 @@
 // Runs of optimizers and the training of a small network, compared with PyTorch step by step.
+import { sizeOf } from '../../src/dtype.js';
 import type { Optimizer } from '../../src/optim/index.js';
 import * as optim from '../../src/optim/index.js';
 import { RandomStream } from '../../src/philox.js';
@@ -78,4 +79,14 @@ export function materials({ sizes, loss }: Network) {
       ? draw(batch * outputs, 1)
       : Array.from({ length: batch }, () => random.integer(outputs));
   return { layers, inputs, targets };
+}
+
+/** Batches (4, 3, 2, channels) that a batch norm sees one after the other, and its momentum. */
+export function normBatches() {
+  const random = new RandomStream(17, 0);
+  const shape = [4, 3, 2, 5];
+  const inputs = Array.from({ length: 4 }, (_, i) =>
+    Array.from({ length: sizeOf(shape) }, () => Math.fround(random.uniform() * (i + 1) + i)),
+  );
+  return { shape, inputs, momentum: 0.3 };
 }

@@ -1,6 +1,7 @@
 // Sizes that kernels get wrong first: nothing, one element, odd numbers, more than one block of 1024.
 import type { Attributes } from '../../src/graph.js';
 import type { OpDefinition, Sample } from '../../src/ops/define.js';
+import { maxPool2d } from '../../src/ops/index.js';
 import { gradientSample, sequenceSample } from '../../src/ops/recurrent.js';
 import { cells } from '../../src/ops/recurrent-cells.js';
 import { convolutions } from './convolutions.js';
@@ -88,6 +89,74 @@ const resampled = [
 ] as const;
 
 const step = { shape: [], dtype: 'int32' as const, values: [12] };
+
+const pairOf = (v: number | number[]): number[] => (typeof v === 'number' ? [v, v] : v);
+/** Pooling: the images, kernel, stride, padding (top, bottom, left, right), dilation, ceilMode. */
+type PoolCase = [number[], number | number[], number | number[], number[]?, (number | number[])?, boolean?];
+const maxPools: PoolCase[] = [
+  ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17].map((c): PoolCase => [[2, 5, 7, c], 2, 2]),
+  ...[1, 3, 4, 6, 16, 17, 33].map((c): PoolCase => [[1, 9, 8, c], 3, 2]),
+  [[0, 4, 4, 3], 2, 2],
+  [[2, 4, 4, 0], 2, 2],
+  [[1, 1, 1, 5], 1, 1],
+  [[9, 3, 3, 2], 3, 1],
+  [[3, 8, 8, 20], 2, 2],
+  [[1, 7, 8, 5], 3, 2, [1, 1, 1, 1], 1, true],
+  [
+    [1, 5, 6, 3],
+    [3, 4],
+    [2, 3],
+    [0, 1, 2, 0],
+  ],
+  [[2, 6, 6, 3], 3, 3, [0, 0, 0, 0], 1, true],
+  [[1, 9, 9, 4], 3, 1, [1, 1, 1, 1], 2],
+  [[1, 6, 7, 18], 2, 3],
+  [[1, 1, 50, 6], [1, 5], [1, 2], [0, 0, 2, 1], 1, true],
+];
+const avgPools: PoolCase[] = [
+  ...[1, 2, 3, 4, 5, 7, 16, 17].map((c): PoolCase => [[2, 5, 7, c], 2, 2]),
+  ...[1, 3, 16, 18].map((c): PoolCase => [[1, 9, 8, c], 3, 2, [1, 1, 1, 1], 1, true]),
+  [[0, 4, 4, 3], 2, 2],
+  [[1, 1, 1, 5], 1, 1],
+  [
+    [1, 5, 6, 3],
+    [3, 4],
+    [2, 3],
+    [0, 1, 2, 0],
+  ],
+  [[1, 6, 7, 5], 2, 3],
+];
+const windowAttributes = ([
+  ,
+  kernel,
+  stride,
+  padding = [0, 0, 0, 0],
+  dilation = 1,
+  ceilMode = false,
+]: PoolCase) => ({
+  kernel: pairOf(kernel),
+  stride: pairOf(stride),
+  padding,
+  dilation: pairOf(dilation),
+  ceilMode,
+});
+const pooledShape = (c: PoolCase): number[] =>
+  maxPool2d.definition.infer([{ shape: c[0], dtype: 'float32' }], windowAttributes(c)).shape.slice();
+
+/** Statistics over axes start to end: the widths of wide rows, chunks of rows, rows that are left. */
+const columns: [number[], number, number][] = [
+  ...[1, 2, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 33].map((c): [number[], number, number] => [[37, c], 0, 1]),
+  [[0, 3, 4], 1, 2],
+  [[2, 3, 0], 1, 2],
+  [[1, 1], 0, 1],
+  [[3, 1, 5], 1, 2],
+  [[600, 16], 0, 1],
+  [[1100, 3], 0, 1],
+  [[9, 5, 5, 6], 1, 3],
+  [[2, 40, 130], 1, 2],
+  [[50], 0, 1],
+  [[5, 70], 1, 2],
+];
 
 /** By the op's name: what its samples do not have. */
 const byName: Record<string, Sample[]> = {
@@ -203,10 +272,26 @@ const byName: Record<string, Sample[]> = {
       shape.map((d, i) => (i === attributes.axis ? attributes.to : d)),
     ),
   ),
+  maxPool: maxPools.map((c) => sample(windowAttributes(c), c[0])),
+  maxPoolGradient: maxPools.map((c) => sample(windowAttributes(c), c[0], pooledShape(c))),
+  maxPoolPick: maxPools.map((c) => sample(windowAttributes(c), c[0], c[0])),
+  avgPool: avgPools.map((c, i) => sample({ ...windowAttributes(c), countIncludePad: i % 2 === 0 }, c[0])),
+  avgPoolGradient: avgPools.map((c, i) => {
+    const attributes = { ...windowAttributes(c), countIncludePad: i % 2 === 0, size: c[0].slice(1, 3) };
+    return sample(attributes, pooledShape(c));
+  }),
+  moments: columns.map(([shape, start, end]) => sample({ start, end }, shape)),
+  pairSums: columns.map(([shape, start, end]) =>
+    sample({ start, end }, shape, shape, [...shape.slice(0, start), ...shape.slice(end)]),
+  ),
   arange: [0, 1, 1027].flatMap((size) => [
     { inputs: [], attributes: { size, start: 5, step: -2, dtype: 'int32' } },
     { inputs: [], attributes: { size, start: -3, step: 0.25, dtype: 'float32' } },
   ]),
+  dropout: [[0], [], [1], [15], [17], [1027]].map((shape) => ({
+    inputs: [{ shape }, step],
+    attributes: { seedLow: -1, seedHigh: 0, stream: -5, threshold: 8388608, scale: 2 },
+  })),
   randomUniform: [[0], [], [1], [1027]].map((shape) => ({
     inputs: [step],
     attributes: { shape, seedLow: -1, seedHigh: 0, stream: -5, dtype: 'float32' },

@@ -52,6 +52,15 @@ const recurrentRules = (ulps: number): Record<string, Rule> =>
       ['Sequence', 'Gradient'].map((op) => [`${cell}${op}`, recurrent(ulps)]),
     ),
   );
+/** As many elements as go into one mean or sum of a pair. */
+const ofPair = ({ inputs, output }: Site): number =>
+  (2 * sizeOf(inputs[0]!.shape)) / Math.max(1, sizeOf(output.shape));
+/** Sums of k distances of up to 4 from the first element, and of their squares, divided by k. */
+const statistics: Rule = (site) => [2 + Math.sqrt(ofPair(site)), 24];
+/** Sums of k products of size 8. */
+const pairs: Rule = (site) => [2 + Math.sqrt(ofPair(site)), 4 * ofPair(site)];
+/** A sum over a window of k elements of size 2, times the rounded 1 / k. */
+const averaged = ({ attributes: { kernel } }: Site): Ulps => [2, sizeOf(kernel as number[])];
 
 /** The kernels' own polynomials, each within 2 ulp of its result; sin and cos of their argument's range. */
 const wasm: Record<string, Rule> = {
@@ -71,6 +80,13 @@ const wasm: Record<string, Rule> = {
   conv2dInputGradient: spread,
   conv2dFilterGradient: collected,
   scatterAdd: added,
+  moments: statistics,
+  pairSums: pairs,
+  scaledDifference: [2, 0], // two roundings, of which the first is relative to the difference
+  // a pixel takes from each of the windows that it is in
+  maxPoolGradient: added,
+  avgPool: averaged,
+  avgPoolGradient: added,
   // exp of a difference of size 4, which is rounded; then a sum over the row and a quotient
   softmax: (site) => [8 + Math.sqrt(site.output.shape.at(-1)!), 0],
   logSoftmax: [2, 4],
@@ -106,6 +122,12 @@ const webgpu: Record<string, Rule> = {
   conv2dInputGradient: spread,
   conv2dFilterGradient: collected,
   scatterAdd: added,
+  moments: (site) => [4 + Math.sqrt(ofPair(site)), 4], // two quotients
+  pairSums: pairs,
+  scaledDifference: [2, 0],
+  maxPoolGradient: added,
+  avgPool: (site) => [3, averaged(site)[1]], // a quotient
+  avgPoolGradient: [3, 4],
   softmax: [20, 0], // exp of up to 4, sum, quotient
   logSoftmax: [4, 16], // exp, log
   crossEntropyLogits: [4, 24],

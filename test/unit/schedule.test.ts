@@ -246,6 +246,18 @@ test('dot: a box for each step, an arrow for each value that is read, a dashed o
   assert.ok(text.includes(`s1 -> ${name} [style=dashed];`));
 });
 
+test('fuse: two chains that need a value of each other do not become two groups that wait for each other', () => {
+  const [x, z] = [input([4, 5]), input([5], 1)];
+  const doubled = ops.mul(x, 2);
+  const next = ops.add(z, 1);
+  const wide = ops.add(doubled, ops.mul(x, next));
+  const narrow = ops.add(ops.mul(ops.sum(doubled, 0), 3), next);
+  const options = { backends: [fakeBackend('wasm')], share: false, keepFeeds: true };
+  const plan = makePlan({ outputs: [wide, narrow], assignments: new Map() }, options);
+  assert.is(countOps(plan).wasm, 7);
+  assert.equal(replay(plan, true), []);
+});
+
 test('fuse: a matmul takes its bias and activation along where the backend can', () => {
   const y = ops.relu(ops.add(ops.matmul(input([8, 4]), input([4, 16], 1)), input([16], 2)));
   const planOn = (fusesEpilogue: boolean): Plan =>

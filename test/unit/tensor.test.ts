@@ -346,6 +346,13 @@ test('reading: together, again, and what stays open', async () => {
   );
 });
 
+test('reading: a view of a result, by the plan of an earlier one', async () => {
+  for (let i = 0; i < 3; i++) {
+    const y = tensor([1, 2, i]).mul(2).reshape([3, 1]);
+    assert.equal(await y.data(), Float32Array.of(2, 4, 2 * i));
+  }
+});
+
 test('variables: first values, assignment, disposal', async () => {
   const v = variable(tensor([1, 2]), { name: 'v' });
   assert.equal(await v.data(), Float32Array.of(1, 2));

@@ -434,15 +434,23 @@ test('options are checked', async () => {
   if (!(await detectFeatures()).relaxedSimd) await failing({ build: 'relaxed', threads: 1 }, DeviceError);
 });
 
-test('what is not supported is said before it runs', () => {
+test('what is not supported is said before it runs', async () => {
   const backend = backends.get(1) as WasmBackend;
   const spec = { shape: [2], dtype: 'float32' } as const;
   const site = { inputs: [spec], output: spec, attributes: {} };
-  const missing = { ...opOf(rules[0] as Rule), wasm: { kernel: () => 'no_such_kernel' } };
   assert.ok(backend.supports(opOf(rules[0] as Rule), site));
   assert.ok(backend.supports(sum, { ...site, inputs: [{ shape: [2, 2], dtype: 'float32' }] }));
-  assert.not(backend.supports(missing, site));
   assert.not(backend.supports({ ...sum, wasm: { calls: () => null } }, site));
+  // A kernel that neither module has: not of this version.
+  const x = place(backend, [2], 'float32');
+  const missing: KernelOp = { ...sum, wasm: { calls: () => [{ kernel: 'no_such_kernel', args: [] }] } };
+  const step = sumStep(x, x);
+  const { error } = await silently(async () =>
+    backend.compile([{ ...step, kernel: { ...step.kernel!, op: missing } }]),
+  );
+  assert.instance(error, DeviceError);
+  assert.match((error as Error).message, /no kernel no_such_kernel/);
+  backend.free(x.memory);
 });
 
 test('work that is not waited for happens in the order in which it was given', async () => {

@@ -93,4 +93,36 @@ test('what is faster on one thread runs on one', () => {
   assert.is(new Choice(1e-6).rest, Number.POSITIVE_INFINITY);
 });
 
+test('where runs of all threads end by a message, its time counts', async () => {
+  let time = 0;
+  // A step takes 3 ms alone, 2 ms on all threads; the message takes 4 ms, later on none.
+  let message = 4;
+  const choice = new Choice(1e-3, () => time);
+  const compare = async (): Promise<void> => {
+    for (let n = 0; n < 10; n++) {
+      await choice.compare((together) => {
+        time += together ? 2 : 3;
+        if (!together) return;
+        return Promise.resolve().then(() => {
+          time += message;
+        });
+      });
+    }
+  };
+  await compare();
+  assert.not(choice.together);
+  message = 0;
+  await compare();
+  assert.ok(choice.together);
+  // A run that fails is not counted.
+  const failed = await Promise.resolve(choice.compare(() => Promise.reject(new Error('gone')))).then(
+    () => false,
+    () => true,
+  );
+  assert.ok(failed);
+  message = 4;
+  await compare();
+  assert.not(choice.together);
+});
+
 test.run();

@@ -38,13 +38,21 @@ export class Choice {
     this.rest = doubtful ? warmUp : Number.POSITIVE_INFINITY;
   }
 
-  /** Times a run of a comparison: first those of the present kind, then the others. */
-  compare(run: (together: boolean) => void): void {
+  /**
+   * Times a run of a comparison: first those of the present kind, then the others. Where the end of a run is told by a
+   * message, as in a page's main thread, the time of the message is part of it. One run at a time.
+   */
+  compare(run: (together: boolean) => void | Promise<void>): void | Promise<void> {
     const present = this.#runs < trialRuns;
-    const counts = this.#runs % trialRuns > 0;
     const start = this.#clock();
-    run(present === this.together);
-    if (counts) this.#times[present ? 'present' : 'other'].push(this.#clock() - start);
+    const running = run(present === this.together);
+    if (running) return running.then(() => this.#note(present, this.#clock() - start));
+    this.#note(present, this.#clock() - start);
+  }
+
+  #note(present: boolean, time: number): void {
+    const counts = this.#runs % trialRuns > 0;
+    if (counts) this.#times[present ? 'present' : 'other'].push(time);
     if (++this.#runs === 2 * trialRuns) this.#decide();
   }
 

@@ -114,15 +114,8 @@ export class WasmBackend implements Backend {
   }
 
   supports(op: OpDefinition, site: Site<Attributes>): boolean {
-    const { indices } = this.#kernels;
-    if (op.kind === 'view') return true;
-    if (op.kind === 'elementwise') {
-      const kernel = op.wasm.kernel(site);
-      // Those of double precision are in the further module.
-      return kernel === null || indices.has(kernel) || kernel.includes('_f64');
-    }
     // Which kernels the further module has shows when it is loaded, by `compile`.
-    return op.wasm.calls(site) !== null;
+    return op.kind !== 'kernel' || op.wasm.calls(site) !== null;
   }
 
   allocate(bytes: number): Memory {
@@ -253,16 +246,19 @@ export class WasmBackend implements Backend {
 
   #start(program: WasmProgram): void | Promise<void> {
     const { choice } = program;
-    const crew = this.#crew;
-    if (!crew?.isReady) return this.#alone(program);
-    if (!crew.leads) return choice.together ? this.#track(crew.runAll(program)) : this.#alone(program);
-    if (--choice.rest < 0) choice.compare((together) => this.#now(program, together));
-    else this.#now(program, choice.together);
+    if (!this.#crew?.isReady) return this.#alone(program);
+    const running =
+      --choice.rest < 0
+        ? choice.compare((together) => this.#now(program, together))
+        : this.#now(program, choice.together);
+    if (running) return this.#track(running);
   }
 
-  #now(program: WasmProgram, together: boolean): void {
-    if (together) (this.#crew as Crew).lead(program);
-    else this.#alone(program);
+  #now(program: WasmProgram, together: boolean): void | Promise<void> {
+    const crew = this.#crew as Crew;
+    if (!together) this.#alone(program);
+    else if (crew.leads) crew.lead(program);
+    else return crew.runAll(program);
   }
 
   #alone({ address, count }: CallList): void {

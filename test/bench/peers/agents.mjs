@@ -1,5 +1,6 @@
 // Where competitors run: a process or a page each, which answers one call at a time.
 import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { extname } from 'node:path';
@@ -18,6 +19,39 @@ function inTime(answer) {
     timer = setTimeout(() => resolve({ error: `no answer in ${limit / 60e3} minutes` }), limit);
   });
   return Promise.race([answer, late]).finally(() => clearTimeout(timer));
+}
+
+/** Seconds that a process, its threads and its descendants have had of a CPU; Linux only. */
+function cpuSeconds(root) {
+  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const parents = new Map(processes.map((id) => [id, parentOf(id)]));
+  const belongs = (id) => id !== undefined && (id === String(root) || belongs(parents.get(id)));
+  return processes.filter(belongs).reduce((sum, id) => sum + ownSeconds(id), 0);
+}
+
+/** What `read` gives, or `other` for a process or thread that has just ended. */
+function present(read, other) {
+  try {
+    return read();
+  } catch {
+    return other;
+  }
+}
+
+const parentOf = (id) =>
+  present(() => {
+    const stat = readFileSync(`/proc/${id}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1];
+  });
+
+function ownSeconds(id) {
+  const threads = present(() => readdirSync(`/proc/${id}/task`), []);
+  const seconds = (thread) =>
+    present(
+      () => Number(readFileSync(`/proc/${id}/task/${thread}/schedstat`, 'utf8').split(' ')[0]) / 1e9,
+      0,
+    );
+  return threads.reduce((sum, thread) => sum + seconds(thread), 0);
 }
 
 /** A child process; calls are lines of JSON on its standard input, answers on its standard output. */
@@ -46,6 +80,10 @@ export class ProcessAgent {
     this.#child.stdin.write(`${JSON.stringify({ command, argument })}\n`);
     const line = this.#lines.next().then(({ value, done }) => (done ? this.#ended : JSON.parse(value)));
     return inTime(Promise.race([line, this.#ended]));
+  }
+
+  cpu() {
+    return cpuSeconds(this.#child.pid);
   }
 
   stop() {
@@ -152,6 +190,7 @@ export class Pages extends Chromium {
       const answer = page.evaluate((c, a) => globalThis.session.call(c, a), command, argument);
       return inTime(answer.catch((error) => ({ error: error.message })));
     };
-    return { call, stop: () => page.close() };
+    const { pid } = this.browser.process(); // only one page is at work
+    return { call, cpu: () => cpuSeconds(pid), stop: () => page.close() };
   }
 }

@@ -1,7 +1,7 @@
 // What was measured, for the terminal and for docs/benchmarks-peers.md.
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { cpus, release, totalmem, type } from 'node:os';
+import { cpus, loadavg, release, totalmem, type } from 'node:os';
 
 const titles = {
   everygrad: 'everygrad',
@@ -76,11 +76,20 @@ function versions(runs) {
   ];
 }
 
-const options = ({ rounds, seconds, threads }) =>
-  `${rounds} rounds of at least ${seconds} s, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+const options = ({ rounds, seconds, threads, clock }) =>
+  `${rounds} rounds of at least ${seconds} s, ${threads} ${threads === 1 ? 'thread' : 'threads'}, ${clock === 'cpu' ? 'by CPU time' : 'by the clock'}`;
 
 export const describe = (runs, settings) =>
   `\n${machine()}\n${options(settings)}\n${versions(runs).join(', ')}\n`;
+
+/** One competitor computes at a time; more load than that was other work. */
+function caution() {
+  const [, load] = loadavg();
+  if (load < 1.5) return '';
+  return `\n**Preliminary**: the machine had other work (load average ${load.toFixed(1)} on ${cpus().length} cores). By the clock, rates are
+then a fraction of what they are alone, and libraries whose threads often sleep (jax-js in browsers) get a larger share of the
+CPU than others; \`--clock cpu\` compares by CPU time.\n`;
+}
 
 export async function writeDocument(runs, settings) {
   const date = new Date().toISOString().slice(0, 10);
@@ -100,8 +109,9 @@ export async function writeDocument(runs, settings) {
 
 Written by \`${command}\` on ${date}: ${machine()}.
 Medians of ${options(settings)} each. In brackets everygrad's rate divided by the competitor's, the median over
-neighbouring rounds: above 1 everygrad is faster. "-" is what a library does not offer.
-
+neighbouring rounds: above 1 everygrad is faster.${settings.clock === 'cpu' ? ' Rates are for a second of CPU time.' : ''}
+"-" is what a library does not offer.
+${caution()}
 ${versions(runs)
   .map((v) => `- ${v}`)
   .join('\n')}
@@ -112,17 +122,19 @@ ${tables.join('\n')}
 - All get the same inputs, labels and first weights. Before the clock starts, results are compared: elements of products
   with loops in float64, losses of the first three training steps, outputs and gradients with each other.
 - Each library has a process (in browsers a page) of its own for each workload, and warms up. Then everygrad and one other
-  take turns. Rounds longer than 1.5 s are repeated only twice.
+  take turns. What takes longer than 1.5 s a round has two rounds, longer than 4 s one.
 - A training step takes a new batch from host memory, as \`fit\` does; the loss stays on the device and is read at the
   end of a round. In \`infer\` every output is read. In \`gemm\` and \`conv\` operands stay where they are;
-  \`gemm/N\` is a chain A B B ... B of at least 50 Mflop.
-- TensorFlow.js: core API, WASM backend, \`tf.tidy\`. jax-js: WASM device, one \`jit\` for a whole step. ONNX Runtime:
-  one session, all graph optimizations, the second operand of a product is a constant, which it packs beforehand, and the
-  first is copied in at each run. PyTorch: eager.
-- brain.js knows one way of training: example by example, squared error, one activation in all layers, with sums in
-  float32 or float64 arrays of its own. It is listed for scale, and is compared with loops of its own.
+  \`gemm/N\` is a chain A B B ... B of about 50 Mflop or more (64 products at most).
+- TensorFlow.js: core API, WASM backend, \`tf.tidy\`. jax-js: WASM device, one \`jit\` for a whole step,
+  waited for at each (steps that pile up get slower); it has one thread in Node. ONNX Runtime:
+  one session, all graph optimizations, the second operand of a product is a constant, which it packs beforehand; the first
+  is copied in and the result out at each run. PyTorch: eager; what its products take depends on the BLAS that it finds, which
+  is named above.
+- brain.js knows one way of training: example by example, squared error, one activation in all layers. It is listed for
+  scale; only its forward pass is checked, against loops.
 - \`gemm/transposed\` is A' B at 512; \`gemm/m1\` is one row times 1024 x 1024. \`conv/NAME_PASS\` are the layers of the two
-  models: \`lenet2\` (128, 14, 14, 16) to 32, \`lenet3\` (128, 7, 7, 32) to 64; \`alexnet2\` to \`alexnet5\` at batch 4.
+  models: \`lenet2\` (128, 14, 14, 16) to 32, \`lenet3\` (128, 7, 7, 32) to 64; \`alexnet2\` to \`alexnet5\` at batch 1.
 - \`train/mlp100_b10\`: 784-100-10, sigmoid, SGD. \`train/mlp800_b128\`: 784-800-800-10, ReLU, Adam.
   \`train/autoencoder_b128\`: 784-256-64-256-784, ReLU, sigmoid with binary cross-entropy, Adam. \`train/lenet_b128\`: three
   convolutions with batch norm, SGD with momentum. \`train/lstm_b32\`: 64 steps of 28 values, 128 units, Adam.

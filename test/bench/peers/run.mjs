@@ -3,6 +3,8 @@
 //   --peers tfjs,jax          only these competitors; all where not said
 //   --runtime node,chromium   node (24, from .runtimes), node20 (the node that runs this), chromium
 //   --rounds 5 --seconds 0.3  rounds of each competitor, and how long each is at least
+//   --clock wall              or cpu, by CPU time (Linux): for machines that have other things to do, where the time by
+//                             the clock depends on how a library's threads wait as much as on how they compute
 //   --threads 1               of every library that can be told
 //   --write                   writes docs/benchmarks-peers.md
 // All competitors first compute the same from the same numbers, and are compared; then they take turns with everygrad,
@@ -19,9 +21,8 @@ import { workloads } from './workloads.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-/** Rounds are few for what is slow: a competitor that needs longer than this for a round. */
-const slowRound = 1.5;
-const slowRounds = 2;
+/** Rounds are few for what is slow: of that many seconds. */
+const roundsOf = (took) => (took > 4 ? 1 : took > 1.5 ? 2 : Number.POSITIVE_INFINITY);
 
 const ours = 'everygrad';
 const names = [ours, 'tfjs', 'jax', 'ort-web', 'brain', 'ort-node', 'pytorch'];
@@ -35,6 +36,7 @@ const { values: given } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '0.3' },
     threads: { type: 'string', default: '1' },
+    clock: { type: 'string', default: 'wall' },
     write: { type: 'boolean', default: false },
   },
 });
@@ -51,6 +53,9 @@ function count(name) {
 }
 
 const [rounds, seconds, threads] = ['rounds', 'seconds', 'threads'].map(count);
+const { clock } = given;
+if (clock !== 'wall' && clock !== 'cpu') fail(`--clock ${clock}: wall or cpu`);
+const settings = { rounds, seconds, threads, clock };
 const listed = (text) => text.split(',').filter(Boolean);
 const filters = listed(given.filter);
 const chosen = workloads.filter(({ name }) => filters.length === 0 || filters.some((f) => name.includes(f)));
@@ -82,7 +87,7 @@ async function placeOf(runtime) {
     if (typeof found === 'string') fail(`chromium: ${found}`);
     const pages = new Pages(found.path, found.env);
     await pages.launch();
-    for (const name of native) absent.set(name, 'native: in Node only');
+    for (const name of native) if (competitors.includes(name)) absent.set(name, 'native, in Node only');
     const agent = (name) => pages.agent(name, threads);
     return { version: pages.version(), absent, agent, stop: () => pages.close() };
   }
@@ -90,8 +95,9 @@ async function placeOf(runtime) {
   if (!known) fail(`--runtime ${runtime}: node, node20 or chromium`);
   const found = runtimes[known]();
   if (typeof found === 'string') fail(`${runtime}: ${found}`);
-  const python3 = competitors.includes('pytorch') && python();
-  if (!python3) absent.set('pytorch', 'not on this machine');
+  const wanted = competitors.includes('pytorch');
+  const python3 = wanted && python();
+  if (wanted && !python3) absent.set('pytorch', 'not on this machine');
   const agent = async (name) =>
     name === 'pytorch'
       ? new ProcessAgent(python3, [here('peers/pytorch.py')], { OPENBLAS_NUM_THREADS: String(threads) })
@@ -137,8 +143,10 @@ async function measure(workload, place) {
       if (warm) speeds.set(name, warm);
     }
     const round = async (name) => {
-      const took = await call(name, 'round');
+      const before = clock === 'cpu' ? agents.get(name).cpu() : 0;
+      let took = await call(name, 'round');
       if (!took) return undefined;
+      if (clock === 'cpu') took = agents.get(name).cpu() - before;
       const rate = (speeds.get(name).count * workload.perRun) / took;
       results.get(name).rates.push(rate);
       return rate;
@@ -147,7 +155,7 @@ async function measure(workload, place) {
       const peers = [...agents.keys()].filter((n) => n !== ours);
       if (peers.length === 0 && agents.has(ours)) await round(ours);
       for (const name of peers) {
-        if (speeds.get(name).took > slowRound && i >= slowRounds) continue;
+        if (i >= roundsOf(speeds.get(name).took)) continue;
         const own = agents.has(ours) ? await round(ours) : undefined;
         const other = await round(name);
         if (own && other) results.get(name).ratios.push(own / other);
@@ -169,7 +177,7 @@ for (const runtime of listed(given.runtime)) {
   const place = await placeOf(runtime);
   const present = competitors.filter((name) => !place.absent.has(name));
   console.log(`\n${place.version}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`);
-  for (const [name, why] of place.absent) if (competitors.includes(name)) console.log(`${name}: ${why}`);
+  for (const [name, why] of place.absent) console.log(`${name}: ${why}`);
   const rows = [];
   try {
     for (const workload of chosen) {
@@ -184,5 +192,5 @@ for (const runtime of listed(given.runtime)) {
   columns.push(run);
   console.log(`\n${table(run)}`);
 }
-console.log(describe(columns, { rounds, seconds, threads }));
-if (given.write) await writeDocument(columns, { rounds, seconds, threads });
+console.log(describe(columns, settings));
+if (given.write) await writeDocument(columns, settings);

@@ -32,7 +32,7 @@ const alexnet = [
   ...[linear(9216, 4096), relu, linear(4096, 4096), relu, linear(4096, 1000)],
 ];
 
-/** C = A B B ... B with A (m, n), B (n, n); or C' B, C' B, ... where `transposed`. A run is at least 50 Mflop. */
+/** C = A B B ... B with A (m, n), B (n, n); or C' B, C' B, ... where `transposed`. A run is about 50 Mflop or more, but for the smallest. */
 function gemm(name, m, n, transposed = false) {
   const flops = 2 * m * n * n;
   const products = Math.min(64, Math.ceil(5e7 / flops));
@@ -133,8 +133,8 @@ export const workloads = [
   infer('alexnet', 1, [224, 224, 3], alexnet),
   ...convolution('lenet2', 128, 14, 16, 32, 3),
   ...convolution('lenet3', 128, 7, 32, 64, 3),
-  ...convolution('alexnet2', 4, 27, 64, 192, 5),
-  ...convolution('alexnet3', 4, 13, 192, 384, 3),
-  ...convolution('alexnet4', 4, 13, 384, 256, 3),
-  ...convolution('alexnet5', 4, 13, 256, 256, 3),
+  ...convolution('alexnet2', 1, 27, 64, 192, 5),
+  ...convolution('alexnet3', 1, 13, 192, 384, 3),
+  ...convolution('alexnet4', 1, 13, 384, 256, 3),
+  ...convolution('alexnet5', 1, 13, 256, 256, 3),
 ];

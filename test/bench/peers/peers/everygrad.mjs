@@ -64,28 +64,22 @@ async function build(layers) {
     sigmoid: () => nn.sigmoid(),
     maxPool: ({ size, stride }) => need(nn, 'nn.', 'maxPool2d')(size, { stride }),
     flatten: () => nn.flatten(),
-    lstm: ({ inputs, hidden }) => need(nn, 'nn.', 'lstm')(inputs, hidden),
+    lstm: ({ inputs, hidden }) => need(nn, 'nn.', 'lstm')(inputs, hidden, { returns: 'last' }),
   };
   const made = layers.map((layer) => make[layer.type](layer));
-  const model = nn.sequential(
-    ...made.flatMap((layer, i) => (layers[i].type === 'lstm' ? [layer, lastStep()] : [layer])),
-  );
+  const model = nn.sequential(...made);
   await model.initialize();
   for (const [i, values] of parameters(layers).entries()) {
+    for (const { biasHidden } of made[i].weights ?? []) {
+      biasHidden.trainable = false; // one bias, as the others have
+      await biasHidden.assign(eg.zeros(biasHidden.shape));
+    }
     const own = made[i].parameters().filter((p) => p.trainable);
     for (const [j, { values: numbers, shape }] of values.entries())
       await own[j].assign(given(numbers, shape));
   }
   return model;
 }
-
-/** (batch, steps, hidden) becomes (batch, hidden), unless the layer before gives only that. */
-const lastStep = () =>
-  nn.lambda('last step', (x) => {
-    if (x.rank === 2) return x;
-    const [batch, steps, hidden] = x.shape;
-    return eg.reshape(eg.slice(x, [0, steps - 1, 0], [batch, steps, hidden]), [batch, hidden]);
-  });
 
 async function train(workload) {
   const { batch, input, loss: lossName, optimizer: options, checkedSteps } = workload;

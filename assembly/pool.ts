@@ -1,0 +1,476 @@
+// Pooling of images (N, H, W, C) into (N, OH, OW, C). Arguments of every kernel here, in 32-bit words:
+//   0 dst  1 x  2 second (maxPoolGradient: dy, maxPoolPick: v)   3 N  4 H  5 W  6 C  7 OH  8 OW
+//   9 KH  10 KW  11 SH  12 SW (stride)  13 PT  14 PL (padding above, at the left)  15 DH  16 DW (dilation)
+//   averages also: 17 PB  18 PR (padding below, at the right)  19 whether padding counts
+// x and dst of the gradients have H x W pixels, all else OH x OW. Every window has a pixel, which the caller checks.
+import { loadUpTo, storeUpTo } from './lanes';
+import { address, shareOf, word } from './split';
+
+/** First element of a window on one axis that is not before the image: `start` may be negative. */
+@inline
+function firstInside(start: i32, dilation: i32): i32 {
+  return start >= 0 ? 0 : (dilation - 1 - start) / dilation;
+}
+
+/** One past the window's last element that is inside: elements at start + k dilation, k below `kernel`. */
+@inline
+function endInside(start: i32, size: i32, kernel: i32, dilation: i32): i32 {
+  return min(kernel, (size - start + dilation - 1) / dilation);
+}
+
+/** Whether windows are 2x2, side by side and inside: the case that most networks have. */
+@inline
+function isTwoByTwo(args: usize): bool {
+  return (
+    word(args, 9) == 2 && word(args, 10) == 2 && word(args, 11) == 2 && word(args, 12) == 2 &&
+    word(args, 13) == 0 && word(args, 14) == 0 && word(args, 15) == 1 && word(args, 16) == 1 &&
+    2 * word(args, 7) <= word(args, 4) && 2 * word(args, 8) <= word(args, 5)
+  );
+}
+
+// max -----------------------------------------------------------------------------------------------------------------
+
+/** A row of `count` windows of 2x2 pixels of `bytes` bytes, whose upper row starts at p, the lower one at q. */
+@inline
+function maxRow2<T>(dst: usize, p: usize, q: usize, bytes: usize, count: i32): void {
+  if ((bytes & 15) == 0) {
+    for (; count > 0; count--) {
+      const end = p + bytes;
+      while (p < end) {
+        const upper = v128.max<T>(v128.load(p), v128.load(p + bytes));
+        const lower = v128.max<T>(v128.load(q), v128.load(q + bytes));
+        v128.store(dst, v128.max<T>(upper, lower));
+        dst += 16;
+        p += 16;
+        q += 16;
+      }
+      p += bytes;
+      q += bytes;
+    }
+    return;
+  }
+  for (; count > 0; count--) {
+    for (let rest = <i32>bytes; rest > 0; rest -= 16) {
+      const upper = v128.max<T>(loadUpTo(p, rest), loadUpTo(p + bytes, rest));
+      const lower = v128.max<T>(loadUpTo(q, rest), loadUpTo(q + bytes, rest));
+      const step = <usize>min(rest, 16);
+      storeUpTo(dst, v128.max<T>(upper, lower), rest);
+      dst += step;
+      p += step;
+      q += step;
+    }
+    p += bytes;
+    q += bytes;
+  }
+}
+
+/** A unit is a row of windows. NaN wins. */
+@inline
+function maxPool<T>(args: usize, thread: i32, threads: i32): void {
+  const h = word(args, 4);
+  const w = word(args, 5);
+  const oh = word(args, 7);
+  const ow = word(args, 8);
+  const pixel = <usize>word(args, 6) * sizeof<T>();
+  const row = <usize>w * pixel;
+  const simple = isTwoByTwo(args);
+  const units = word(args, 3) * oh;
+  const end = shareOf(units, thread + 1, threads);
+  for (let unit = shareOf(units, thread, threads); unit < end; unit++) {
+    const n = unit / oh;
+    let dst = address(args, 0) + <usize>unit * ow * pixel;
+    const image = address(args, 1) + <usize>n * h * row;
+    const top = (unit - n * oh) * word(args, 11) - word(args, 13);
+    if (simple) {
+      const p = image + <usize>top * row;
+      maxRow2<T>(dst, p, p + row, pixel, ow);
+      continue;
+    }
+    const dh = word(args, 15);
+    const dw = word(args, 16);
+    const k0 = firstInside(top, dh);
+    const rows = endInside(top, h, word(args, 9), dh) - k0;
+    const first = image + <usize>(top + k0 * dh) * row;
+    const nextRow = <usize>dh * row;
+    const next = <usize>dw * pixel;
+    for (let x = 0; x < ow; x++) {
+      const left = x * word(args, 12) - word(args, 14);
+      const l0 = firstInside(left, dw);
+      const columns = endInside(left, w, word(args, 10), dw) - l0;
+      let p = first + <usize>(left + l0 * dw) * pixel;
+      for (let rest = <i32>pixel; rest > 0; rest -= 16) {
+        let best = loadUpTo(p, rest);
+        let line = p;
+        for (let k = rows; k > 0; k--) {
+          let at = line;
+          if (rest >= 16) {
+            for (let l = columns; l > 0; l--) {
+              best = v128.max<T>(best, v128.load(at));
+              at += next;
+            }
+          } else {
+            for (let l = columns; l > 0; l--) {
+              best = v128.max<T>(best, loadUpTo(at, rest));
+              at += next;
+            }
+          }
+          line += nextRow;
+        }
+        storeUpTo(dst, best, rest);
+        const step = <usize>min(rest, 16);
+        dst += step;
+        p += step;
+      }
+    }
+  }
+}
+
+export function maxPool_f32(args: usize, thread: i32, threads: i32): void { maxPool<f32>(args, thread, threads); }
+export function maxPool_f64(args: usize, thread: i32, threads: i32): void { maxPool<f64>(args, thread, threads); }
+
+/** v where x has the window's maximum, the first of equal ones. A unit is a row of windows. */
+@inline
+function maxPoolPick<T>(args: usize, thread: i32, threads: i32): void {
+  const h = word(args, 4);
+  const w = word(args, 5);
+  const oh = word(args, 7);
+  const ow = word(args, 8);
+  const dh = word(args, 15);
+  const dw = word(args, 16);
+  const pixel = <usize>word(args, 6) * sizeof<T>();
+  const row = <usize>w * pixel;
+  const other = address(args, 2) - address(args, 1);
+  const units = word(args, 3) * oh;
+  const end = shareOf(units, thread + 1, threads);
+  for (let unit = shareOf(units, thread, threads); unit < end; unit++) {
+    const n = unit / oh;
+    let dst = address(args, 0) + <usize>unit * ow * pixel;
+    const top = (unit - n * oh) * word(args, 11) - word(args, 13);
+    const k0 = firstInside(top, dh);
+    const rows = endInside(top, h, word(args, 9), dh) - k0;
+    const first = address(args, 1) + <usize>(n * h + top + k0 * dh) * row;
+    for (let x = 0; x < ow; x++) {
+      const left = x * word(args, 12) - word(args, 14);
+      const l0 = firstInside(left, dw);
+      const columns = endInside(left, w, word(args, 10), dw) - l0;
+      let p = first + <usize>(left + l0 * dw) * pixel;
+      for (let rest = <i32>pixel; rest > 0; rest -= 16) {
+        let best = loadUpTo(p, rest);
+        let picked = loadUpTo(p + other, rest);
+        for (let k = 0; k < rows; k++) {
+          let at = p + <usize>(k * dh) * row;
+          for (let l = columns; l > 0; l--) {
+            const value = loadUpTo(at, rest);
+            const keep = v128.le<T>(value, best);
+            best = v128.bitselect(best, value, keep);
+            picked = v128.bitselect(picked, loadUpTo(at + other, rest), keep);
+            at += <usize>dw * pixel;
+          }
+        }
+        storeUpTo(dst, picked, rest);
+        const step = <usize>min(rest, 16);
+        dst += step;
+        p += step;
+      }
+    }
+  }
+}
+
+export function maxPoolPick_f32(args: usize, thread: i32, threads: i32): void { maxPoolPick<f32>(args, thread, threads); }
+export function maxPoolPick_f64(args: usize, thread: i32, threads: i32): void { maxPoolPick<f64>(args, thread, threads); }
+
+/** dy to the first maximum of each 2x2 window of a row, 0 to its other pixels: `at` is what leads from x to dx. */
+@inline
+function gradientRow2<T>(p: usize, q: usize, at: usize, dy: usize, bytes: usize, count: i32): void {
+  for (; count > 0; count--) {
+    let rest = <i32>bytes;
+    while (rest > 0) {
+      const part = rest < 16;
+      const a = part ? loadUpTo(p, rest) : v128.load(p);
+      const b = part ? loadUpTo(p + bytes, rest) : v128.load(p + bytes);
+      const c = part ? loadUpTo(q, rest) : v128.load(q);
+      const d = part ? loadUpTo(q + bytes, rest) : v128.load(q + bytes);
+      const g = part ? loadUpTo(dy, rest) : v128.load(dy);
+      // The upper and the lower pair first: what holds its place against a later one is the first maximum.
+      const a0 = v128.le<T>(b, a);
+      const c0 = v128.le<T>(d, c);
+      const upper = v128.bitselect(a, b, a0);
+      const lower = v128.bitselect(c, d, c0);
+      const isUpper = v128.le<T>(lower, upper);
+      const above = v128.and(g, isUpper);
+      const below = v128.andnot(g, isUpper);
+      if (part) {
+        storeUpTo(p + at, v128.and(above, a0), rest);
+        storeUpTo(p + at + bytes, v128.andnot(above, a0), rest);
+        storeUpTo(q + at, v128.and(below, c0), rest);
+        storeUpTo(q + at + bytes, v128.andnot(below, c0), rest);
+        p += <usize>rest;
+        q += <usize>rest;
+        dy += <usize>rest;
+        break;
+      }
+      v128.store(p + at, v128.and(above, a0));
+      v128.store(p + at + bytes, v128.andnot(above, a0));
+      v128.store(q + at, v128.and(below, c0));
+      v128.store(q + at + bytes, v128.andnot(below, c0));
+      p += 16;
+      q += 16;
+      dy += 16;
+      rest -= 16;
+    }
+    p += bytes;
+    q += bytes;
+  }
+}
+
+/** The 2x2 case: a unit is a row of windows; pixels that no window has get 0 by the unit beside them. */
+@inline
+function maxPoolGradient2<T>(args: usize, thread: i32, threads: i32): void {
+  const h = word(args, 4);
+  const w = word(args, 5);
+  const oh = word(args, 7);
+  const ow = word(args, 8);
+  const pixel = <usize>word(args, 6) * sizeof<T>();
+  const row = <usize>w * pixel;
+  const at = address(args, 0) - address(args, 1);
+  const over = <usize>(w - 2 * ow) * pixel;
+  const units = word(args, 3) * oh;
+  const end = shareOf(units, thread + 1, threads);
+  for (let unit = shareOf(units, thread, threads); unit < end; unit++) {
+    const n = unit / oh;
+    const y = unit - n * oh;
+    const p = address(args, 1) + <usize>(n * h + 2 * y) * row;
+    gradientRow2<T>(p, p + row, at, address(args, 2) + <usize>unit * ow * pixel, pixel, ow);
+    if (over > 0) {
+      memory.fill(p + at + row - over, 0, over);
+      memory.fill(p + at + 2 * row - over, 0, over);
+    }
+    if (y == oh - 1 && 2 * oh < h) memory.fill(p + at + 2 * row, 0, <usize>(h - 2 * oh) * row);
+  }
+}
+
+/** Adds dy of one window to the first maximum, for `rest` (at most 16) bytes of channels; mask lanes are I. */
+@inline
+function addToMaximum<T, I>(p: usize, at: usize, dy: usize, rest: i32, rows: i32, columns: i32, nextRow: usize, next: usize): void {
+  const whole = rest >= 16;
+  let best = loadUpTo(p, rest);
+  let place = i64x2.splat(0);
+  let line = p;
+  for (let k = 0; k < rows; k++) {
+    let pixel = line;
+    for (let l = 0; l < columns; l++) {
+      const value = whole ? v128.load(pixel) : loadUpTo(pixel, rest);
+      const keep = v128.le<T>(value, best);
+      best = v128.bitselect(best, value, keep);
+      place = v128.bitselect(place, v128.splat<I>(<I>(k * columns + l)), keep);
+      pixel += next;
+    }
+    line += nextRow;
+  }
+  const g = loadUpTo(dy, rest);
+  line = p + at;
+  let index: I = 0;
+  for (let k = 0; k < rows; k++) {
+    let pixel = line;
+    for (let l = 0; l < columns; l++) {
+      const part = v128.and(g, v128.eq<I>(place, v128.splat<I>(index)));
+      if (whole) v128.store(pixel, v128.add<T>(v128.load(pixel), part));
+      else storeUpTo(pixel, v128.add<T>(loadUpTo(pixel, rest), part), rest);
+      index++;
+      pixel += next;
+    }
+    line += nextRow;
+  }
+}
+
+/**
+ * dx = 0, then each window's dy is added to its first maximum, windows in order. A thread has images of its own or,
+ * where there are few, vectors of channels: nobody else adds to what it adds to.
+ */
+@inline
+function maxPoolGradient<T, I>(args: usize, thread: i32, threads: i32): void {
+  const images = word(args, 3);
+  const h = word(args, 4);
+  const w = word(args, 5);
+  const oh = word(args, 7);
+  const ow = word(args, 8);
+  const dh = word(args, 15);
+  const dw = word(args, 16);
+  const pixel = <usize>word(args, 6) * sizeof<T>();
+  const row = <usize>w * pixel;
+  const at = address(args, 0) - address(args, 1);
+  const byImages = images >= threads;
+  const parts = byImages ? 1 : (<i32>pixel + 15) >> 4;
+  const end = shareOf(images * parts, thread + 1, threads);
+  for (let unit = shareOf(images * parts, thread, threads); unit < end; unit++) {
+    const n = unit / parts;
+    const from = <usize>(unit - n * parts) << 4;
+    const bytes = byImages ? <i32>pixel : min(16, <i32>(pixel - from));
+    const image = address(args, 1) + <usize>n * h * row + from;
+    let clean = 0; // rows of dx that were set to 0, just before they are added to, while they are in the cache
+    for (let y = 0; y < oh; y++) {
+      const top = y * word(args, 11) - word(args, 13);
+      const k0 = firstInside(top, dh);
+      const rows = endInside(top, h, word(args, 9), dh) - k0;
+      const bottom = top + (k0 + rows - 1) * dh + 1;
+      for (; clean < bottom; clean++) clear(image + at + <usize>clean * row, w, pixel, bytes);
+      const first = image + <usize>(top + k0 * dh) * row;
+      let dy = address(args, 2) + <usize>(n * oh + y) * ow * pixel + from;
+      for (let x = 0; x < ow; x++) {
+        const left = x * word(args, 12) - word(args, 14);
+        const l0 = firstInside(left, dw);
+        const columns = endInside(left, w, word(args, 10), dw) - l0;
+        let p = first + <usize>(left + l0 * dw) * pixel;
+        let g = dy;
+        for (let rest = bytes; rest > 0; rest -= 16) {
+          addToMaximum<T, I>(p, at, g, rest, rows, columns, <usize>dh * row, <usize>dw * pixel);
+          p += 16;
+          g += 16;
+        }
+        dy += pixel;
+      }
+    }
+    for (; clean < h; clean++) clear(image + at + <usize>clean * row, w, pixel, bytes);
+  }
+}
+
+/** 0 into `bytes` bytes of each of `count` pixels. */
+@inline
+function clear(p: usize, count: i32, pixel: usize, bytes: i32): void {
+  if (<usize>bytes == pixel) {
+    memory.fill(p, 0, <usize>count * pixel);
+    return;
+  }
+  for (; count > 0; count--) {
+    storeUpTo(p, i64x2.splat(0), bytes); // at most 16 bytes, as only parts of a pixel come here
+    p += pixel;
+  }
+}
+
+export function maxPoolGradient_f32(args: usize, thread: i32, threads: i32): void {
+  if (isTwoByTwo(args)) maxPoolGradient2<f32>(args, thread, threads);
+  else maxPoolGradient<f32, i32>(args, thread, threads);
+}
+export function maxPoolGradient_f64(args: usize, thread: i32, threads: i32): void {
+  if (isTwoByTwo(args)) maxPoolGradient2<f64>(args, thread, threads);
+  else maxPoolGradient<f64, i64>(args, thread, threads);
+}
+
+// average -------------------------------------------------------------------------------------------------------------
+
+/** Pixels that a window from `start` on counts on one axis: those inside, or with padding those up to its end. */
+@inline
+function counted(start: i32, size: i32, kernel: i32, after: i32, padded: bool): i32 {
+  return padded ? min(start + kernel, size + after) - start : min(start + kernel, size) - max(start, 0);
+}
+
+/** A unit is a row of windows. Pixels are added in order, the sum is multiplied by 1 / count. */
+@inline
+function avgPool<T>(args: usize, thread: i32, threads: i32): void {
+  const h = word(args, 4);
+  const w = word(args, 5);
+  const oh = word(args, 7);
+  const ow = word(args, 8);
+  const padded = word(args, 19) != 0;
+  const pixel = <usize>word(args, 6) * sizeof<T>();
+  const row = <usize>w * pixel;
+  const units = word(args, 3) * oh;
+  const end = shareOf(units, thread + 1, threads);
+  for (let unit = shareOf(units, thread, threads); unit < end; unit++) {
+    const n = unit / oh;
+    let dst = address(args, 0) + <usize>unit * ow * pixel;
+    const top = (unit - n * oh) * word(args, 11) - word(args, 13);
+    const rows = min(top + word(args, 9), h) - max(top, 0);
+    const high = counted(top, h, word(args, 9), word(args, 17), padded);
+    const first = address(args, 1) + <usize>(n * h + max(top, 0)) * row;
+    for (let x = 0; x < ow; x++) {
+      const left = x * word(args, 12) - word(args, 14);
+      const columns = min(left + word(args, 10), w) - max(left, 0);
+      const part = v128.splat<T>(<T>1 / <T>(high * counted(left, w, word(args, 10), word(args, 18), padded)));
+      let p = first + <usize>max(left, 0) * pixel;
+      for (let rest = <i32>pixel; rest > 0; rest -= 16) {
+        let sum = v128.splat<T>(0);
+        let line = p;
+        for (let k = rows; k > 0; k--) {
+          let at = line;
+          if (rest >= 16) {
+            for (let l = columns; l > 0; l--) {
+              sum = v128.add<T>(sum, v128.load(at));
+              at += pixel;
+            }
+          } else {
+            for (let l = columns; l > 0; l--) {
+              sum = v128.add<T>(sum, loadUpTo(at, rest));
+              at += pixel;
+            }
+          }
+          line += row;
+        }
+        storeUpTo(dst, v128.mul<T>(sum, part), rest);
+        const step = <usize>min(rest, 16);
+        dst += step;
+        p += step;
+      }
+    }
+  }
+}
+
+export function avgPool_f32(args: usize, thread: i32, threads: i32): void { avgPool<f32>(args, thread, threads); }
+export function avgPool_f64(args: usize, thread: i32, threads: i32): void { avgPool<f64>(args, thread, threads); }
+
+/** First window that has the pixel at `at` on an axis, and one past the last; `padding` is that before the image. */
+@inline
+function firstWindow(at: i32, kernel: i32, stride: i32, padding: i32): i32 {
+  return max(0, at + padding - kernel + stride) / stride;
+}
+
+@inline
+function endWindow(at: i32, stride: i32, padding: i32, windows: i32): i32 {
+  return min((at + padding) / stride + 1, windows);
+}
+
+/** A unit is a row of pixels; each takes its part of every window that it is in, windows in order. `x` is dy. */
+@inline
+function avgPoolGradient<T>(args: usize, thread: i32, threads: i32): void {
+  const h = word(args, 4);
+  const w = word(args, 5);
+  const oh = word(args, 7);
+  const ow = word(args, 8);
+  const kh = word(args, 9);
+  const kw = word(args, 10);
+  const sh = word(args, 11);
+  const sw = word(args, 12);
+  const padded = word(args, 19) != 0;
+  const pixel = <usize>word(args, 6) * sizeof<T>();
+  const units = word(args, 3) * h;
+  const end = shareOf(units, thread + 1, threads);
+  for (let unit = shareOf(units, thread, threads); unit < end; unit++) {
+    const n = unit / h;
+    const y = unit - n * h;
+    const y0 = firstWindow(y, kh, sh, word(args, 13));
+    const y1 = endWindow(y, sh, word(args, 13), oh);
+    let dst = address(args, 0) + <usize>unit * w * pixel;
+    for (let x = 0; x < w; x++) {
+      const x0 = firstWindow(x, kw, sw, word(args, 14));
+      const x1 = endWindow(x, sw, word(args, 14), ow);
+      for (let at: usize = 0; at < pixel; at += 16) {
+        const rest = <i32>(pixel - at);
+        let sum = v128.splat<T>(0);
+        for (let v = y0; v < y1; v++) {
+          const high = counted(v * sh - word(args, 13), h, kh, word(args, 17), padded);
+          let p = address(args, 1) + (<usize>(n * oh + v) * ow + x0) * pixel + at;
+          for (let u = x0; u < x1; u++) {
+            const part = <T>1 / <T>(high * counted(u * sw - word(args, 14), w, kw, word(args, 18), padded));
+            sum = v128.add<T>(sum, v128.mul<T>(loadUpTo(p, rest), v128.splat<T>(part)));
+            p += pixel;
+          }
+        }
+        storeUpTo(dst + at, sum, rest);
+      }
+      dst += pixel;
+    }
+  }
+}
+
+export function avgPoolGradient_f32(args: usize, thread: i32, threads: i32): void { avgPoolGradient<f32>(args, thread, threads); }
+export function avgPoolGradient_f64(args: usize, thread: i32, threads: i32): void { avgPoolGradient<f64>(args, thread, threads); }
