@@ -5,9 +5,15 @@ import { AXIS, Axis, forwardAxis, phaseAxis } from './conv-axis';
 import { madd } from './gemm-micro';
 import { shareOf } from './split';
 
-/** Scratch bytes for each thread: the axes. */
+/** What a row and its axes take at the start of the scratch memory. */
 // @ts-ignore: decorator
-@inline export const DEPTHWISE_SCRATCH: i32 = 256;
+@inline const HEAD: i32 = 256;
+
+/** Scratch bytes for each thread: besides, products of four positions before those of a channel are added up. */
+// @ts-ignore: decorator
+@inline export function depthwiseScratchBytes(filters: i32): i32 {
+  return HEAD + (filters << 4);
+}
 
 /** What a row of the output needs to know. */
 @unmanaged
@@ -22,11 +28,11 @@ class Row {
   /** Bytes from one element of the filter to the next, along x and along y; the first that is used. */
   tapX: i32;
   tapY: i32;
-  /** Channels that are written, and bytes between the channels that are read for them; products for each and tap. */
+  /** Channels that are written; filters for each channel of the input. */
   channels: i32;
   m: i32;
-  /** 1 if it is the gradient for the input: m products for each channel. */
-  sums: i32;
+  /** Of the gradient for the input with m > 1: where to put the products of `channels` filters; 0 otherwise. */
+  products: usize;
 }
 
 export function depthwise(g: ConvArgs, thread: i32, threads: i32): void {
@@ -37,7 +43,7 @@ export function depthwise(g: ConvArgs, thread: i32, threads: i32): void {
   const tap = <usize>g.filters << 2;
   row.x = ax, row.width = g.width, row.pixel = <usize>g.channels << 2, row.line = <usize>g.width * row.pixel;
   row.outStep = tap, row.tapX = <i32>tap, row.tapY = <i32>tap * g.kw;
-  row.channels = g.filters, row.m = g.filters / g.channels, row.sums = 0;
+  row.channels = g.filters, row.m = g.filters / g.channels, row.products = 0;
   const rows = g.batch * g.outHeight, end = shareOf(rows, thread + 1, threads);
   for (let at = shareOf(rows, thread, threads); at < end; at++) {
     const n = at / g.outHeight;
@@ -51,7 +57,7 @@ export function depthwiseInput(g: ConvArgs, thread: i32, threads: i32): void {
   const row = changetype<Row>(scratch), ay = changetype<Axis>(scratch + 64), ax = changetype<Axis>(scratch + 64 + AXIS);
   const tap = <usize>g.filters << 2, pixel = <usize>g.channels << 2;
   row.x = ax, row.width = g.outWidth, row.pixel = tap, row.line = <usize>g.outWidth * tap;
-  row.channels = g.channels, row.m = g.filters / g.channels, row.sums = 1;
+  row.channels = g.filters, row.m = g.filters / g.channels, row.products = row.m > 1 ? scratch + HEAD : 0;
   for (let py = 0; py < min(g.sh, g.height); py++) {
     phaseAxis(ay, py, g.height, g.sh, g.top, g.dh, g.kh);
     for (let px = 0; px < min(g.sw, g.width); px++) {
@@ -97,38 +103,59 @@ function oneRow(row: Row, ay: Axis, y: i32, height: i32, source: usize, out: usi
     const u1 = many ? ax.taps : max(u0, lastTap(sx, ax.apart, ax.taps, row.width));
     const p = first + <usize>(sx + u0 * ax.apart) * row.pixel, q = filter + <usize>(u0 * row.tapX);
     const c = out + <usize>i * row.outStep, count = many ? 4 : 1;
-    if (row.m > 1) {
+    if (row.products) {
+      if (many) channels(4, row, p, line, q, row.products, row.pixel, t1 - t0, u1 - u0);
+      else channels(1, row, p, line, q, row.products, row.pixel, t1 - t0, u1 - u0);
+      for (let r = 0; r < count; r++) {
+        addGroups(c + <usize>r * row.outStep, row.products + <usize>r * row.pixel, row.channels / row.m, row.m);
+      }
+    } else if (row.m > 1) {
       for (let r = 0; r < count; r++) {
         lanes(row, p + <usize>(r * ax.stride) * row.pixel, line, q, c + <usize>r * row.outStep, t1 - t0, u1 - u0);
       }
     } else if (many) {
-      channels(4, row, p, line, q, c, t1 - t0, u1 - u0);
+      channels(4, row, p, line, q, c, row.outStep, t1 - t0, u1 - u0);
     } else {
-      channels(1, row, p, line, q, c, t1 - t0, u1 - u0);
+      channels(1, row, p, line, q, c, row.outStep, t1 - t0, u1 - u0);
     }
     i += count;
   }
 }
 
-/** All channels of R positions that are next to each other; `rows` x `columns` taps. */
+/** to[i] = the sum of the m floats from[i * m] and after it, for i < n. */
+function addGroups(to: usize, from: usize, n: i32, m: i32): void {
+  for (; n > 0; n--) {
+    let sum = load<f32>(from);
+    from += 4;
+    for (let j = 1; j < m; j++) { sum += load<f32>(from); from += 4; }
+    store<f32>(to, sum);
+    to += 4;
+  }
+}
+
+/** All channels of R positions that are next to each other, and so many bytes in the output; `rows` x `columns` taps. */
 // @ts-ignore: decorator
-@inline function channels(R: i32, row: Row, p: usize, line: usize, q: usize, c: usize, rows: i32, columns: i32): void {
+@inline function channels(
+  R: i32, row: Row, p: usize, line: usize, q: usize, c: usize, outStep: usize, rows: i32, columns: i32,
+): void {
   let left = row.channels;
   for (; left >= 4; left -= 4) {
-    if (R > 1) fourByFour(row, p, line, q, c, rows, columns);
+    if (R > 1) fourByFour(row, p, line, q, c, outStep, rows, columns);
     else oneByFour(row, p, line, q, c, rows, columns);
     p += 16, q += 16, c += 16;
   }
   for (; left > 0; left--) {
     for (let r = 0; r < R; r++) {
       const at = p + <usize>(r * row.x.stride) * row.pixel;
-      store<f32>(c + <usize>r * row.outStep, oneByOne(row, at, line, q, rows, columns));
+      store<f32>(c + <usize>r * outStep, oneByOne(row, at, line, q, rows, columns));
     }
     p += 4, q += 4, c += 4;
   }
 }
 
-function fourByFour(row: Row, p: usize, line: usize, q: usize, c: usize, rows: i32, columns: i32): void {
+function fourByFour(
+  row: Row, p: usize, line: usize, q: usize, c: usize, outStep: usize, rows: i32, columns: i32,
+): void {
   const apart = <usize>row.x.stride * row.pixel, step = <usize>row.x.apart * row.pixel;
   const tapX = <usize>row.tapX, tapY = <usize>row.tapY;
   let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
@@ -147,9 +174,9 @@ function fourByFour(row: Row, p: usize, line: usize, q: usize, c: usize, rows: i
     p += line;
     q += tapY;
   }
-  v128.store(c, s0); c += row.outStep;
-  v128.store(c, s1); c += row.outStep;
-  v128.store(c, s2); c += row.outStep;
+  v128.store(c, s0); c += outStep;
+  v128.store(c, s1); c += outStep;
+  v128.store(c, s2); c += outStep;
   v128.store(c, s3);
 }
 
@@ -186,24 +213,43 @@ function oneByOne(row: Row, p: usize, line: usize, q: usize, rows: i32, columns:
   return f32x4.extract_lane(sum, 0);
 }
 
-/** One position with m filters for each channel: forward, or m products summed for each channel. */
+/** Four floats at p and p + o1, o2, o3. */
+// @ts-ignore: decorator
+@inline function gather(p: usize, o1: usize, o2: usize, o3: usize): v128 {
+  let x = v128.load32_zero(p);
+  x = v128.load_lane<f32>(p + o1, x, 1);
+  x = v128.load_lane<f32>(p + o2, x, 2);
+  return v128.load_lane<f32>(p + o3, x, 3);
+}
+
+/** From the channel of filter f to that of filter f + i, in bytes. */
+// @ts-ignore: decorator
+@inline function offset(f: i32, i: i32, m: i32): usize {
+  return <usize>((f + i) / m - f / m) << 2;
+}
+
+/** One position with m filters for each channel. */
 function lanes(row: Row, p: usize, line: usize, q: usize, c: usize, rows: i32, columns: i32): void {
   const m = row.m, step = <usize>row.x.apart * row.pixel;
-  for (let i = 0; i < row.channels; i++) {
-    const x = p + (<usize>(row.sums ? i * m : i / m) << 2), w = q + (<usize>(row.sums ? i * m : i) << 2);
-    const count = <usize>(row.sums ? m : 1) << 2;
-    let sum = f32x4.splat(0), a = x, b = w;
+  let f = 0;
+  for (; f + 4 <= row.channels; f += 4) {
+    const o1 = offset(f, 1, m), o2 = offset(f, 2, m), o3 = offset(f, 3, m);
+    let sum = f32x4.splat(0), a = p + (<usize>(f / m) << 2), b = q + (<usize>f << 2);
     for (let t = rows; t > 0; t--) {
       let u = a, v = b;
       for (let k = columns; k > 0; k--) {
-        for (let j: usize = 0; j < count; j += 4) sum = madd(v128.load32_zero(v + j), v128.load32_zero(u + j), sum);
+        sum = madd(v128.load(v), gather(u, o1, o2, o3), sum);
         u += step;
         v += <usize>row.tapX;
       }
       a += line;
       b += <usize>row.tapY;
     }
-    v128.store_lane<f32>(c + (<usize>i << 2), sum, 0);
+    v128.store(c + (<usize>f << 2), sum);
+  }
+  for (; f < row.channels; f++) {
+    const x = p + (<usize>(f / m) << 2), w = q + (<usize>f << 2);
+    store<f32>(c + (<usize>f << 2), oneByOne(row, x, line, w, rows, columns));
   }
 }
 
@@ -213,7 +259,7 @@ export function depthwiseFilter(g: ConvArgs, thread: i32, threads: i32): void {
   let f = shareOf(units, thread, threads) << 2;
   const end = min(g.filters, shareOf(units, thread + 1, threads) << 2);
   for (; f < end; ) {
-    const width = m > 1 ? 1 : end - f >= 16 ? 16 : end - f >= 4 ? 4 : 1;
+    const width = m == 1 && end - f >= 16 ? 16 : end - f >= 4 ? 4 : 1;
     const channel = f / m;
     clear(g, f, width);
     for (let n = 0; n < g.batch; n++) {
@@ -231,6 +277,7 @@ export function depthwiseFilter(g: ConvArgs, thread: i32, threads: i32): void {
             const out = g.out + (<usize>((ky * g.kw + kx) * g.filters + f) << 2);
             const stepX = <usize>(g.sw * g.channels) << 2, stepY = <usize>g.filters << 2;
             if (width == 16) sumSixteen(out, x, stepX, dy, stepY, high - low);
+            else if (width == 4 && m > 1) sumLanes(out, x, stepX, dy, stepY, high - low, f, m);
             else if (width == 4) sumFour(out, x, stepX, dy, stepY, high - low);
             else sumOne(out, x, stepX, dy, stepY, high - low);
           }
@@ -265,6 +312,17 @@ function sumFour(out: usize, x: usize, stepX: usize, dy: usize, stepY: usize, n:
   let sum = v128.load(out);
   for (; n > 0; n--) {
     sum = madd(v128.load(x), v128.load(dy), sum);
+    x += stepX;
+    dy += stepY;
+  }
+  v128.store(out, sum);
+}
+
+function sumLanes(out: usize, x: usize, stepX: usize, dy: usize, stepY: usize, n: i32, f: i32, m: i32): void {
+  const o1 = offset(f, 1, m), o2 = offset(f, 2, m), o3 = offset(f, 3, m);
+  let sum = v128.load(out);
+  for (; n > 0; n--) {
+    sum = madd(gather(x, o1, o2, o3), v128.load(dy), sum);
     x += stepX;
     dy += stepY;
   }

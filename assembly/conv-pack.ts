@@ -2,6 +2,7 @@
 
 /** to[k][0..rows] = pixel[0..rows][k] for k < depth; pixel r starts at p + r * apart. */
 export function packPixels(to: usize, rows: i32, p: usize, apart: usize, depth: i32): void {
+  if (depth == 1 && apart == 4) return copyFloats(to, p, rows);
   const p1 = p + apart, p2 = p1 + apart, p3 = p2 + apart, p4 = p3 + apart;
   packEach(to, rows, p, p1, p2, p3, p4, p4 + apart, depth);
 }
@@ -116,42 +117,50 @@ export function zeroFloats(to: usize, n: i32): void {
   }
 }
 
-/** to[i][0..rows] = pixel i's first `rows` (1..6) channels, for `count` pixels that are `apart` bytes apart. */
-export function packChannels(to: usize, rows: i32, from: usize, apart: usize, count: i32): void {
-  switch (rows) {
-    case 6: return copyRows6(to, from, apart, count);
-    case 5: return copyRows5(to, from, apart, count);
-    case 4: return copyRows4(to, from, apart, count);
-    case 3: return copyRowsFew(to, 3, from, apart, count);
-    case 2: return copyRowsFew(to, 2, from, apart, count);
-    default: copyRowsFew(to, 1, from, apart, count);
+/** to[i * step][0..n] = pixel i's first n (1..6) channels, for `count` pixels that are `apart` bytes apart. */
+export function packChannels(to: usize, step: usize, n: i32, from: usize, apart: usize, count: i32): void {
+  switch (n) {
+    case 6: return copySix(to, step, from, apart, count);
+    case 5: return copyFive(to, step, from, apart, count);
+    case 4: return copyFour(to, step, from, apart, count);
+    case 3: return copyFew(3, to, step, from, apart, count);
+    case 2: return copyFew(2, to, step, from, apart, count);
+    default: copyColumn(to, step, from, apart, count);
   }
 }
 
-function copyRows6(to: usize, from: usize, apart: usize, count: i32): void {
+/** to[i * step][0..n] = 0. */
+export function zeroChannels(to: usize, step: usize, n: i32, count: i32): void {
+  for (; count > 0; count--) {
+    for (let i: usize = 0; i < <usize>n << 2; i += 4) store<f32>(to + i, 0);
+    to += step;
+  }
+}
+
+function copySix(to: usize, step: usize, from: usize, apart: usize, count: i32): void {
   for (; count > 0; count--) {
     v128.store(to, v128.load(from)), store<u64>(to, load<u64>(from, 16), 16);
-    to += 24; from += apart;
+    to += step; from += apart;
   }
 }
-function copyRows5(to: usize, from: usize, apart: usize, count: i32): void {
+function copyFive(to: usize, step: usize, from: usize, apart: usize, count: i32): void {
   for (; count > 0; count--) {
     v128.store(to, v128.load(from)), store<u32>(to, load<u32>(from, 16), 16);
-    to += 20; from += apart;
+    to += step; from += apart;
   }
 }
-function copyRows4(to: usize, from: usize, apart: usize, count: i32): void {
+function copyFour(to: usize, step: usize, from: usize, apart: usize, count: i32): void {
   for (; count > 0; count--) {
     v128.store(to, v128.load(from));
-    to += 16; from += apart;
+    to += step; from += apart;
   }
 }
-function copyRowsFew(to: usize, rows: i32, from: usize, apart: usize, count: i32): void {
+// @ts-ignore: decorator
+@inline function copyFew(n: i32, to: usize, step: usize, from: usize, apart: usize, count: i32): void {
   for (; count > 0; count--) {
-    store<u32>(to, load<u32>(from));
-    if (rows > 1) store<u32>(to, load<u32>(from, 4), 4);
-    if (rows > 2) store<u32>(to, load<u32>(from, 8), 8);
-    to += <usize>rows << 2; from += apart;
+    store<u64>(to, load<u64>(from));
+    if (n > 2) store<u32>(to, load<u32>(from, 8), 8);
+    to += step; from += apart;
   }
 }
 

@@ -20,6 +20,9 @@ import { shareOf } from './split';
 @inline const BLOCK_A: i32 = 65536;
 // @ts-ignore: decorator
 @inline const BLOCK_Q: i32 = 48;
+/** Taps and channels below which tiles keep to one image. */
+// @ts-ignore: decorator
+@inline const SHORT: i32 = 64;
 
 /** Positions that a tile takes: `rows` from column `q` (counted through all images) on. */
 @unmanaged
@@ -230,10 +233,11 @@ function packFilter(p: Plan, j: i32, n: i32, K: i32): void {
   }
 }
 
-/** Divides columns q..end into tiles; within images where that wastes little. Gives their number. */
+/** Divides columns q..end into tiles, whole ones as far as it goes; gives their number. */
 function layTiles(p: Plan, q: i32, end: i32, lines: i32): i32 {
   const across = p.x.count;
-  const within = across >= 4 * ((across + TILE_ROWS - 1) / TILE_ROWS);
+  // A tile in two images is copied when it is done: for short sums that costs more than smaller tiles do.
+  const within = p.y.taps * p.line < SHORT && across >= 4 * ((across + TILE_ROWS - 1) / TILE_ROWS);
   let count = 0, panel = p.panelsA;
   while (q < end) {
     const image = q / across, column = q - image * across;
@@ -269,6 +273,10 @@ function packTile(p: Plan, tile: Tile, y: i32, rows: i32): void {
     for (let t = 0; t < ax.taps; t++) {
       if (!tile.split && sx >= 0 && sx + reach < p.width) {
         packPixels(to, n, from + <usize>sx * p.pixel, apart, depth);
+      } else if (depth == 1 && !tile.split) {
+        for (let r = 0, x = sx; r < n; r++, x += ax.stride) {
+          store<f32>(to + (<usize>r << 2), <u32>x < <u32>p.width ? load<f32>(from + <usize>x * p.pixel) : 0);
+        }
       } else {
         let column = tile.column, x = sx, base = from;
         for (let r = 0; r < n; r++) {

@@ -1,20 +1,20 @@
 // The convolution kernels in single precision: which way each takes.
 import { ConvArgs } from './conv-args';
-import { DEPTHWISE_SCRATCH, depthwise, depthwiseFilter, depthwiseInput } from './conv-depthwise';
+import { depthwise, depthwiseFilter, depthwiseInput, depthwiseScratchBytes } from './conv-depthwise';
 import { convFilter, convFilterScratchBytes } from './conv-filter';
 import { convInputPatches, convInputPatchesScratchBytes, convPatches, convPatchesScratchBytes } from './conv-patches';
 
 /** Scratch bytes that the kernels need for each thread; those in double precision need none. */
 export function conv2dScratchBytes(channels: i32, filters: i32, kh: i32, kw: i32, groups: i32): i32 {
-  return max(DEPTHWISE_SCRATCH, convPatchesScratchBytes(channels, filters, kh, kw, groups));
+  return max(depthwiseScratchBytes(filters), convPatchesScratchBytes(channels, filters, kh, kw, groups));
 }
 export function conv2dInputScratchBytes(channels: i32, filters: i32, kh: i32, kw: i32, groups: i32): i32 {
-  return max(DEPTHWISE_SCRATCH, convInputPatchesScratchBytes(channels, filters, kh, kw, groups));
+  return max(depthwiseScratchBytes(filters), convInputPatchesScratchBytes(channels, filters, kh, kw, groups));
 }
 export function conv2dFilterScratchBytes(
-  batch: i32, outHeight: i32, outWidth: i32, filters: i32, kh: i32, kw: i32, sh: i32, dh: i32, groups: i32,
+  batch: i32, outHeight: i32, outWidth: i32, filters: i32, kh: i32, sh: i32, dh: i32, groups: i32,
 ): i32 {
-  return convFilterScratchBytes(batch, outHeight, outWidth, filters, kh, kw, sh, dh, groups);
+  return convFilterScratchBytes(batch, outHeight, outWidth, filters, kh, sh, dh, groups);
 }
 
 /** With many filters for each channel, a group is a matrix product worth the name. */

@@ -82,6 +82,7 @@ export class FinishArgs {
   hidden: i32;
   gates: i32;
   parity: i32;
+  lengths: usize;
   dHidden: usize;
   dCell: usize;
   outHidden: usize;

@@ -1,5 +1,6 @@
 // What the steps of a recurrent network share: the cells' sizes, and the product of a tile.
 import { tileRow } from './gemm-micro';
+import { packTransposed } from './gemm-pack';
 import { TILE, UNITS } from './recurrent-args';
 
 /** Bytes of a thread's own scratch memory: a tile for each gate. */
@@ -39,12 +40,16 @@ function plainProduct(rows: i32, a: usize, K: i32, b: usize, stage: usize): void
   }
 }
 
-/** Copies a row of a tile to panel[j][row], j = 0..width. */
+/** A tile of `from`, rows of `width` elements `ld` bytes apart, as columns k, k + 1, ... of a panel: panel[k + j][row]. */
 @inline
-export function toPanel<T>(panel: usize, step: usize, from: usize, width: i32): void {
-  for (let j = 0; j < width; j++) {
-    store<T>(panel, load<T>(from));
-    panel += step;
-    from += sizeof<T>();
+export function toPanel<T>(panel: usize, k: i32, from: usize, ld: usize, rows: i32, width: i32): void {
+  const to = panel + <usize>(k * rows) * sizeof<T>();
+  if (sizeof<T>() == 4) packTransposed(to, from, ld, width, rows, rows);
+  else {
+    for (let r = 0; r < rows; r++) {
+      for (let j = 0; j < width; j++) {
+        store<T>(to + <usize>(j * rows + r) * sizeof<T>(), load<T>(from + <usize>r * ld + <usize>j * sizeof<T>()));
+      }
+    }
   }
 }

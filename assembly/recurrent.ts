@@ -10,56 +10,85 @@ import { shareOf } from './split';
 export * from './recurrent-back';
 export * from './recurrent-pack';
 
-/** A part of the sums that go into the gates, without the recurrent product. */
+const enum Squash { relu, tanh, sigmoid }
+
 @inline
-function input<T>(x: usize, bias: usize, offset: usize, bytes: i32): v128 {
-  return v128.add<T>(loadUpTo(x + offset, bytes), loadUpTo(bias + offset, bytes));
+function squash<T>(kind: Squash, x: v128): v128 {
+  if (kind == Squash.sigmoid) return sigmoid<T>(x);
+  if (kind == Squash.tanh) return tanh<T>(x);
+  const zero = v128.splat<T>(0);
+  // pmax(x, 0) keeps NaN but also -0, which the addition makes 0.
+  return v128.add<T>(v128.pmax<T>(x, zero), zero);
 }
 
-/** The units of one row of a tile; `bytes` of them, `wide` from one gate to the next. */
+// Each loop does little, so that its values stay in registers; what it makes for the next one is in the L1 cache.
+
+/** to = squash(q + x + bias) for a tile of rows; ldTo, ldX: bytes from row to row. */
 @inline
-function units<T>(
-  cell: Cell, q: usize, x: usize, bias: usize, kept: usize, h0: usize, h1: usize, c0: usize, c1: usize,
-  bytes: i32, wide: usize,
-): void {
-  const stage = <usize>TILE * sizeof<T>();
-  for (; bytes > 0; bytes -= 16) {
-    const s0 = v128.add<T>(v128.load(q), input<T>(x, bias, 0, bytes));
-    if (cell == Cell.rnnTanh) storeUpTo(h1, tanh<T>(s0), bytes);
-    else if (cell == Cell.rnnRelu) {
-      const zero = v128.splat<T>(0);
-      storeUpTo(h1, v128.add<T>(v128.pmax<T>(s0, zero), zero), bytes);
-    } else if (cell == Cell.gru) {
-      const r = sigmoid<T>(s0);
-      const z = sigmoid<T>(v128.add<T>(v128.load(q + stage), input<T>(x, bias, wide, bytes)));
-      const p = v128.add<T>(v128.load(q + 2 * stage), loadUpTo(bias + 3 * wide, bytes));
-      const n = tanh<T>(v128.add<T>(input<T>(x, bias, 2 * wide, bytes), v128.mul<T>(r, p)));
-      storeUpTo(kept, r, bytes);
-      storeUpTo(kept + wide, z, bytes);
-      storeUpTo(kept + 2 * wide, n, bytes);
-      storeUpTo(kept + 3 * wide, p, bytes);
-      storeUpTo(h1, v128.add<T>(n, v128.mul<T>(z, v128.sub<T>(loadUpTo(h0, bytes), n))), bytes);
+function gate<T>(kind: Squash, to: usize, ldTo: usize, q: usize, x: usize, ldX: usize, bias: usize, rows: i32, bytes: i32): void {
+  for (; rows > 0; rows--) {
+    if (bytes == UNITS * sizeof<T>()) {
+      for (let i = 0; i < UNITS * <i32>sizeof<T>(); i += 16) {
+        const sum = v128.add<T>(v128.load(q + i), v128.add<T>(v128.load(x + i), v128.load(bias + i)));
+        v128.store(to + i, squash<T>(kind, sum));
+      }
     } else {
-      const i = sigmoid<T>(s0);
-      const f = sigmoid<T>(v128.add<T>(v128.load(q + stage), input<T>(x, bias, wide, bytes)));
-      const g = tanh<T>(v128.add<T>(v128.load(q + 2 * stage), input<T>(x, bias, 2 * wide, bytes)));
-      const o = sigmoid<T>(v128.add<T>(v128.load(q + 3 * stage), input<T>(x, bias, 3 * wide, bytes)));
-      const c = v128.add<T>(v128.mul<T>(f, loadUpTo(c0, bytes)), v128.mul<T>(i, g));
-      storeUpTo(kept, i, bytes);
-      storeUpTo(kept + wide, f, bytes);
-      storeUpTo(kept + 2 * wide, g, bytes);
-      storeUpTo(kept + 3 * wide, o, bytes);
-      storeUpTo(c1, c, bytes);
-      storeUpTo(h1, v128.mul<T>(o, tanh<T>(c)), bytes);
-      c0 += 16;
-      c1 += 16;
+      for (let i = 0; i < bytes; i += 16) {
+        const sum = v128.add<T>(v128.load(q + i), v128.add<T>(loadUpTo(x + i, bytes - i), loadUpTo(bias + i, bytes - i)));
+        storeUpTo(to + i, squash<T>(kind, sum), bytes - i);
+      }
     }
-    q += 16;
-    x += 16;
-    bias += 16;
-    kept += 16;
-    h0 += 16;
-    h1 += 16;
+    to += ldTo;
+    q += UNITS * sizeof<T>();
+    x += ldX;
+  }
+}
+
+function sigmoidGate<T>(to: usize, ldTo: usize, q: usize, x: usize, ldX: usize, bias: usize, rows: i32, bytes: i32): void {
+  gate<T>(Squash.sigmoid, to, ldTo, q, x, ldX, bias, rows, bytes);
+}
+function tanhGate<T>(to: usize, ldTo: usize, q: usize, x: usize, ldX: usize, bias: usize, rows: i32, bytes: i32): void {
+  gate<T>(Squash.tanh, to, ldTo, q, x, ldX, bias, rows, bytes);
+}
+function reluGate<T>(to: usize, ldTo: usize, q: usize, x: usize, ldX: usize, bias: usize, rows: i32, bytes: i32): void {
+  gate<T>(Squash.relu, to, ldTo, q, x, ldX, bias, rows, bytes);
+}
+
+/** c1 = f c0 + i g, h1 = o tanh(c1); i, f, g, o lie `wide` bytes apart in kept. */
+function lstmState<T>(h1: usize, c1: usize, c0: usize, kept: usize, wide: usize, rows: i32, bytes: i32): void {
+  for (; rows > 0; rows--) {
+    for (let at = 0; at < bytes; at += 16) {
+      const rest = bytes - at, k = kept + at;
+      const ig = v128.mul<T>(loadUpTo(k, rest), loadUpTo(k + 2 * wide, rest));
+      const c = v128.add<T>(v128.mul<T>(loadUpTo(k + wide, rest), loadUpTo(c0 + at, rest)), ig);
+      storeUpTo(c1 + at, c, rest);
+      storeUpTo(h1 + at, v128.mul<T>(loadUpTo(k + 3 * wide, rest), tanh<T>(c)), rest);
+    }
+    h1 += wide;
+    c1 += wide;
+    c0 += wide;
+    kept += 4 * wide;
+  }
+}
+
+/** p = q + bias 3, n = tanh(x + bias 2 + r p), h1 = n + z (h0 - n); r, z, n, p lie `wide` bytes apart in kept. */
+function gruState<T>(h1: usize, h0: usize, kept: usize, q: usize, x: usize, bias: usize, wide: usize, rows: i32, bytes: i32): void {
+  for (; rows > 0; rows--) {
+    for (let at = 0; at < bytes; at += 16) {
+      const rest = bytes - at, k = kept + at;
+      const p = v128.add<T>(v128.load(q + at), loadUpTo(bias + 3 * wide + at, rest));
+      storeUpTo(k + 3 * wide, p, rest);
+      const sum = v128.add<T>(loadUpTo(x + 2 * wide + at, rest), loadUpTo(bias + 2 * wide + at, rest));
+      const n = tanh<T>(v128.add<T>(sum, v128.mul<T>(loadUpTo(k, rest), p)));
+      storeUpTo(k + 2 * wide, n, rest);
+      const change = v128.mul<T>(loadUpTo(k + wide, rest), v128.sub<T>(loadUpTo(h0 + at, rest), n));
+      storeUpTo(h1 + at, v128.add<T>(n, change), rest);
+    }
+    h1 += wide;
+    h0 += wide;
+    kept += 4 * wide;
+    q += UNITS * sizeof<T>();
+    x += 3 * wide;
   }
 }
 
@@ -83,22 +112,32 @@ function forward<T>(cell: Cell, args: usize, thread: i32, threads: i32): void {
       if (g.first) memory.fill(to, 0, TILE * sizeof<T>());
       else product<T>(rows, read + panel, hidden, g.scratch + <usize>((tile * gates + gate) * UNITS) * wide, to);
     }
-    for (let r = 0; r < rows; r++) {
-      const row = row0 + r, left = <usize>unit0 * sizeof<T>(), place = <usize>row * wide + left;
-      const bytes = width * sizeof<T>();
-      if (g.lengths && g.time >= load<i32>(g.lengths + (<usize>row << 2))) {
-        memory.copy(g.hAfter + place, g.hBefore + place, bytes);
-        if (cell == Cell.lstm) memory.copy(g.cAfter + place, g.cBefore + place, bytes);
-        for (let k = 0; k < kept; k++) memory.fill(g.kept + (<usize>(row * kept + k)) * wide + left, 0, bytes);
-      } else {
-        units<T>(
-          cell, stage + <usize>(r * UNITS) * sizeof<T>(), g.projected + <usize>(row * gates) * wide + left, g.bias + left,
-          g.kept + <usize>(row * kept) * wide + left, g.hBefore + place, g.hAfter + place, g.cBefore + place, g.cAfter + place,
-          bytes, wide,
-        );
+    const left = <usize>unit0 * sizeof<T>(), place = panel + left, bytes = width * <i32>sizeof<T>();
+    const x = g.projected + panel * gates + left, bias = g.bias + left;
+    const keep = g.kept + panel * kept + left, q = <usize>TILE * sizeof<T>();
+    if (cell == Cell.rnnTanh) tanhGate<T>(g.hAfter + place, wide, stage, x, wide, bias, rows, bytes);
+    else if (cell == Cell.rnnRelu) reluGate<T>(g.hAfter + place, wide, stage, x, wide, bias, rows, bytes);
+    else {
+      const ld = wide * gates;
+      sigmoidGate<T>(keep, 4 * wide, stage, x, ld, bias, rows, bytes);
+      sigmoidGate<T>(keep + wide, 4 * wide, stage + q, x + wide, ld, bias + wide, rows, bytes);
+      if (cell == Cell.gru) gruState<T>(g.hAfter + place, g.hBefore + place, keep, stage + 2 * q, x, bias, wide, rows, bytes);
+      else {
+        tanhGate<T>(keep + 2 * wide, 4 * wide, stage + 2 * q, x + 2 * wide, ld, bias + 2 * wide, rows, bytes);
+        sigmoidGate<T>(keep + 3 * wide, 4 * wide, stage + 3 * q, x + 3 * wide, ld, bias + 3 * wide, rows, bytes);
+        lstmState<T>(g.hAfter + place, g.cAfter + place, g.cBefore + place, keep, wide, rows, bytes);
       }
-      toPanel<T>(write + panel + <usize>(unit0 * rows + r) * sizeof<T>(), <usize>rows * sizeof<T>(), g.hAfter + place, width);
     }
+    if (g.lengths) {
+      for (let r = 0; r < rows; r++) {
+        if (g.time < load<i32>(g.lengths + (<usize>(row0 + r) << 2))) continue;
+        const at = place + <usize>r * wide;
+        memory.copy(g.hAfter + at, g.hBefore + at, bytes);
+        if (cell == Cell.lstm) memory.copy(g.cAfter + at, g.cBefore + at, bytes);
+        for (let k = 0; k < kept; k++) memory.fill(keep + <usize>(r * kept + k) * wide, 0, bytes);
+      }
+    }
+    toPanel<T>(write + panel, unit0, g.hAfter + place, wide, rows, width);
   }
 }
 

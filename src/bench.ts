@@ -1,4 +1,5 @@
 // Benchmarks by which runtimes and machines are compared. Each is checked against a reference before it is timed.
+import { convBenches } from './bench/conv.js';
 import { gemmBenches } from './bench/gemm.js';
 import type { Bench, BenchResult } from './bench/rounds.js';
 import { trainingBenches } from './bench/training.js';
@@ -20,7 +21,7 @@ export interface BenchOptions extends EngineOptions {
   signal?: AbortSignal;
 }
 
-const benches: readonly Bench[] = [...gemmBenches, ...trainingBenches];
+const benches: readonly Bench[] = [...gemmBenches, ...convBenches, ...trainingBenches];
 
 export const benchNames: readonly string[] = benches.map(({ name }) => name);
 

@@ -4,7 +4,6 @@ import type { EngineOptions } from '../engine.js';
 import { type Tensor, Variable } from '../graph.js';
 import { add, matmul, zeros } from '../ops/index.js';
 import { RandomStream } from '../philox.js';
-import { breathe } from '../platform.js';
 import { countOps } from '../schedule/plan.js';
 import { tensor } from '../tensor.js';
 import {
@@ -15,6 +14,7 @@ import {
   freshEngine,
   type Measurement,
   summary,
+  timedRounds,
 } from './rounds.js';
 
 interface Case {
@@ -37,9 +37,6 @@ const cases: readonly Case[] = [
 /** A run is about this long by the cost model, so that what the host does for it does not count. */
 const runSeconds = 2e-3;
 const maxProducts = 64;
-
-/** Rounds are at least this long. */
-const roundSeconds = 0.1;
 
 const productFlops = ({ m, n }: Case): number => 2 * m * n * n;
 
@@ -140,40 +137,14 @@ async function run(shape: Case, options: EngineOptions, seconds: number): Promis
     // Rounding errors grow with the root of the number of terms and with the number of products.
     const tolerance = 1e-5 * products.products;
     checkError(shape.name, 'a product', await products.error(), tolerance);
-    const rates = await timed(products, prepared, seconds);
+    const gflops = (products.products * productFlops(shape)) / 1e9;
+    const rates = await timedRounds(prepared, () => products.settle(), gflops, seconds);
     const backend = backendNames(countOps(prepared.plan));
     return { backend, ...summary(rates, 'GFLOPS'), engine: describeEngine(engine) };
   } finally {
     prepared.dispose();
     products.dispose();
   }
-}
-
-/** GFLOPS of each round. */
-async function timed(products: Products, prepared: Prepared, seconds: number): Promise<number[]> {
-  const round = async (runs: number): Promise<number> => {
-    const start = performance.now();
-    for (let i = 0; i < runs; i++) {
-      const waiting = prepared.run();
-      if (waiting) await waiting;
-    }
-    await products.settle();
-    const took = (performance.now() - start) / 1000;
-    await breathe();
-    return took;
-  };
-  // Warms up, too: the engine's compiler, caches, the clock of the machine.
-  let runs = 1;
-  for (let took = await round(1); took < roundSeconds; took = await round(runs))
-    runs = Math.ceil(runs * Math.min(10, Math.max(1.2, (1.1 * roundSeconds) / took)));
-  const gflops = (products.products * productFlops(products.shape)) / 1e9;
-  const rates: number[] = [];
-  for (let total = 0; total < seconds || rates.length < 3; ) {
-    const took = await round(runs);
-    total += took;
-    rates.push((runs * gflops) / took);
-  }
-  return rates;
 }
 
 export const gemmBenches: readonly Bench[] = cases.map((shape) => ({

@@ -1,7 +1,9 @@
 // What a benchmark is, and how its rounds become one number.
 import { WasmBackend } from '../backend/wasm/index.js';
+import type { Prepared } from '../compile.js';
 import { configure, type Engine, type EngineOptions } from '../engine.js';
 import { DeviceError } from '../errors.js';
+import { breathe } from '../platform.js';
 
 /** What was measured. */
 export interface Measurement {
@@ -38,6 +40,40 @@ export async function freshEngine(options: EngineOptions): Promise<Engine> {
 }
 
 export const describeEngine = ({ order }: Engine): string => order.map((b) => b.description).join(', ');
+
+/** Rounds are at least this long. */
+const roundSeconds = 0.1;
+
+/** Rates of rounds that take `seconds` together: how much of what a run does, `amount`, was done in a second. */
+export async function timedRounds(
+  prepared: Prepared,
+  settle: () => Promise<unknown>,
+  amount: number,
+  seconds: number,
+): Promise<number[]> {
+  const round = async (runs: number): Promise<number> => {
+    const start = performance.now();
+    for (let i = 0; i < runs; i++) {
+      const waiting = prepared.run();
+      if (waiting) await waiting;
+    }
+    await settle();
+    const took = (performance.now() - start) / 1000;
+    await breathe();
+    return took;
+  };
+  // Warms up, too: the engine's compiler, caches, the clock of the machine.
+  let runs = 1;
+  for (let took = await round(1); took < roundSeconds; took = await round(runs))
+    runs = Math.ceil(runs * Math.min(10, Math.max(1.2, (1.1 * roundSeconds) / took)));
+  const rates: number[] = [];
+  for (let total = 0; total < seconds || rates.length < 3; ) {
+    const took = await round(runs);
+    total += took;
+    rates.push((runs * amount) / took);
+  }
+  return rates;
+}
 
 /** Median and best of rates, of which larger ones are better. */
 export function summary(

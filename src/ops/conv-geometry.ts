@@ -228,7 +228,7 @@ export function checkChannels(
   }
   if (inFilter * groups === channels) return;
   fail(
-    `the filter takes ${inFilter} channels in ${groups} groups, the input has ${channels}: ` +
+    `the filter takes ${inFilter} channels${groups > 1 ? ` in each of ${groups} groups` : ''}, the input has ${channels}: ` +
       `${inFilter} * ${groups} != ${channels}`,
     'the input is (batch, height, width, channels), the filter (kh, kw, channels / groups, filters)',
   );

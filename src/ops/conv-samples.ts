@@ -50,7 +50,12 @@ export function samplesOf(list: readonly ConvCase[]): { conv: Sample[]; input: S
   return { conv: all.map((c) => c.conv), input: all.map((c) => c.input), filter: all.map((c) => c.filter) };
 }
 
-const ofCases = (part: 'conv' | 'input' | 'filter') => samplesOf(cases)[part] as unknown as never[];
-export const convSamples = /* @__PURE__ */ ofCases('conv');
-export const inputSamples = /* @__PURE__ */ ofCases('input');
-export const filterSamples = /* @__PURE__ */ ofCases('filter');
+/** Those of one op; their attributes are that op's. */
+function own(op: 'conv' | 'input' | 'filter'): never[] {
+  return samplesOf(cases)[op] as never[];
+}
+
+// One call each, marked as pure: so bundlers drop them with the ops.
+export const convSamples = /* @__PURE__ */ own('conv');
+export const inputSamples = /* @__PURE__ */ own('input');
+export const filterSamples = /* @__PURE__ */ own('filter');

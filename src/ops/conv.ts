@@ -46,7 +46,7 @@ type Kernel = 'conv2d' | 'conv2dInput' | 'conv2dFilter';
 const scratchArgs: Record<Kernel, (g: ConvGeometry) => number[]> = {
   conv2d: (g) => [g.channels, g.filters, g.kh, g.kw, g.groups],
   conv2dInput: (g) => [g.channels, g.filters, g.kh, g.kw, g.groups],
-  conv2dFilter: (g) => [g.batch, g.outHeight, g.outWidth, g.filters, g.kh, g.kw, g.sh, g.dh, g.groups],
+  conv2dFilter: (g) => [g.batch, g.outHeight, g.outWidth, g.filters, g.kh, g.sh, g.dh, g.groups],
 };
 
 /** Whether each output pixel comes of the input pixel at the same place alone. */

@@ -83,3 +83,4 @@ export const opTable: readonly OpDefinition<Attributes>[] = /* @__PURE__ */ modu
   .flatMap((m): unknown[] => Object.values(m))
   .filter((f): f is { definition: OpDefinition<Attributes> } => typeof f === 'function' && 'definition' in f)
   .map((f) => f.definition);
+/** Every op that has an entry, found by its recorder's `definition`. Marked as pure, so that apps need not load it. */

@@ -145,6 +145,7 @@ export function backwardCalls(
       hidden,
       cell.gates,
       steps % 2,
+      whole(lengths),
       part(dHidden, l.firstState),
       part(dCell, l.firstState),
       first(0),

@@ -75,11 +75,14 @@ const throughSigmoid = <V>(m: Algebra<V>, d: V, s: V): V => m.mul(d, m.mul(s, m.
 /** d (1 - t²): the gradient through a tanh of value t. */
 const throughTanh = <V>(m: Algebra<V>, d: V, t: V): V => m.mul(d, m.sub(1, m.mul(t, t)));
 
-const simple = { gates: 1, states: 1, kept: 0, parts: 1, inputParts: [0], recurrentParts: [0] } as const;
-
 /** h' = tanh(W x + U h + b) (Elman 1990). */
-const rnnTanh: Cell = {
-  ...simple,
+export const rnnTanh: Cell = {
+  gates: 1,
+  states: 1,
+  kept: 0,
+  parts: 1,
+  inputParts: [0],
+  recurrentParts: [0],
   name: 'rnnTanh',
   forward: (m, { x, q, bias }) => ({
     kept: [],
@@ -89,8 +92,13 @@ const rnnTanh: Cell = {
 };
 
 /** h' = max(0, W x + U h + b). */
-const rnnRelu: Cell = {
-  ...simple,
+export const rnnRelu: Cell = {
+  gates: 1,
+  states: 1,
+  kept: 0,
+  parts: 1,
+  inputParts: [0],
+  recurrentParts: [0],
   name: 'rnnRelu',
   forward: (m, { x, q, bias }) => ({
     kept: [],
@@ -103,7 +111,7 @@ const rnnRelu: Cell = {
  * Cho et al. 2014, with the reset gate applied after the product, as in PyTorch:
  * r = sigmoid(x0 + q0 + b0), z = sigmoid(x1 + q1 + b1), p = q2 + b3, n = tanh(x2 + b2 + r p), h' = (1 - z) n + z h.
  */
-const gru: Cell = {
+export const gru: Cell = {
   name: 'gru',
   gates: 3,
   states: 1,
@@ -136,7 +144,7 @@ const gru: Cell = {
  * Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000: i, f, o = sigmoid(x + q + b),
  * g = tanh(x2 + q2 + b2), in the order i, f, g, o; c' = f c + i g, h' = o tanh(c').
  */
-const lstm: Cell = {
+export const lstm: Cell = {
   name: 'lstm',
   gates: 4,
   states: 2,

@@ -3,6 +3,22 @@
 // Builds take turns in a run, and the best of many runs counts: other processes share the machine. Where they take much
 // of it, long runs are never undisturbed: --batch 2 makes them short.
 // The last column is this moment's limit: multiply-adds on registers alone, in the instructions of the best build.
+//
+// GFLOPS at a limit of 63 to 70, one thread (Node 24 plain / relaxed; forward, input, filter), batches of 2 to 8:
+//   LeNet 2     59 57 57 / 64 61 62     LeNet 3     61 59 57 / 66 64 64     LeNet 1 (3 x 3, 1 to 16)  31 9 34 / 35 9 35
+//   AlexNet 2   61 56 60 / 65 63 64     AlexNet 3   -  57 59 / 63 63 64     AlexNet 4   58 59 60 / 62 63 65
+//   AlexNet 5   59 60 60 / 63 63 64     (-: no run was undisturbed)
+//   What did not win:
+//   - BLOCK_K 256 or 512, BLOCK_A 32768 or 131072: AlexNet 5 the same within 1 %.
+//   - tiles that keep to one image (5 + 5 + 4 positions of 14): LeNet 2 forward 60, input 57; across images 64 and 61.
+//     For sums of less than 64 products the copies that this takes cost more.
+//   - tiles of a filter gradient that keep to one column of the filter (6 + 5 + 5 of 16 channels): LeNet 2 61, LeNet 3 63;
+//     across columns 65 and 66. A panel for each column of the filter then also takes kw times the memory.
+//   - a copy of dy in panels where few rows read it: LeNet 1 filter 33; read where it lies 37.
+//   - addresses in a list for single floats (images of one channel) and no short cut for floats in a row: LeNet 1 forward 30.
+//   - depthwise as a product for each group: 2; vectors of channels 22 to 27. With two filters for each channel one lane at
+//     a time: forward 2, input 4; four lanes 6 and 17.
+//   What is slow: one to three columns, as in the gradient for a first layer's input (9): vectors of 4 are mostly padding.
 import { readFileSync } from 'node:fs';
 import asc from 'assemblyscript/dist/asc.js';
 
@@ -86,7 +102,7 @@ const peak = await peakKernel();
 const ops = {
   forward: ['conv2d', 'xwy', 'c f kh kw g'],
   input: ['conv2dInput', 'ywx', 'c f kh kw g'],
-  filter: ['conv2dFilter', 'xyw', 'n oh ow f kh kw sh dh g'],
+  filter: ['conv2dFilter', 'xyw', 'n oh ow f kh sh dh g'],
 };
 
 const align = (n) => (n + 63) & ~63;

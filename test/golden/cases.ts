@@ -143,6 +143,39 @@ const made: readonly Made[] = [
     f: (a, b) => ops.matmul(a, b),
   },
   { name: 'linear', inputs: [[4, 3], [3, 5], [5]], f: (x, w, b) => ops.add(ops.matmul(x!, w!), b!) },
+  {
+    name: 'conv2d same',
+    inputs: [
+      [2, 5, 6, 3],
+      [2, 4, 3, 4],
+    ],
+    f: (x, w) => ops.conv2d(x!, w!, { padding: 'same' }),
+  },
+  {
+    name: 'conv1d',
+    inputs: [
+      [2, 7, 3],
+      [3, 3, 4],
+    ],
+    f: (x, w) => ops.conv1d(x!, w!, { stride: 2, padding: 1 }),
+  },
+  {
+    name: 'convTranspose2d',
+    inputs: [
+      [2, 3, 4, 4],
+      [3, 2, 3, 4],
+    ],
+    f: (x, w) =>
+      ops.convTranspose2d(x!, w!, { stride: [2, 3], padding: [1, 0], outputPadding: [1, 2], groups: 2 }),
+  },
+  {
+    name: 'convTranspose1d',
+    inputs: [
+      [2, 5, 3],
+      [4, 2, 3],
+    ],
+    f: (x, w) => ops.convTranspose1d(x!, w!, { stride: 3, padding: 1, dilation: 2, outputPadding: 1 }),
+  },
   { name: 'oneHot', inputs: [[6, 4]], labels: 4, f: (x, y) => ops.mul(x!, ops.oneHot(y!, 4, x!.dtype)) },
   { name: 'gather rows', inputs: [[4, 3]], labels: 4, f: (x, y) => ops.gather(x!, y!) },
   { name: 'crossEntropy', inputs: [[6, 4]], labels: 4, f: loss.crossEntropy() },

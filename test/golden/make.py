@@ -59,11 +59,19 @@ def scatter_add(x, indices, axis, size):
     return torch.zeros(shape, dtype=x.dtype).index_add(axis, indices, x)
 
 
+def channels_first(x):
+    """Channels from the last axis to PyTorch's place."""
+    return x.movedim(-1, 1)
+
+
+def last(y):
+    return y.movedim(1, -1)
+
+
 def conv2d(x, w, strides, pads, dilations, groups):
     top, bottom, left, right = pads
-    x = F.pad(x.permute(0, 3, 1, 2), (left, right, top, bottom))
-    y = F.conv2d(x, w.permute(3, 2, 0, 1), stride=strides, dilation=dilations, groups=groups)
-    return y.permute(0, 2, 3, 1)
+    x = F.pad(channels_first(x), (left, right, top, bottom))
+    return last(F.conv2d(x, w.permute(3, 2, 0, 1), stride=strides, dilation=dilations, groups=groups))
 
 
 def conv2d_input(dy, w, size, **options):
@@ -328,6 +336,12 @@ OPS = {
     'slice by 2 from the end': lambda x: x[:, -3::2, :-1],
     'matmul vector': torch.matmul, 'matmul dot': torch.matmul, 'matmul batches': torch.matmul,
     'linear': lambda x, w, b: F.linear(x, w.T, b),
+    'conv2d same': lambda x, w: last(F.conv2d(channels_first(x), w.permute(3, 2, 0, 1), padding='same')),
+    'conv1d': lambda x, w: last(F.conv1d(channels_first(x), w.permute(2, 1, 0), stride=2, padding=1)),
+    'convTranspose2d': lambda x, w: last(F.conv_transpose2d(
+        channels_first(x), w.permute(3, 2, 0, 1), stride=(2, 3), padding=(1, 0), output_padding=(1, 2), groups=2)),
+    'convTranspose1d': lambda x, w: last(F.conv_transpose1d(
+        channels_first(x), w.permute(2, 1, 0), stride=3, padding=1, dilation=2, output_padding=1)),
     'oneHot': lambda x, y: x * F.one_hot(y.long(), 4),
     'gather rows': lambda x, y: x[y.long()],
     'batchNorm': first(lambda x, w, b: F.batch_norm(x, None, None, w, b, training=True)),
@@ -470,6 +484,7 @@ def groups(params):
     params[0]['weight_decay'] = 0.05
     params[1].update(lr=0.03, weight_decay=0.2)
     return params
+
 
 OPTIMIZERS = {
     'sgd': lambda p: torch.optim.SGD(p(0), lr=0.1),

@@ -298,6 +298,11 @@ const byName: Record<string, Sample[]> = {
   })),
 };
 
+/** Their second derivatives are compositions of hundreds of ops, which have kernels of their own: samples are enough. */
+export const composedTwice = new Set(
+  Object.values(cells).flatMap(({ name }) => [`${name}Sequence`, `${name}Gradient`]),
+);
+
 /** Recurrent networks: steps, batch, units around the tiles of 5 or 6 rows and 8 units; lengths, both directions. */
 for (const cell of Object.values(cells)) {
   const forward = { initial: false, reverse: false };

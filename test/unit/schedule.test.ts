@@ -291,6 +291,21 @@ test('fuse: two chains that would wait for one another stay apart', () => {
   assert.is(plan.groups.length, 3);
 });
 
+test('fuse: two chains that would each have to wait for the other stay apart', () => {
+  // first: a4 and c4 with their sum, second: b5 and d5 with theirs; a goes into b, and d into c.
+  const a = ops.neg(input([4]));
+  const b = ops.exp(ops.pad(a, [[0, 1]]));
+  const d = ops.neg(input([5], 1));
+  const c = ops.exp(ops.slice(d, [0], [4]));
+  const outputs = [ops.add(a, c), ops.add(b, d)];
+  const plan = makePlan(
+    { outputs, assignments: new Map() },
+    { backends: [cpu], share: false, keepFeeds: true },
+  );
+  assert.equal(replay(plan, true), []);
+  assert.ok(plan.groups.some((g) => membersOf(g).length === 3));
+});
+
 // order --------------------------------------------------------------------------------------------------------------
 
 const steps = (f: () => readonly Tensor[]): Plan => {
