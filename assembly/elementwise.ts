@@ -168,16 +168,12 @@ export function exp_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void 
 export function log_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unaryLong<f32>(Op.log, dst, a, n); }
 export function tanh_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unaryLong<f32>(Op.tanh, dst, a, n); }
 export function sigmoid_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unaryLong<f32>(Op.sigmoid, dst, a, n); }
-export function sin_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unaryLong<f32>(Op.sin, dst, a, n); }
-export function cos_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unaryLong<f32>(Op.cos, dst, a, n); }
-export function erf_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unaryLong<f32>(Op.erf, dst, a, n); }
 export function add_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binary<f32>(Op.add, dst, a, b, n); }
 export function sub_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binary<f32>(Op.sub, dst, a, b, n); }
 export function mul_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binary<f32>(Op.mul, dst, a, b, n); }
 export function div_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binary<f32>(Op.div, dst, a, b, n); }
 export function maximum_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binary<f32>(Op.maximum, dst, a, b, n); }
 export function minimum_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binary<f32>(Op.minimum, dst, a, b, n); }
-export function pow_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binaryLong<f32>(Op.pow, dst, a, b, n * sizeof<f32>()); }
 export function equal_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { compare<f32>(Op.equal, dst, a, b, n); }
 export function less_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { compare<f32>(Op.less, dst, a, b, n); }
 export function lessEqual_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { compare<f32>(Op.lessEqual, dst, a, b, n); }

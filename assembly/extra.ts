@@ -1,6 +1,7 @@
 // Kernels that a multilayer perceptron does not need, one file per family: a module of its own, which is loaded when an
 // op asks for one of them. It shares memory and function table with the module of index.ts.
 export * from './f64';
+export * from './rare';
 export { matmul_f64 } from './gemm-f64';
 export * from './conv';
 export * from './conv-plain';

@@ -76,5 +76,3 @@ export function scatterAdd<T>(args: usize, thread: i32, threads: i32): void {
   }
 }
 
-export function scatterAddRows_f32(args: usize, thread: i32, threads: i32): void { scatterAdd<f32>(args, thread, threads); }
-export function scatterAddRows_i32(args: usize, thread: i32, threads: i32): void { scatterAdd<i32>(args, thread, threads); }

@@ -6,8 +6,16 @@ import { bench } from './cli/bench.js';
 import { doctor } from './cli/doctor.js';
 import { failed } from './cli/errors.js';
 import { explain } from './cli/explain.js';
-import { activationNames, dataHelp, initNames, lossNames, optimizerNames } from './cli/model.js';
+import {
+  activationNames,
+  dataHelp,
+  initNames,
+  lossNames,
+  optimizerNames,
+  scheduleNames,
+} from './cli/model.js';
 import { layerSizes, number, option, wholeNumber } from './cli/options.js';
+import { reproduce } from './cli/reproduce.js';
 import { train } from './cli/train.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -64,15 +72,42 @@ const withModel = (command: Command): Command =>
     .addOption(
       option(
         '--lr <number>',
-        'learning rate (default: 0.5 for sgd, 0.001 for the others)',
+        'learning rate (default: 0.5 for sgd, 0.001 for adam, what is usual for each of the others)',
         number({ above: 0 }),
       ),
     )
-    .addOption(option('--momentum <number>', 'of sgd (default: 0)', number({ from: 0, below: 1 })))
+    .addOption(
+      option('--momentum <number>', 'of sgd and rmsProp (default: 0)', number({ from: 0, below: 1 })),
+    )
+    .addOption(option('--nesterov', 'let momentum look ahead'))
+    .addOption(
+      option('--schedule <name>', 'how the learning rate changes').choices(scheduleNames).default('constant'),
+    )
+    .addOption(
+      option(
+        '--warm-up <epochs>',
+        'raise the learning rate from 0 in so many epochs (default: 0)',
+        number({ from: 0 }),
+      ),
+    )
+    .addOption(
+      option(
+        '--patience <epochs>',
+        'stop when validation accuracy has not risen for so long; keeps the best weights (default: train to the end)',
+        wholeNumber(1),
+      ),
+    )
     .addOption(
       option(
         '--lambda <number>',
         'L2: adds lambda/2n times the sum of all squared weights to the loss, n the number of training examples (default: 0)',
+        number({ from: 0 }),
+      ),
+    )
+    .addOption(
+      option(
+        '--lambda1 <number>',
+        "L1: adds lambda1/n times the sum of all weights' sizes to the loss (default: 0)",
         number({ from: 0 }),
       ),
     )
@@ -102,6 +137,7 @@ withEngine(
       'everygrad train --hidden 100,100 --activation relu --optimizer adam',
       'everygrad train --loss quadratic --lr 3 --epochs 5',
       'everygrad train --data https://example.org/mnist/ --lambda 5 --out mnist.safetensors',
+      'everygrad train --momentum 0.9 --nesterov --lr 0.1 --schedule cosine --patience 5',
       'everygrad train --device webgpu --batch 128 --json',
     ),
   )
@@ -126,6 +162,31 @@ withEngine(
     ),
   )
   .action(explain);
+
+withEngine(
+  program
+    .command('reproduce')
+    .description('train published results anew and print both side by side; without a row, list them')
+    .argument('[rows...]', 'rows of the table, or all')
+    .addOption(option('--data <source>', 'folder or address of the four IDX files of MNIST').default('mnist'))
+    .addOption(option('--seeds <number>', 'train with the seeds 1 to this', wholeNumber(1)).default(3))
+    .addOption(
+      option(
+        '--cache <folder>',
+        'where results are kept, so that an interrupted run goes on (default: the cache)',
+      ),
+    )
+    .addOption(option('--json', 'print one JSON object a line')),
+)
+  .addHelpText(
+    'after',
+    examples(
+      'everygrad reproduce',
+      'everygrad reproduce mnist-100-l2 --data ./mnist',
+      'everygrad reproduce all --data ./mnist --seeds 5 --json',
+    ),
+  )
+  .action(reproduce);
 
 program
   .command('doctor')

@@ -6,15 +6,18 @@ import { StateError } from './errors.js';
 import type { Module } from './nn/module.js';
 import { onHostMessage, type Post } from './platform.js';
 import { tensor } from './tensor.js';
+import type { EarlyStoppingOptions } from './train/early-stopping.js';
 import { weightsFromBytes, weightsToBytes } from './train/files.js';
 import { evaluate, type FitResult, fit, predict } from './train/fit.js';
 import {
   buildLoss,
   buildModel,
   buildOptimizer,
+  buildSchedule,
   type LossSpec,
   type ModelSpec,
   type OptimizerSpec,
+  type ScheduleSpec,
 } from './train/spec.js';
 import type { Totals } from './train/step.js';
 import { keepErrors } from './worker-errors.js';
@@ -22,9 +25,10 @@ import { keepErrors } from './worker-errors.js';
 /** A data set as plain data; its arrays can be transferred. */
 export type LabData = ArrayDatasetOptions;
 
-export interface LabFitOptions {
+export interface LabFitOptions extends EarlyStoppingOptions {
   loss: LossSpec;
   optimizer: OptimizerSpec;
+  schedule?: ScheduleSpec;
   batchSize?: number;
   epochs?: number;
   seed?: number;
@@ -67,7 +71,7 @@ export class Lab {
   async fit(
     id: number,
     data: LabData,
-    { loss, optimizer, validation, ...options }: LabFitOptions,
+    { loss, optimizer, schedule, validation, ...options }: LabFitOptions,
   ): Promise<FitResult> {
     const model = this.#model(id);
     const stop = new AbortController();
@@ -79,6 +83,7 @@ export class Lab {
         ...(validation ? { validation: new ArrayDataset(validation) } : {}),
         loss: buildLoss(loss),
         optimizer: rule,
+        ...(schedule ? { schedule: buildSchedule(schedule) } : {}),
         signal: stop.signal,
         onProgress: (report) => post({ event: 'progress', model: id, report }),
         onEpoch: (report) => post({ event: 'epoch', model: id, report }),

@@ -7,7 +7,7 @@ import type { EpochReport, ProgressReport } from './train/fit.js';
 import { keepErrors } from './worker-errors.js';
 import type { Lab } from './worker-thread.js';
 
-export type { LossSpec, ModelSpec, OptimizerSpec } from './train/spec.js';
+export type { LossSpec, ModelSpec, OptimizerSpec, ScheduleSpec } from './train/spec.js';
 export type { LabData, LabFitOptions } from './worker-thread.js';
 
 /** What the worker tells between question and answer. */

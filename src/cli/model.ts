@@ -1,5 +1,5 @@
 // What the options of `train` mean: data, model, loss and optimizer from their names.
-import { data, loss, nn, OptionError, optim, type Tensor } from '../index.js';
+import { data, loss, nn, OptionError, optim, schedules, type Tensor } from '../index.js';
 
 export interface TrainOptions {
   data: string;
@@ -7,10 +7,15 @@ export interface TrainOptions {
   hidden: number[];
   activation: keyof typeof activations;
   loss: keyof typeof losses;
-  optimizer: 'sgd' | 'adam' | 'adamW';
+  optimizer: keyof typeof optimizers;
   lr?: number;
   momentum?: number;
+  nesterov?: boolean;
   lambda?: number;
+  lambda1?: number;
+  schedule: keyof typeof scheduleMakers;
+  warmUp?: number;
+  patience?: number;
   dropout: number;
   init: keyof typeof inits;
   batch: number;
@@ -25,9 +30,28 @@ export interface TrainOptions {
 }
 
 const { relu, sigmoid, tanh, leakyRelu, elu, gelu, silu, softplus, identity } = nn;
-const activations = { relu, sigmoid, tanh, leakyRelu, elu, gelu, silu, softplus, identity };
+const { absolute, cosine, hardTanh, hardSigmoid, hardSwish, mish, selu, prelu } = nn;
+const activations = {
+  ...{ relu, sigmoid, tanh, leakyRelu, elu, gelu, silu, softplus, identity },
+  ...{ absolute, cosine, hardTanh, hardSigmoid, hardSwish, mish, selu, prelu },
+};
 const { crossEntropy, binaryCrossEntropy, quadratic, meanSquaredError } = loss;
-const losses = { crossEntropy, binaryCrossEntropy, quadratic, meanSquaredError };
+const { l1, huber, multiClassHinge, perceptron } = loss;
+const losses = {
+  ...{ crossEntropy, binaryCrossEntropy, quadratic, meanSquaredError },
+  ...{ l1, huber, multiClassHinge, perceptron },
+};
+/** Each with the learning rate that it has where none is given. */
+const optimizers = {
+  sgd: 0.5,
+  ...{ adam: 0.001, adamW: 0.001, amsGrad: 0.001, lamb: 0.001 },
+  ...{ adagrad: 0.01, rmsProp: 0.01, adadelta: 1, lion: 0.0001 },
+};
+const { cosine: cosineSchedule, oneCycle, reduceOnPlateau, halveOnPlateau } = schedules;
+const scheduleMakers = {
+  constant: (): schedules.Schedule => ({ factor: () => 1 }),
+  ...{ cosine: cosineSchedule, oneCycle, reduceOnPlateau, halveOnPlateau },
+};
 const { fanInUniform, fanInNormal, xavierUniform, xavierNormal, heUniform, heNormal } = nn.init;
 const inits = {
   default: fanInUniform,
@@ -37,12 +61,15 @@ const inits = {
   xavierNormal,
   heUniform,
   heNormal,
+  normal: nn.init.normal(),
+  orthogonal: nn.init.orthogonal(),
 };
 
 export const activationNames = Object.keys(activations);
 export const lossNames = Object.keys(losses);
 export const initNames = Object.keys(inits);
-export const optimizerNames: readonly TrainOptions['optimizer'][] = ['sgd', 'adam', 'adamW'];
+export const optimizerNames = Object.keys(optimizers);
+export const scheduleNames = Object.keys(scheduleMakers);
 export const dataHelp =
   'digits (drawn by everygrad), mnist, or the folder or address of four IDX files in the form of MNIST';
 
@@ -55,7 +82,7 @@ export interface Sets {
 }
 
 /** Refuses what does not go together, before anything is loaded. */
-export function checkOptions({ model, optimizer, momentum }: TrainOptions): void {
+export function checkOptions({ model, optimizer, momentum, nesterov }: TrainOptions): void {
   if (model === 'lenet') {
     throw new OptionError({
       where: '--model lenet',
@@ -63,11 +90,18 @@ export function checkOptions({ model, optimizer, momentum }: TrainOptions): void
       hint: 'use --model mlp',
     });
   }
-  if (optimizer !== 'sgd' && momentum !== undefined) {
+  if (!['sgd', 'rmsProp'].includes(optimizer) && momentum !== undefined) {
     throw new OptionError({
       where: '--momentum',
       problem: `${optimizer} has no momentum to choose`,
-      hint: 'leave it out, or use --optimizer sgd',
+      hint: 'leave it out, or use --optimizer sgd or rmsProp',
+    });
+  }
+  if (nesterov && (optimizer !== 'sgd' || !momentum)) {
+    throw new OptionError({
+      where: '--nesterov',
+      problem: optimizer === 'sgd' ? 'there is no momentum' : `${optimizer} cannot look ahead`,
+      hint: 'use it with --optimizer sgd and a --momentum above 0',
     });
   }
 }
@@ -76,7 +110,7 @@ export function checkOptions({ model, optimizer, momentum }: TrainOptions): void
 const digitCounts = { train: 10_000, validation: 1_000 };
 
 /** The address of `mnist`, which is not shipped. */
-function mnistSource(): string {
+export function mnistSource(): string {
   const source = process.env.EVERYGRAD_MNIST;
   if (source) return source;
   throw new OptionError({
@@ -124,23 +158,37 @@ export function makeModel(options: TrainOptions, sets: Sets): nn.Sequential {
 
 export const makeLoss = (options: TrainOptions): loss.Loss => losses[options.loss]();
 
-export const learningRate = ({ lr, optimizer }: TrainOptions): number =>
-  lr ?? (optimizer === 'sgd' ? 0.5 : 0.001);
+export const learningRate = ({ lr, optimizer }: TrainOptions): number => lr ?? optimizers[optimizer];
 
-/** lambda/2n times the sum of squared weights is what an optimizer calls a weight decay of lambda/n. */
+/**
+ * lambda/2n times the sum of squared weights is what an optimizer calls a weight decay of lambda/n; lambda1/n times the sum of
+ * their sizes is an l1 of lambda1/n.
+ */
 export function makeOptimizer(options: TrainOptions, trainSize: number): optim.Optimizer {
-  const { optimizer, momentum, lambda } = options;
+  const { optimizer, momentum = 0, nesterov = false, lambda, lambda1 } = options;
   const common = {
     lr: learningRate(options),
     ...(lambda === undefined ? {} : { weightDecay: lambda / trainSize }),
+    ...(lambda1 === undefined ? {} : { l1: lambda1 / trainSize }),
   };
-  if (optimizer === 'sgd') return optim.sgd({ ...common, momentum: momentum ?? 0 });
-  return optimizer === 'adam' ? optim.adam(common) : optim.adamW(common);
+  if (optimizer === 'sgd') return optim.sgd({ ...common, momentum, nesterov });
+  if (optimizer === 'rmsProp') return optim.rmsProp({ ...common, momentum });
+  return optim[optimizer](common);
 }
+
+/** How the learning rate changes; undefined where it does not. */
+export function makeSchedule({ schedule, warmUp }: TrainOptions): schedules.Schedule | undefined {
+  if (warmUp) return schedules.warmUp({ epochs: warmUp }, scheduleMakers[schedule]());
+  return schedule === 'constant' ? undefined : scheduleMakers[schedule]();
+}
+
+/** What ends a training before its last epoch: with `--patience`, that validation accuracy no longer rises. */
+export const earlyStopping = ({ patience }: TrainOptions) =>
+  patience === undefined ? {} : { patience, monitor: 'validationAccuracy' as const, restoreBest: true };
 
 /** How sure each output is, from 0 to 1, where the loss makes it a probability. */
 export function confidences({ loss: name }: TrainOptions, outputs: Tensor): Tensor | null {
-  if (name === 'meanSquaredError') return null;
   if (name === 'crossEntropy') return outputs.softmax();
-  return name === 'binaryCrossEntropy' ? outputs.sigmoid() : outputs;
+  if (name === 'binaryCrossEntropy') return outputs.sigmoid();
+  return name === 'quadratic' ? outputs : null;
 }

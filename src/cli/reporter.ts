@@ -49,7 +49,11 @@ export const jsonReporter = (options: TrainOptions): Reporter => ({
   start({ sets, sizes, ...rest }) {
     const { model, hidden, activation, loss, optimizer, lambda, dropout, init, batch, epochs, seed } =
       options;
-    const how = { loss, optimizer, lr: learningRate(options), lambda: lambda ?? 0, dropout };
+    const { momentum = 0, nesterov = false, lambda1 = 0, schedule, warmUp = 0, patience = null } = options;
+    const how = {
+      ...{ loss, optimizer, lr: learningRate(options), momentum, nesterov, schedule, warmUp, patience },
+      ...{ lambda: lambda ?? 0, lambda1, dropout },
+    };
     const counts = {
       train: sets.train.length,
       validation: sets.validation.length,

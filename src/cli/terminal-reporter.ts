@@ -74,8 +74,12 @@ export class TerminalReporter implements Reporter {
     const { sets, sizes, parameters, backends, whyNoGpu } = start;
     const counts = `${grouped(sets.train.length)} to train, ${grouped(sets.validation.length)} to validate, ${grouped(sets.test.length)} to test`;
     const extras = [
-      options.momentum ? `momentum ${options.momentum}` : [],
+      options.momentum ? `${options.nesterov ? 'Nesterov ' : ''}momentum ${options.momentum}` : [],
+      options.schedule === 'constant' ? [] : `schedule ${options.schedule}`,
+      options.warmUp ? `warm-up ${options.warmUp}` : [],
+      options.patience ? `patience ${options.patience}` : [],
       options.lambda ? `lambda ${options.lambda}` : [],
+      options.lambda1 ? `lambda1 ${options.lambda1}` : [],
       options.dropout ? `dropout ${options.dropout}` : [],
     ].flat();
     const settings = [

@@ -17,10 +17,12 @@ import {
 import { interruptedCode } from './errors.js';
 import {
   checkOptions,
+  earlyStopping,
   loadData,
   makeLoss,
   makeModel,
   makeOptimizer,
+  makeSchedule,
   sizesOf,
   type TrainOptions,
 } from './model.js';
@@ -62,6 +64,7 @@ async function run(options: TrainOptions, reporter: Reporter, signal: AbortSigna
   const model = makeModel(options, sets);
   const optimizer = makeOptimizer(options, sets.train.length);
   const loss = makeLoss(options);
+  const schedule = makeSchedule(options);
   reporter.start({
     sets,
     sizes: sizesOf(options, sets),
@@ -73,6 +76,8 @@ async function run(options: TrainOptions, reporter: Reporter, signal: AbortSigna
   let finished = 0;
   const result = await fit(model, sets.train, {
     ...{ loss, optimizer, batchSize, epochs, seed, signal },
+    ...earlyStopping(options),
+    ...(schedule ? { schedule } : {}),
     validation: sets.validation,
     onProgress: (report) => reporter.progress(report),
     onEpoch(report) {

@@ -4,8 +4,9 @@ import { OptionError, ShapeError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import { type AttentionOptions, attentionWeights } from '../ops/attention.js';
 import * as ops from '../ops/index.js';
+import { checkUnits } from './check.js';
 import { xavierUniform, zeros } from './init.js';
-import { checkUnits, dropout, Linear } from './layers.js';
+import { dropout, Linear } from './layers.js';
 import { type Context, Module, Parameter } from './module.js';
 
 export interface MultiHeadAttentionOptions {

@@ -2,8 +2,8 @@
 import { OptionError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import * as ops from '../ops/index.js';
+import { checkUnits } from './check.js';
 import { type Initializer, normal } from './init.js';
-import { checkUnits } from './layers.js';
 import { Module, Parameter } from './module.js';
 
 export interface EmbeddingOptions {

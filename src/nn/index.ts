@@ -1,4 +1,5 @@
 // Layers and models.
+export * from './activations.js';
 export * from './attention.js';
 export * from './conv.js';
 export * from './dropout.js';

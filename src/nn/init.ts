@@ -61,3 +61,5 @@ export const heUniform: Initializer = (shape, fans, random) => {
   const bound = Math.sqrt(6 / Math.max(1, fans.fanIn));
   return uniform(-bound, bound)(shape, fans, random);
 };
+
+export { fromFile, orthogonal, truncatedNormal } from './init-more.js';

@@ -1,21 +1,10 @@
 // Layers: linear, activations, dropout, flatten, and models made of layers in a row.
-import { showShape } from '../dtype.js';
-import { OptionError, ShapeError } from '../errors.js';
+import { OptionError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import * as ops from '../ops/index.js';
+import { checkInputs, checkUnits } from './check.js';
 import { fanInUniform, type Initializer } from './init.js';
 import { type Context, Module, Parameter } from './module.js';
-
-/** A whole number of units >= 1. */
-export function checkUnits(where: string, name: string, value: number): void {
-  if (Number.isInteger(value) && value >= 1) return;
-  throw new OptionError({
-    where,
-    problem: `${name} is ${value}`,
-    hint: 'a whole number >= 1',
-    values: { [name]: value },
-  });
-}
 
 export interface LinearOptions {
   /** Whether there is a bias; yes where not said. */
@@ -47,14 +36,7 @@ export class Linear extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    if (x.shape.at(-1) !== this.inputs) {
-      throw new ShapeError({
-        where: 'linear',
-        problem: `input is ${showShape(x.shape)}, the layer takes ${this.inputs} values: ${x.shape.at(-1)} != ${this.inputs}`,
-        hint: 'the last axis must be the number of inputs; put nn.flatten() before it for images',
-        values: { input: x.shape, inputs: this.inputs },
-      });
-    }
+    checkInputs('linear', x, this.inputs);
     const y = ops.matmul(x, this.weight);
     return this.bias ? ops.add(y, this.bias) : y;
   }

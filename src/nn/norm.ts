@@ -4,8 +4,9 @@ import { OptionError, ShapeError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import * as ops from '../ops/index.js';
 import { checkEps } from '../ops/norm.js';
+import { checkUnits } from './check.js';
 import { constant } from './init.js';
-import { checkUnits, type Lambda, lambda } from './layers.js';
+import { type Lambda, lambda } from './layers.js';
 import { Buffer, type Context, Module, Parameter } from './module.js';
 
 export interface NormLayerOptions {

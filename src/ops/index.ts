@@ -24,6 +24,7 @@ import * as scans from './scan.js';
 import * as softmaxes from './softmax.js';
 import * as sorts from './sort.js';
 
+export * from './activations.js';
 export * from './along.js';
 export * from './arithmetic.js';
 export * from './attention.js';

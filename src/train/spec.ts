@@ -1,6 +1,7 @@
 // Models, losses and optimizers as plain data, for what crosses a thread, a file or a command line.
 import { OptionError } from '../errors.js';
 import * as losses from '../loss/index.js';
+import * as units from '../nn/activations.js';
 import { multiHeadAttention } from '../nn/attention.js';
 import * as convolutions from '../nn/conv.js';
 import { dropout2d } from '../nn/dropout.js';
@@ -10,8 +11,10 @@ import type { Module } from '../nn/module.js';
 import * as norms from '../nn/norm.js';
 import * as pools from '../nn/pool.js';
 import * as recurrent from '../nn/recurrent.js';
+import * as regularizers from '../nn/regularizers.js';
 import { pad, reshape, upsample } from '../nn/shape-layers.js';
 import * as optimizers from '../optim/index.js';
+import * as schedules from '../optim/schedules.js';
 
 const layerMakers = {
   linear: layers.linear,
@@ -31,6 +34,20 @@ const layerMakers = {
   logSoftmax: layers.logSoftmax,
   flatten: layers.flatten,
   dropout: layers.dropout,
+  absolute: units.absolute,
+  cosine: units.cosine,
+  hardTanh: units.hardTanh,
+  hardSigmoid: units.hardSigmoid,
+  hardSwish: units.hardSwish,
+  mish: units.mish,
+  selu: units.selu,
+  prelu: units.prelu,
+  softmaxWithTemperature: units.softmaxWithTemperature,
+  maxout: units.maxout,
+  rbf: units.rbf,
+  lowRankLinear: units.lowRankLinear,
+  gaussianNoise: regularizers.gaussianNoise,
+  activityRegularizer: regularizers.activityRegularizer,
   dropout2d,
   embedding,
   multiHeadAttention,
@@ -59,8 +76,36 @@ const lossMakers = {
   binaryCrossEntropy: losses.binaryCrossEntropy,
   quadratic: losses.quadratic,
   meanSquaredError: losses.meanSquaredError,
+  nll: losses.nll,
+  l1: losses.l1,
+  huber: losses.huber,
+  gaussianNll: losses.gaussianNll,
+  perceptron: losses.perceptron,
+  hinge: losses.hinge,
+  multiClassHinge: losses.multiClassHinge,
+  klDivergence: losses.klDivergence,
 };
-const optimizerMakers = { sgd: optimizers.sgd, adam: optimizers.adam, adamW: optimizers.adamW };
+const optimizerMakers = {
+  sgd: optimizers.sgd,
+  adam: optimizers.adam,
+  adamW: optimizers.adamW,
+  amsGrad: optimizers.amsGrad,
+  adagrad: optimizers.adagrad,
+  rmsProp: optimizers.rmsProp,
+  adadelta: optimizers.adadelta,
+  lamb: optimizers.lamb,
+  lion: optimizers.lion,
+};
+const scheduleMakers = {
+  step: schedules.step,
+  multiStep: schedules.multiStep,
+  exponential: schedules.exponential,
+  cosine: schedules.cosine,
+  cosineRestarts: schedules.cosineRestarts,
+  oneCycle: schedules.oneCycle,
+  reduceOnPlateau: schedules.reduceOnPlateau,
+  halveOnPlateau: schedules.halveOnPlateau,
+};
 
 /** The name of a maker and the arguments that it is called with, as in `['linear', 784, 100]`. */
 type Spec<Makers> = {
@@ -71,6 +116,7 @@ type Spec<Makers> = {
 export type ModelSpec = readonly Spec<typeof layerMakers>[];
 export type LossSpec = Spec<typeof lossMakers>;
 export type OptimizerSpec = Spec<typeof optimizerMakers>;
+export type ScheduleSpec = Spec<typeof scheduleMakers>;
 
 export const layerNames = Object.keys(layerMakers);
 export const lossNames = Object.keys(lossMakers);
@@ -97,3 +143,5 @@ export const buildModel = (spec: ModelSpec): Module =>
 export const buildLoss = (spec: LossSpec): losses.Loss => make<losses.Loss>('loss', lossMakers, spec);
 export const buildOptimizer = (spec: OptimizerSpec): optimizers.Optimizer =>
   make<optimizers.Optimizer>('optimizer', optimizerMakers, spec);
+export const buildSchedule = (spec: ScheduleSpec): schedules.Schedule =>
+  make<schedules.Schedule>('schedule', scheduleMakers, spec);

@@ -14,6 +14,7 @@ const promised = [
   '14 [ 1, 2, 3 ]',
   '[ 6, 0, 0 ]',
   '2 [ 1, 2 ]',
+  "[ '1.00', '1.00' ] true",
   '[ 2, 5, 16 ] [ 4, 2, 8 ]',
   '203560 51408',
   'true [matmul] inner dimensions differ',

@@ -384,6 +384,12 @@ OPS = {
     'leakyRelu': lambda x: F.leaky_relu(x, 0.1),
     'elu': lambda x: F.elu(x, 1.5),
     'gelu': F.gelu, 'silu': F.silu, 'hardTanh': F.hardtanh, 'mish': F.mish,
+    'selu': F.selu, # PyTorch's own gradient of hardsigmoid has 1/6 as a float32.
+    'hardSigmoid': lambda x: F.relu6(x + 3) / 6, 'hardSwish': F.hardswish,
+    'radialBasis': lambda x, c, p: (-((x[:, None] - c.T) ** 2).sum(-1) * p.exp()).exp(),
+    'prelu': lambda x, a: F.prelu(x.movedim(-1, 1), a).movedim(1, -1),
+    'maxout': lambda x: x.reshape(3, 4, 3).amax(-1),
+    'softmax temperature': lambda x: (x / 2.5).softmax(-1),
     'clamp': lambda x: x.clamp(-0.7, 1.2),
     'pow 2': lambda x: x ** 2, 'pow 3': lambda x: x ** 3, 'pow 0.5': lambda x: x ** 0.5,
     'pow -1': lambda x: x ** -1, 'pow 2.5': lambda x: x ** 2.5, 'pow -2': lambda x: x ** -2,

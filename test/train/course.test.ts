@@ -174,6 +174,23 @@ for (const device of environment.devices) {
     await rejects(run({ monitor: 'validationAccuracy', patience: 3 }), /no validationAccuracy to watch/);
   });
 
+  test('running means come back with the best weights, and after the range test', async () => {
+    const validation = line((x) => -2 * x + 1);
+    const model = nn.sequential(nn.linear(1, 4), nn.batchNorm(4), nn.linear(4, 1));
+    await model.initialize(6);
+    const before = await weightsSha256(model);
+    const options = { loss: squared(), optimizer: optim.sgd({ lr: 0.05 }), batchSize: 4 };
+    await lrRangeTest(model, line(), { ...options, steps: 5 });
+    assert.is(await weightsSha256(model), before);
+    const { epochs, bestEpoch } = await fit(model, line(), {
+      ...options,
+      ...{ epochs: 30, validation, restoreBest: true },
+    });
+    assert.ok(bestEpoch! < 30, `the best epoch is ${bestEpoch}`);
+    const after = await evaluate(model, validation, { loss: squared() });
+    assert.ok(Math.abs(after.loss - epochs[bestEpoch! - 1]!.validationLoss) < 1e-6);
+  });
+
   test('a schedule may end the training', async () => {
     const schedule: schedules.Schedule = { factor: () => 1, afterEpoch: ({ epoch }) => epoch < 2 };
     const options = { loss: squared(), optimizer: optim.sgd({ lr: 0.1 }), epochs: 9, schedule };

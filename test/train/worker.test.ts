@@ -19,9 +19,12 @@ test('trains, evaluates, predicts, saves and loads', async () => {
     const result = await lab.fit(model, plain(digits.train), {
       ...rule,
       epochs: 3,
+      schedule: ['cosine', { least: 0.5 }],
+      monitor: 'validationAccuracy',
       validation: plain(digits.test),
     });
     assert.is(result.epochs.length, 3);
+    assert.ok(result.bestEpoch! >= 1);
     assert.is(events.filter((e) => e.event === 'epoch').length, 3);
     const { accuracy } = await lab.evaluate(model, plain(digits.test));
     assert.is(accuracy, result.epochs[2]!.validationAccuracy);

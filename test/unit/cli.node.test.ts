@@ -22,7 +22,7 @@ test('--version and --help, for each command with examples', async () => {
     version: string;
   };
   assert.equal(await everygrad(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' });
-  for (const args of [[], ['train'], ['explain'], ['doctor'], ['bench']]) {
+  for (const args of [[], ['train'], ['explain'], ['reproduce'], ['doctor'], ['bench']]) {
     const { code, stdout } = await everygrad([...args, '--help']);
     assert.is(code, 0);
     assert.match(stdout, /Usage: everygrad/);
@@ -114,6 +114,37 @@ test('train --out saves weights that load back', async () => {
   assert.is(await weightsSha256(model), done.weightsSha256);
 });
 
+test('train: every loss and optimizer by name; schedules and patience', async () => {
+  for (const loss of ['l1', 'huber', 'multiClassHinge', 'perceptron', 'binaryCrossEntropy']) {
+    const how = ['--loss', loss, '--optimizer', 'adam', '--activation', 'relu'];
+    const done = (await jsonLines(['train', ...small, ...how])).at(-1)!;
+    assert.ok((done.testAccuracy as number) > 0.3, `${loss}: ${done.testAccuracy}`);
+  }
+  for (const name of ['adamW', 'amsGrad', 'adagrad', 'rmsProp', 'adadelta', 'lamb', 'lion']) {
+    const [start, ...rest] = await jsonLines(['train', ...small, '--optimizer', name, '--lambda1', '0.01']);
+    assert.equal([start!.optimizer, start!.lambda1], [name, 0.01]);
+    const [first, second] = rest.map(({ trainLoss }) => trainLoss as number);
+    assert.ok(second! < first!, `${name}: ${second} after ${first}`);
+  }
+  const more = ['--schedule', 'cosine', '--warm-up', '0.5', '--momentum', '0.5', '--nesterov'];
+  const [start] = await jsonLines([
+    'train',
+    ...small,
+    ...more,
+    '--init',
+    'orthogonal',
+    '--activation',
+    'selu',
+  ]);
+  assert.equal([start!.schedule, start!.warmUp, start!.nesterov], ['cosine', 0.5, true]);
+  const patient = ['--patience', '2', '--epochs', '60', '--train-size', '200', ...onWasm];
+  const lines = await jsonLines(['train', ...patient]);
+  const accuracies = lines.filter((l) => l.event === 'epoch').map((l) => l.validationAccuracy as number);
+  const best = accuracies.indexOf(Math.max(...accuracies));
+  assert.is(accuracies.length, Math.min(60, best + 3), 'it ends two epochs after the best one');
+  assert.is(lines.at(-1)!.stopped, true);
+});
+
 test('train without --json: settings, a line for each epoch, accuracy, matrix, misread digits', async () => {
   const { code, stdout } = await everygrad(['train', ...small, '--loss', 'quadratic', '--hidden', '0']);
   assert.is(code, 0);
@@ -146,6 +177,10 @@ test('wrong use ends in one clear message and code 1', async () => {
     [['train', '--threads', '1000'], /\[threads\] 1000 is not a number of threads \(.*1 to 64\)/],
     [['train', '--model', 'lenet'], /\[--model lenet\] not yet/],
     [['train', '--optimizer', 'adam', '--momentum', '0.9'], /\[--momentum\] adam has no momentum/],
+    [['train', '--nesterov'], /\[--nesterov\] there is no momentum/],
+    [['train', '--schedule', 'sometimes'], /Allowed choices are constant, cosine, /],
+    [['train', '--patience', '0'], /--patience.*'0' is invalid/],
+    [['reproduce', 'mnist-31'], /there is no row 'mnist-31' \(one of mnist-30-quadratic, /],
     [['train', '--data', join(folder, 'nowhere')], /nowhere.* there is no train-images-idx3-ubyte/],
     [['train', '--data', 'mnist'], /does not come with MNIST \(pass the folder/],
     [['train', '--out', join(folder, 'no', 'such', 'x')], /the folder cannot be written/],
@@ -187,6 +222,83 @@ test('Ctrl-C stops, tests and saves what was reached', async () => {
   assert.equal([done.event, done.stopped], ['done', true]);
   assert.ok((done.epochs as number) >= 1 && (done.testAccuracy as number) > 0.1);
   assert.ok((await fs.stat(out)).size > 79_510 * 4);
+});
+
+/** A small data set in the form of MNIST: a bright row of pixels tells the class. */
+async function writeImages(place: string): Promise<void> {
+  await fs.mkdir(place, { recursive: true });
+  const word = (n: number): number[] => [n >> 24, (n >> 16) & 255, (n >> 8) & 255, n & 255];
+  for (const [name, count] of [
+    ['train', 300],
+    ['t10k', 100],
+  ] as const) {
+    const images = new Uint8Array(count * 784);
+    for (let i = 0; i < count; i++)
+      images.fill(255 - (i % 7), i * 784 + (i % 10) * 56, i * 784 + (i % 10) * 56 + 56);
+    const labels = Array.from({ length: count }, (_, i) => i % 10);
+    const head = [...word(0x803), ...word(count), ...word(28), ...word(28)];
+    await fs.writeFile(
+      join(place, `${name}-images-idx3-ubyte`),
+      Buffer.concat([Uint8Array.from(head), images]),
+    );
+    await fs.writeFile(
+      join(place, `${name}-labels-idx1-ubyte`),
+      Uint8Array.from([...word(0x801), ...word(count), ...labels]),
+    );
+  }
+}
+
+test('reproduce: lists its rows, trains one with seeds, keeps what is done', async () => {
+  const list = await jsonLines(['reproduce']);
+  assert.equal(list[0], {
+    row: 'mnist-30-quadratic',
+    about: '784-30-10 sigmoid units, quadratic cost',
+    published: 5.53,
+  });
+  const { stdout } = await everygrad(['reproduce']);
+  assert.match(stdout, /\nmnist-100-l2 +2\.56 % /);
+  const place = join(folder, 'images');
+  await writeImages(place);
+  const kept = join(folder, 'kept');
+  const args = ['reproduce', 'mnist-30-crossentropy', '--data', place, '--cache', kept, ...onWasm];
+  const [one] = await jsonLines([...args, '--seeds', '1']);
+  const [row] = await jsonLines([...args, '--seeds', '3']);
+  const { published, testError, reached, seeds } = row as unknown as {
+    published: number;
+    testError: { mean: number; min: number; max: number };
+    reached: boolean;
+    seeds: { testError: number; seconds: number }[];
+  };
+  assert.equal([row!.row, published, reached], ['mnist-30-crossentropy', 4.86, true]);
+  assert.equal(testError, { mean: 0, min: 0, max: 0 });
+  assert.is(seeds.length, 3);
+  // The seconds of the first seed are those of the first run: it was not trained again.
+  assert.equal(seeds[0], (one as unknown as { seeds: unknown[] }).seeds[0]);
+  const again = await everygrad([...args, '--seeds', '3']);
+  assert.match(
+    again.stdout,
+    /seed 3 {2}0\.00 % .*kept\)?\n.*published 4\.86 %, here 0\.00 % \(0\.00 to 0\.00, 3 seeds\).*: reached/,
+  );
+  // Data that is missing is an error before anything is trained.
+  await fs.rm(join(place, 't10k-images-idx3-ubyte'));
+  const gone = await everygrad(args);
+  assert.is(gone.code, 1);
+  assert.match(gone.stderr, /there is no t10k-images-idx3-ubyte/);
+});
+
+test('reproduce: Ctrl-C keeps the seeds that are done', async () => {
+  const place = join(folder, 'images-2');
+  await writeImages(place);
+  const kept = join(folder, 'kept-2');
+  const args = ['reproduce', 'mnist-100-l2', '--data', place, '--cache', kept, '--seeds', '400', ...onWasm];
+  const { code, stderr } = await everygrad(args, {
+    onLine: (line, interrupt) => line.includes('seed 2 ') && interrupt(),
+  });
+  assert.is(code, 130);
+  assert.match(stderr, /goes on where this one was/);
+  const all = JSON.parse(await fs.readFile(join(kept, 'mnist-100-l2.json'), 'utf8')) as object;
+  const [results] = Object.values(all) as Record<string, unknown>[];
+  assert.ok(results![1] && results![2] && !results![400]);
 });
 
 test('bench --json: checked, then timed', async () => {

@@ -1,0 +1,26 @@
+// Checks that layers share.
+import { showShape } from '../dtype.js';
+import { OptionError, ShapeError } from '../errors.js';
+import type { Tensor } from '../graph.js';
+
+/** A whole number of units >= 1. */
+export function checkUnits(where: string, name: string, value: number): void {
+  if (Number.isInteger(value) && value >= 1) return;
+  throw new OptionError({
+    where,
+    problem: `${name} is ${value}`,
+    hint: 'a whole number >= 1',
+    values: { [name]: value },
+  });
+}
+
+/** An input whose last axis has the layer's number of values. */
+export function checkInputs(where: string, x: Tensor, inputs: number): void {
+  if (x.shape.at(-1) === inputs) return;
+  throw new ShapeError({
+    where,
+    problem: `input is ${showShape(x.shape)}, the layer takes ${inputs} values: ${x.shape.at(-1)} != ${inputs}`,
+    hint: 'the last axis must be the number of inputs; put nn.flatten() before it for images',
+    values: { input: x.shape, inputs },
+  });
+}
