@@ -1,6 +1,7 @@
 // Benchmarks by which runtimes and machines are compared. Each is checked against a reference before it is timed.
 import { convBenches } from './bench/conv.js';
 import { gemmBenches } from './bench/gemm.js';
+import { inferenceBenches } from './bench/inference.js';
 import type { Bench, BenchResult } from './bench/rounds.js';
 import { trainingBenches } from './bench/training.js';
 import type { EngineOptions } from './engine.js';
@@ -21,7 +22,7 @@ export interface BenchOptions extends EngineOptions {
   signal?: AbortSignal;
 }
 
-const benches: readonly Bench[] = [...gemmBenches, ...convBenches, ...trainingBenches];
+const benches: readonly Bench[] = [...gemmBenches, ...convBenches, ...trainingBenches, ...inferenceBenches];
 
 export const benchNames: readonly string[] = benches.map(({ name }) => name);
 

@@ -9,10 +9,13 @@ import { explain } from './cli/explain.js';
 import {
   activationNames,
   dataHelp,
+  defaultBatch,
   initNames,
   lossNames,
+  modelNames,
   optimizerNames,
   scheduleNames,
+  type TrainOptions,
 } from './cli/model.js';
 import { layerSizes, number, option, wholeNumber } from './cli/options.js';
 import { reproduce } from './cli/reproduce.js';
@@ -53,11 +56,26 @@ const program = new Command('everygrad')
     ),
   );
 
+type GivenOptions = Omit<TrainOptions, 'batch'> & { batch?: number };
+
+/** The options with those that depend on others. */
+const completed = (options: GivenOptions): TrainOptions => ({
+  ...options,
+  batch: options.batch ?? defaultBatch(options),
+});
+
 /** Data, network and how it is trained. */
 const withModel = (command: Command): Command =>
   command
     .addOption(option('--data <source>', dataHelp).default('digits'))
-    .addOption(option('--model <name>', 'kind of network').choices(['mlp', 'lenet']).default('mlp'))
+    .addOption(option('--model <name>', 'kind of network').choices(modelNames).default('mlp'))
+    .addOption(
+      option(
+        '--input-size <number>',
+        'height and width that images are scaled to for alexnet (default: 227)',
+        wholeNumber(1),
+      ),
+    )
     .addOption(
       option('--hidden <sizes>', 'units of the hidden layers, as in 100,100; 0 for none', layerSizes).default(
         [100],
@@ -72,7 +90,7 @@ const withModel = (command: Command): Command =>
     .addOption(
       option(
         '--lr <number>',
-        'learning rate (default: 0.5 for sgd, 0.001 for adam, what is usual for each of the others)',
+        'learning rate (default: 0.5 for sgd, for convolutional networks 0.05 in batches of 64; 0.001 for adam, what is usual for each of the others)',
         number({ above: 0 }),
       ),
     )
@@ -119,7 +137,13 @@ const withModel = (command: Command): Command =>
       ).default(0),
     )
     .addOption(option('--init <name>', 'first weights').choices(initNames).default('default'))
-    .addOption(option('--batch <number>', 'examples in a batch', wholeNumber(1)).default(10))
+    .addOption(
+      option(
+        '--batch <number>',
+        'examples in a batch (default: 10, 64 for convolutional networks)',
+        wholeNumber(1),
+      ),
+    )
     .addOption(option('--train-size <number>', 'train on that many examples only', wholeNumber(1)))
     .addOption(
       option('--seed <number>', 'decides first weights, order and dropout', wholeNumber(0)).default(1),
@@ -141,7 +165,7 @@ withEngine(
       'everygrad train --device webgpu --batch 128 --json',
     ),
   )
-  .action(train);
+  .action((options: GivenOptions) => train(completed(options)));
 
 withEngine(
   withModel(
@@ -161,7 +185,7 @@ withEngine(
       'everygrad explain --dot | dot -Tsvg > plan.svg',
     ),
   )
-  .action(explain);
+  .action((options: GivenOptions) => explain(completed(options)));
 
 withEngine(
   program

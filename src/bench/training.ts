@@ -4,8 +4,10 @@ import { digits } from '../data/digits.js';
 import { configure, type EngineOptions } from '../engine.js';
 import { binaryCrossEntropy, crossEntropy, type Loss } from '../loss/index.js';
 import { linear, relu, sequential, sigmoid } from '../nn/layers.js';
+import { lenet } from '../nn/models.js';
 import type { Module } from '../nn/module.js';
 import { lstm } from '../nn/recurrent.js';
+import { reshape } from '../nn/shape-layers.js';
 import { adam, type Optimizer, sgd } from '../optim/index.js';
 import { RandomStream } from '../philox.js';
 import { fit } from '../train/fit.js';
@@ -82,6 +84,14 @@ const cases: readonly Case[] = [
     optimizer: () => adam(),
     loss: binaryCrossEntropy(),
     data: async (examples) => autoencoding(await images(examples)),
+  },
+  {
+    name: 'train/lenet_b128',
+    batchSize: 128,
+    batches: 10,
+    distinct: 2,
+    model: () => sequential(reshape([28, 28, 1]), lenet()),
+    optimizer: () => sgd({ lr: 0.01, momentum: 0.9 }),
   },
   {
     name: 'train/lstm_b32',

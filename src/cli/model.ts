@@ -1,9 +1,10 @@
 // What the options of `train` mean: data, model, loss and optimizer from their names.
-import { data, loss, nn, OptionError, optim, schedules, type Tensor } from '../index.js';
+import { concat, data, loss, nn, OptionError, optim, schedules, type Tensor } from '../index.js';
 
 export interface TrainOptions {
   data: string;
-  model: 'mlp' | 'lenet';
+  model: (typeof modelNames)[number];
+  inputSize?: number;
   hidden: number[];
   activation: keyof typeof activations;
   loss: keyof typeof losses;
@@ -28,6 +29,8 @@ export interface TrainOptions {
   build: 'auto' | 'simd' | 'relaxed';
   threads?: number;
 }
+
+export const modelNames = ['mlp', 'lenet', 'alexnet'] as const;
 
 const { relu, sigmoid, tanh, leakyRelu, elu, gelu, silu, softplus, identity } = nn;
 const { absolute, cosine, hardTanh, hardSigmoid, hardSwish, mish, selu, prelu } = nn;
@@ -82,12 +85,13 @@ export interface Sets {
 }
 
 /** Refuses what does not go together, before anything is loaded. */
-export function checkOptions({ model, optimizer, momentum, nesterov }: TrainOptions): void {
-  if (model === 'lenet') {
+export function checkOptions(options: TrainOptions): void {
+  const { model, inputSize, optimizer, momentum, nesterov } = options;
+  if (model !== 'alexnet' && inputSize !== undefined) {
     throw new OptionError({
-      where: '--model lenet',
-      problem: 'not yet: this version has no convolution',
-      hint: 'use --model mlp',
+      where: '--input-size',
+      problem: `${model} takes the images as they are`,
+      hint: 'leave it out, or use --model alexnet',
     });
   }
   if (!['sgd', 'rmsProp'].includes(optimizer) && momentum !== undefined) {
@@ -97,7 +101,7 @@ export function checkOptions({ model, optimizer, momentum, nesterov }: TrainOpti
       hint: 'leave it out, or use --optimizer sgd or rmsProp',
     });
   }
-  if (nesterov && (optimizer !== 'sgd' || !momentum)) {
+  if (nesterov && (optimizer !== 'sgd' || momentumOf(options) === 0)) {
     throw new OptionError({
       where: '--nesterov',
       problem: optimizer === 'sgd' ? 'there is no momentum' : `${optimizer} cannot look ahead`,
@@ -135,14 +139,38 @@ export async function loadData(
 }
 
 /** Sizes from input to output, as shown and saved: `784-100-10`. */
-export const sizesOf = ({ hidden }: TrainOptions, { train }: Sets): number[] => [
+export const sizesOf = ({ model, hidden }: TrainOptions, { train }: Sets): number[] => [
   train.inputShape.reduce((n, d) => n * d, 1),
-  ...hidden,
+  ...(model === 'mlp' ? hidden : []),
   train.classes ?? 10,
 ];
 
-/** Hidden layers with their activation and dropout, and a layer of logits; `quadratic` is of sigmoid outputs. */
 export function makeModel(options: TrainOptions, sets: Sets): nn.Sequential {
+  if (options.model === 'mlp') return makeMlp(options, sets);
+  const [pixels, classes] = sizesOf(options, sets) as [number, number];
+  const side = Math.round(Math.sqrt(pixels));
+  if (side * side !== pixels) {
+    throw new OptionError({
+      where: `--model ${options.model}`,
+      problem: `an example of ${sets.name} has ${pixels} values, which is no square image`,
+      hint: 'use --model mlp',
+    });
+  }
+  const image = nn.reshape([side, side, 1]);
+  const end = options.loss === 'quadratic' ? [nn.sigmoid()] : [];
+  if (options.model === 'lenet') return nn.sequential(image, nn.lenet({ classes, inputSize: side }), ...end);
+  const inputSize = options.inputSize ?? 227;
+  return nn.sequential(
+    image,
+    nn.upsample({ size: [inputSize, inputSize], mode: 'bilinear' }),
+    nn.lambda('grey to three channels', (x) => concat([x, x, x], -1)),
+    nn.alexnet({ classes, inputSize }),
+    ...end,
+  );
+}
+
+/** Hidden layers with their activation and dropout, and a layer of logits; `quadratic` is of sigmoid outputs. */
+function makeMlp(options: TrainOptions, sets: Sets): nn.Sequential {
   const [inputs, ...outputs] = sizesOf(options, sets) as [number, ...number[]];
   const last = outputs.length - 1;
   const initial =
@@ -158,14 +186,28 @@ export function makeModel(options: TrainOptions, sets: Sets): nn.Sequential {
 
 export const makeLoss = (options: TrainOptions): loss.Loss => losses[options.loss]();
 
-export const learningRate = ({ lr, optimizer }: TrainOptions): number => lr ?? optimizers[optimizer];
+const isConvolutional = ({ model }: Pick<TrainOptions, 'model'>): boolean => model !== 'mlp';
+
+/** Examples in a batch where nothing is said. */
+export const defaultBatch = (options: Pick<TrainOptions, 'model'>): number =>
+  isConvolutional(options) ? 64 : 10;
+
+/** Convolutional networks are trained with momentum; their rate goes with the batch (Goyal et al. 2017). */
+export function learningRate(options: TrainOptions): number {
+  const { lr, optimizer, batch } = options;
+  if (lr !== undefined) return lr;
+  return isConvolutional(options) && optimizer === 'sgd' ? (0.05 * batch) / 64 : optimizers[optimizer];
+}
+export const momentumOf = (options: TrainOptions): number =>
+  options.momentum ?? (isConvolutional(options) && options.optimizer === 'sgd' ? 0.9 : 0);
 
 /**
  * lambda/2n times the sum of squared weights is what an optimizer calls a weight decay of lambda/n; lambda1/n times the sum of
  * their sizes is an l1 of lambda1/n.
  */
 export function makeOptimizer(options: TrainOptions, trainSize: number): optim.Optimizer {
-  const { optimizer, momentum = 0, nesterov = false, lambda, lambda1 } = options;
+  const { optimizer, nesterov = false, lambda, lambda1 } = options;
+  const momentum = momentumOf(options);
   const common = {
     lr: learningRate(options),
     ...(lambda === undefined ? {} : { weightDecay: lambda / trainSize }),

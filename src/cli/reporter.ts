@@ -1,6 +1,6 @@
 // What `train` tells while it goes on, and as JSON lines for programs.
 import type { EpochReport, ProgressReport } from '../index.js';
-import { learningRate, type Sets, type TrainOptions } from './model.js';
+import { learningRate, momentumOf, type Sets, type TrainOptions } from './model.js';
 
 export interface Start {
   sets: Sets;
@@ -49,7 +49,8 @@ export const jsonReporter = (options: TrainOptions): Reporter => ({
   start({ sets, sizes, ...rest }) {
     const { model, hidden, activation, loss, optimizer, lambda, dropout, init, batch, epochs, seed } =
       options;
-    const { momentum = 0, nesterov = false, lambda1 = 0, schedule, warmUp = 0, patience = null } = options;
+    const momentum = momentumOf(options);
+    const { nesterov = false, lambda1 = 0, schedule, warmUp = 0, patience = null } = options;
     const how = {
       ...{ loss, optimizer, lr: learningRate(options), momentum, nesterov, schedule, warmUp, patience },
       ...{ lambda: lambda ?? 0, lambda1, dropout },

@@ -89,9 +89,10 @@ export class TerminalReporter implements Reporter {
       `seed ${options.seed}`,
     ];
     const hidden = sizes.length > 2 ? `${options.activation}, ` : '';
+    const network = options.model === 'mlp' ? '' : `${options.model}, `;
     const rows: [string, string][] = [
       ['data', `${sets.name}, ${counts}`],
-      ['model', `${sizes.join('-')}, ${hidden}${grouped(parameters)} parameters`],
+      ['model', `${network}${sizes.join('-')}, ${hidden}${grouped(parameters)} parameters`],
       ['training', `${options.loss}, ${options.optimizer}, ${settings.join(', ')}`],
       ...backends.map((b, i): [string, string] => [i === 0 ? 'runs on' : '', b]),
     ];

@@ -6,6 +6,7 @@ export * from './dropout.js';
 export * from './embedding.js';
 export * as init from './init.js';
 export * from './layers.js';
+export * from './models.js';
 export { Buffer, type Context, inference, Module, Parameter, RandomSource } from './module.js';
 export * from './norm.js';
 export * from './pool.js';

@@ -67,6 +67,18 @@ test('explain: each step of the plan with backend and reason, measured on demand
   assert.match((await everygrad([...asked, '--dot'])).stdout, /^digraph plan/);
 });
 
+test('train --model: convolutional networks, with momentum where nothing is said', async () => {
+  const tiny = ['--train-size', '40', '--epochs', '1', '--batch', '20', ...onWasm];
+  const [start] = await jsonLines(['train', '--model', 'lenet', ...tiny]);
+  assert.equal(
+    [start!.model, start!.parameters, start!.lr, start!.momentum],
+    ['lenet', 180_880, 0.015625, 0.9],
+  );
+  const done = (await jsonLines(['train', '--model', 'alexnet', '--input-size', '67', ...tiny])).at(-1)!;
+  assert.is(done.event, 'done');
+  assert.ok((done.testLoss as number) > 0);
+});
+
 test('train --json: a start, an object for each epoch, a result; the same seed gives the same bits', async () => {
   const lines = await jsonLines(['train', ...small, '--dropout', '0.1']);
   assert.equal(
@@ -175,7 +187,8 @@ test('wrong use ends in one clear message and code 1', async () => {
     [['train', '--hidden', '10,,3'], /--hidden.*'10,,3' is invalid/],
     [['train', '--activation', 'step'], /'step' is invalid\. Allowed choices are relu, /],
     [['train', '--threads', '1000'], /\[threads\] 1000 is not a number of threads \(.*1 to 64\)/],
-    [['train', '--model', 'lenet'], /\[--model lenet\] not yet/],
+    [['train', '--input-size', '99'], /\[--input-size\] mlp takes the images as they are/],
+    [['train', '--model', 'vgg'], /Allowed choices are mlp, lenet, alexnet/],
     [['train', '--optimizer', 'adam', '--momentum', '0.9'], /\[--momentum\] adam has no momentum/],
     [['train', '--nesterov'], /\[--nesterov\] there is no momentum/],
     [['train', '--schedule', 'sometimes'], /Allowed choices are constant, cosine, /],
@@ -201,7 +214,7 @@ test('wrong use ends in one clear message and code 1', async () => {
     assert.ok(!/\n\s+at /.test(stderr), `${name}: no stack`);
   }
   const debugging = { env: { EVERYGRAD_DEBUG: '1' } };
-  assert.match((await everygrad(['train', '--model', 'lenet'], debugging)).stderr, /\n\s+at /);
+  assert.match((await everygrad(['train', '--input-size', '99'], debugging)).stderr, /\n\s+at /);
 });
 
 test('a loss that is no number any more is an error', async () => {
