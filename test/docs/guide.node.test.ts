@@ -15,6 +15,7 @@ const promised = [
   '[ 6, 0, 0 ]',
   '2 [ 1, 2 ]',
   "[ '1.00', '1.00' ] true",
+  '60965224',
   '[ 2, 5, 16 ] [ 4, 2, 8 ]',
   '203560 51408',
   'true [matmul] inner dimensions differ',
