@@ -1,8 +1,18 @@
 // Data sets: made here, read from files, or the user's own.
 export { type AugmentOptions, augment, type Elastic } from './augment.js';
+export { type CsvOptions, type CsvType, csvRows, readCsv } from './csv.js';
+export type { CsvSource } from './csv-records.js';
 export { ArrayDataset, type ArrayDatasetOptions, type BatchIterable } from './dataset.js';
 export { type DigitsOptions, digits } from './digits.js';
 export { type IdxData, parseIdx } from './idx.js';
 export { type Mnist, type MnistOptions, mnist } from './mnist.js';
 export type { Batch, BatchOptions, DataSpec, Dataset } from './spec.js';
 export { dataset, type Example, type ShuffleOptions, type Source, Stream, StreamDataset } from './stream.js';
+export {
+  type CategoryColumn,
+  type Column,
+  type NumberColumn,
+  type Row,
+  Table,
+  type TableOptions,
+} from './table.js';
