@@ -7,6 +7,14 @@ export { type DigitsOptions, digits } from './digits.js';
 export { type IdxData, parseIdx } from './idx.js';
 export { type Mnist, type MnistOptions, mnist } from './mnist.js';
 export type { Batch, BatchOptions, DataSpec, Dataset } from './spec.js';
+export {
+  kFold,
+  type Selectable,
+  type SplitOptions,
+  type Splittable,
+  split,
+  trainTestSplit,
+} from './split.js';
 export { dataset, type Example, type ShuffleOptions, type Source, Stream, StreamDataset } from './stream.js';
 export {
   type CategoryColumn,
