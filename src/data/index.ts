@@ -4,6 +4,18 @@ export { type CsvOptions, type CsvType, csvRows, readCsv } from './csv.js';
 export type { CsvSource } from './csv-records.js';
 export { ArrayDataset, type ArrayDatasetOptions, type BatchIterable } from './dataset.js';
 export { type DigitsOptions, digits } from './digits.js';
+export {
+  type EncoderJSON,
+  encoderFromJSON,
+  LabelEncoder,
+  labelEncoder,
+  minMaxScaler,
+  OneHotEncoder,
+  oneHotEncoder,
+  Scaler,
+  type ScalerOptions,
+  standardScaler,
+} from './encoders.js';
 export { type IdxData, parseIdx } from './idx.js';
 export { type Mnist, type MnistOptions, mnist } from './mnist.js';
 export type { Batch, BatchOptions, DataSpec, Dataset } from './spec.js';
@@ -24,3 +36,10 @@ export {
   Table,
   type TableOptions,
 } from './table.js';
+export {
+  TableEncoder,
+  type TableEncoderJSON,
+  type TableEncoderOptions,
+  tableEncoder,
+  tableEncoderFromJSON,
+} from './table-encoder.js';
