@@ -17,7 +17,20 @@ export {
   standardScaler,
 } from './encoders.js';
 export { type IdxData, parseIdx } from './idx.js';
+export {
+  type DecodeOptions,
+  decodeImage,
+  ImageDataset,
+  type ImageDecoder,
+  type ImageFile,
+  type ImageOptions,
+  imageFiles,
+  imageFolder,
+  resizeImage,
+  withChannels,
+} from './images.js';
 export { type Mnist, type MnistOptions, mnist } from './mnist.js';
+export { decodePng, encodePng, type Image, type PngOptions } from './png.js';
 export type { Batch, BatchOptions, DataSpec, Dataset } from './spec.js';
 export {
   kFold,
