@@ -1,5 +1,5 @@
 // CSV files as typed rows, one by one, or as a table of columns.
-import { DataError, FormatError, OptionError } from '../errors.js';
+import { DataError, type ErrorParts, FormatError, OptionError } from '../errors.js';
 import { type CsvRecord, type CsvSource, csvRecords, sourceName } from './csv-records.js';
 import { checkOptionNames } from './spec.js';
 import { Stream } from './stream.js';
@@ -226,32 +226,42 @@ function inferred(cells: readonly string[]): CsvType {
 }
 
 /** A cell as a value of its column. Throws FormatError or DataError with file, line and column. */
-function parsed(
-  cell: string,
-  { name, index, type }: KeptColumn,
-  line: number,
-  file: string,
-): number | string | null {
-  const values = { file, line, column: name, index, value: cell };
-  const where = `line ${line}, column ${name} (${index + 1})`;
+function parsed(cell: string, column: KeptColumn, line: number, file: string): number | string | null {
+  const { type } = column;
   if (cell === '') {
     if (type !== 'label') return null;
-    throw new DataError({
-      where: file,
-      problem: `${where}: the label is missing`,
-      hint: 'leave out rows without a label, or read it as a category',
-      values,
-    });
+    throw new DataError(
+      partsOf(
+        cell,
+        column,
+        line,
+        file,
+        'the label is missing',
+        'leave such rows out, or read it as a category',
+      ),
+    );
   }
   if (type !== 'number') return cell;
   if (isNumber(cell)) return Number(cell);
-  throw new FormatError({
-    where: file,
-    problem: `${where}: ${JSON.stringify(cell.slice(0, 40))} is not a number`,
-    hint: 'if it stands for a missing value, say so in missing; otherwise give the column the type category',
-    values,
-  });
+  const problem = `${JSON.stringify(cell.slice(0, 40))} is not a number`;
+  const hint =
+    'if it stands for a missing value, say so in missing; otherwise give the column the type category';
+  throw new FormatError(partsOf(cell, column, line, file, problem, hint));
 }
+
+const partsOf = (
+  value: string,
+  { name, index }: KeptColumn,
+  line: number,
+  file: string,
+  problem: string,
+  hint: string,
+): ErrorParts => ({
+  where: file,
+  problem: `line ${line}, column ${name} (${index + 1}): ${problem}`,
+  hint,
+  values: { file, line, column: name, index, value },
+});
 
 function toColumn(
   column: KeptColumn,
@@ -259,13 +269,14 @@ function toColumn(
   lines: readonly number[],
   file: string,
 ): Column {
-  const values = cells.map((cell, i) => parsed(cell, column, lines[i]!, file));
-  if (column.type === 'number')
-    return {
-      type: 'number',
-      values: Float64Array.from(values, (v) => (v === null ? Number.NaN : Number(v))),
-    };
-  return categoryColumn(values as (string | null)[], column.type as CategoryColumn['type']);
+  if (column.type === 'number') {
+    const values = new Float64Array(cells.length);
+    for (let i = 0; i < cells.length; i++)
+      values[i] = (parsed(cells[i]!, column, lines[i]!, file) as number | null) ?? Number.NaN;
+    return { type: 'number', values };
+  }
+  const names = cells.map((cell, i) => parsed(cell, column, lines[i]!, file) as string | null);
+  return categoryColumn(names, column.type as CategoryColumn['type']);
 }
 
 async function* typedRows(source: CsvSource, settings: Settings): AsyncGenerator<Row> {

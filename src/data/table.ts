@@ -133,7 +133,9 @@ export function categoryColumn(
   values: readonly (string | null)[],
   type: 'category' | 'label' = 'category',
 ): CategoryColumn {
-  const categories = distinct(values.filter((v) => v !== null));
+  const used = new Set(values);
+  used.delete(null);
+  const categories = distinct(used as Set<string>);
   const codes = new Map(categories.map((name, code) => [name, code]));
   return { type, categories, codes: Int32Array.from(values, (v) => (v === null ? -1 : codes.get(v)!)) };
 }
