@@ -5,6 +5,7 @@ import { execFile } from 'node:child_process';
 import { chmod, cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
+import { papaparse } from './papaparse.mjs';
 import { wgsl } from './wgsl.mjs';
 
 const run = promisify(execFile);
@@ -67,7 +68,7 @@ export const bundleOptions = {
   target: 'es2022',
   platform: 'neutral',
   mainFields: ['module', 'main'],
-  plugins: [wgsl],
+  plugins: [wgsl, papaparse],
   sourcemap: true,
   legalComments: 'linked',
   external: ['comlink', 'webgpu', 'node:*'],
@@ -79,7 +80,8 @@ async function buildBundles() {
   const names = ['index', 'worker', 'worker-thread', 'thread', 'bench', 'bench/first-step'];
   const parts = ['nn', 'loss', 'optim', 'data'].map((name) => ({ in: `src/${name}/index.ts`, out: name }));
   const entryPoints = [...names.map((name) => ({ in: `src/${name}.ts`, out: name })), ...parts];
-  await build({ ...bundleOptions, entryPoints, outdir: 'dist' });
+  const { metafile } = await build({ ...bundleOptions, entryPoints, outdir: 'dist', metafile: true });
+  await writeFile('dist/LICENSES.txt', await licencesOf(metafile));
   await buildCommandLine();
 }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { papaparse } from './papaparse.mjs';
 import { wgsl } from './wgsl.mjs';
 
 /** Gzip bytes that the core with both backends and one build of the kernels may have. */
@@ -52,7 +53,7 @@ async function bundle(code) {
       platform: 'neutral',
       mainFields: ['module', 'main'],
       external: ['comlink', 'webgpu', 'node:*'],
-      plugins: [wgsl],
+      plugins: [wgsl, papaparse],
     });
     const files = (await readdir(join(folder, 'out'))).filter((f) => f.endsWith('.js'));
     const sizes = await Promise.all(
@@ -60,7 +61,8 @@ async function bundle(code) {
     );
     const gpu = sizes.filter(({ f }) => f.startsWith('webgpu'));
     const more = sizes.filter(({ f }) => f.startsWith('shaders-extra'));
-    const main = sizes.filter((s) => !gpu.includes(s) && !more.includes(s));
+    const csv = sizes.filter(({ f }) => f.startsWith('papaparse')); // loaded by readCsv and csvRows alone
+    const main = sizes.filter((s) => ![gpu, more, csv].some((files) => files.includes(s)));
     return { main: sum(main), webgpu: sum(gpu), moreShaders: sum(more) };
   } finally {
     await rm(folder, { recursive: true });

@@ -15,6 +15,7 @@ export const streams = {
   shuffle: 0xffff0001,
   shuffleBuffer: 0xffff0002,
   digits: 0xffff0003,
+  split: 0xffff0004,
 } as const;
 
 /** Upper 32 bits of the product of two unsigned 32-bit words, by 16-bit halves. */
