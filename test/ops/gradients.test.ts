@@ -12,6 +12,7 @@ import { RandomStream } from '../../src/philox.js';
 import { environment } from '../helpers/environment.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
+import { thinned } from '../helpers/thin.js';
 import {
   type Case,
   dataTensor as data,
@@ -200,10 +201,11 @@ for (const device of environment.devices) {
       await Engine.create({ device }),
       await Engine.create({ device: 'reference' }),
     ];
-    const cases = differentiable.flatMap((op) => [
+    const all = differentiable.flatMap((op) => [
       ...casesOf(op).map((c) => ({ c, twice: device === 'wasm' || !composedTwice.has(op.name) })),
       ...casesOf(op, extraSamples(op)).map((c) => ({ c, twice: !composedTwice.has(op.name) })),
     ]);
+    const cases = thinned('gradients', all, ({ c }) => c.op.name);
     const where = device === 'wasm' ? 'of awkward sizes' : 'on a GPU';
     skip(`second gradients ${where}`, `compositions of many ops: ${[...composedTwice].join(', ')}`);
     const tensors = cases.map(({ c, twice }) => gradientTensors(c, 'float32', twice));

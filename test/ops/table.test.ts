@@ -10,12 +10,13 @@ import { siteOf } from '../../src/schedule/place.js';
 import { environment } from '../helpers/environment.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
+import { thinned } from '../helpers/thin.js';
 import { type Case, casesOf, expected, type Float, hasMeaning, recordCase } from './cases.js';
 import { backendOf, evaluateAll, report } from './evaluate.js';
 import { difference, toleranceOf } from './tolerances.js';
 
 const test = suite('op table');
-const cases = opTable.flatMap(casesOf);
+const cases = thinned('op table', opTable.flatMap(casesOf), (c) => c.op.name);
 
 interface Run {
   readonly device: Exclude<Device, 'auto'>;
