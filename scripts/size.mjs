@@ -60,7 +60,9 @@ async function bundle(code) {
     );
     const gpu = sizes.filter(({ f }) => f.startsWith('webgpu'));
     const more = sizes.filter(({ f }) => f.startsWith('shaders-extra'));
-    const main = sizes.filter((s) => !gpu.includes(s) && !more.includes(s));
+    // Loaded when a training fails, to find out why.
+    const replay = sizes.filter(({ f }) => f.startsWith('replay'));
+    const main = sizes.filter((s) => ![...gpu, ...more, ...replay].includes(s));
     return { main: sum(main), webgpu: sum(gpu), moreShaders: sum(more) };
   } finally {
     await rm(folder, { recursive: true });

@@ -29,9 +29,12 @@ for (const [name, last] of Object.entries(promised)) {
   test(name, async () => {
     const folder = await mkdtemp(join(fileURLToPath(environment.root), 'build', 'example-'));
     try {
-      const library = new URL('dist/index.js', environment.root).href;
+      const library = (part = 'index') => new URL(`dist/${part}.js`, environment.root).href;
       const code = await readFile(new URL(name, examples), 'utf8');
-      await writeFile(join(folder, name), code.replaceAll("from 'everygrad'", `from '${library}'`));
+      await writeFile(
+        join(folder, name),
+        code.replaceAll(/from 'everygrad(?:\/(\w+))?'/g, (_, part) => `from '${library(part)}'`),
+      );
       const run = environment.runtime === 'deno' ? ['run', '-A', name] : [name];
       const { stdout } = await promisify(execFile)(process.execPath, run, { cwd: folder, timeout: 120_000 });
       assert.match(stdout.trim().split('\n').at(-1)!, last, stdout);

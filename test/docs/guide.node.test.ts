@@ -30,8 +30,11 @@ test('its program runs and prints what it says', async () => {
   const folder = await mkdtemp(join(root, 'build', 'guide-'));
   try {
     const file = join(folder, 'guide.mjs');
-    const library = new URL('dist/index.js', environment.root).href;
-    await writeFile(file, blocks.join('\n').replaceAll("from 'everygrad'", `from '${library}'`));
+    const library = (part = 'index') => new URL(`dist/${part}.js`, environment.root).href;
+    await writeFile(
+      file,
+      blocks.join('\n').replaceAll(/from 'everygrad(?:\/(\w+))?'/g, (_, part) => `from '${library(part)}'`),
+    );
     const node = environment.runtime === 'deno' ? ['run', '-A', file] : [file];
     const { stdout } = await promisify(execFile)(process.execPath, node, { cwd: folder, timeout: 120_000 });
     const lines = stdout.replaceAll(/\s+/g, ' ');

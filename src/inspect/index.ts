@@ -1,0 +1,2 @@
+// Looking inside: of networks, of training that goes wrong, of backends that differ.
+export * from './explain-non-finite.js';
