@@ -22,7 +22,7 @@ test('--version and --help, for each command with examples', async () => {
     version: string;
   };
   assert.equal(await everygrad(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' });
-  for (const args of [[], ['train'], ['explain'], ['doctor'], ['bench']]) {
+  for (const args of [[], ['train'], ['explain'], ['bisect'], ['doctor'], ['bench']]) {
     const { code, stdout } = await everygrad([...args, '--help']);
     assert.is(code, 0);
     assert.match(stdout, /Usage: everygrad/);
@@ -65,6 +65,31 @@ test('explain: each step of the plan with backend and reason, measured on demand
   assert.match(stdout, /matmul/);
   assert.match(stdout, /memory on wasm: [\d,]+ bytes/);
   assert.match((await everygrad([...asked, '--dot'])).stdout, /^digraph plan/);
+});
+
+test('bisect: two devices that agree, and a tolerance that nobody keeps', async () => {
+  const asked = [
+    'bisect',
+    '--hidden',
+    '12',
+    '--batch',
+    '4',
+    '--steps',
+    '3',
+    '--against',
+    'reference',
+    ...onWasm,
+  ];
+  const [report] = await jsonLines(asked);
+  assert.equal([report!.agrees, report!.first, report!.steps], [true, null, 3]);
+  const { difference } = report!.largest as { difference: number };
+  assert.ok(difference > 0 && difference < 1e-4, `${difference}`);
+  const { code, stdout } = await everygrad(asked);
+  assert.is(code, 0);
+  assert.match(stdout, /they agree in 3 steps\nlargest difference \d\.\d+e-\d+: \w+ \(/);
+  const strict = await everygrad([...asked, '--tolerance', '0']);
+  assert.is(strict.code, 1);
+  assert.match(strict.stdout, /they differ: \w+ \(.*step 1: /);
 });
 
 test('train --json: a start, an object for each epoch, a result; the same seed gives the same bits', async () => {
