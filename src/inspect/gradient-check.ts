@@ -52,8 +52,8 @@ export interface GradientCheckResult {
 
 /**
  * Compares the gradients of a loss by the parameters with central differences (L(w + h) - L(w - h)) / 2h of single
- * elements. An error is |analytic - numeric| / max(|analytic|, |numeric|, 1e-3 times the largest gradient of all). In
- * float64 h is 1e-5 times max(1, |w|), in float32 1e-2; an element that does not pass is tried once more with a tenth of
+ * elements. An error is |analytic - numeric|, less what rounding of L may make of it (4 epsilon |L| / 2h), divided by
+ * max(|analytic|, |numeric|, 1e-3 times the largest gradient of all). In float64 h is 1e-5 times max(1, |w|), in float32 1e-2; an element that does not pass is tried once more with a tenth of
  * it, as a kink (ReLU at 0) may lie between. All is computed as a function of copies: nothing is changed. Random numbers
  * stay the same through all evaluations. Errors: OptionError, StateError without a trainable parameter, and what the
  * forward pass raises.
@@ -100,7 +100,8 @@ export async function gradientCheck(
   const e = await engine();
   const [whole, lossOnly] = [await pure.prepare(e, outputs), await pure.prepare(e, [outputs[0]!])];
   try {
-    const [, ...gradients] = await whole.run(feeds);
+    const [[lossValue], ...gradients] = (await whole.run(feeds)) as [HostArray & [number], ...HostArray[]];
+    const rounding = 4 * Math.abs(lossValue) * (double ? Number.EPSILON : 2 ** -23);
     let largest = 0;
     for (const g of gradients) for (const v of g) largest = Math.max(largest, Math.abs(v));
     const valueWith = async (at: number, index: number, value: number): Promise<number> => {
@@ -122,7 +123,7 @@ export async function gradientCheck(
       const apart = at >= 2 ? (await valueWith(at, index, high)) - (await valueWith(at, index, low)) : 0;
       const numeric = apart / (high - low);
       const scale = Math.max(Math.abs(analytic), Math.abs(numeric), 1e-3 * largest, Number.MIN_VALUE);
-      const error = Math.abs(analytic - numeric) / scale;
+      const error = Math.max(0, Math.abs(analytic - numeric) - rounding / (high - low)) / scale;
       return {
         ...{ parameter: p.name, element: placeOf(index, p.shape), analytic, numeric },
         error: Number.isNaN(error) ? Number.POSITIVE_INFINITY : error,
