@@ -14,6 +14,10 @@ const promised = [
   '14 [ 1, 2, 3 ]',
   '[ 6, 0, 0 ]',
   '2 [ 1, 2 ]',
+  'gradients are right: true',
+  '231 231',
+  '[ 784 ] true',
+  'log (2,1) (layer 1 (log), forward pass) makes -Infinity at [1,0] out of relu (2,1) in [0, 1]',
   'true [matmul] inner dimensions differ',
 ];
 
