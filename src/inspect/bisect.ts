@@ -52,7 +52,7 @@ export interface Difference {
   element: number[];
   /** On the device, and on the one it is compared with. */
   values: [number, number];
-  /** Relative to the largest number of the result; infinite where only one of the two is a number. */
+  /** Relative to the largest number of the result; infinite where only one of the two is a finite number. */
   difference: number;
   text: string;
 }
@@ -207,7 +207,9 @@ function differenceOf(t: OpTensor, a: HostArray, b: HostArray, step: number, mar
     const [x, y] = [a[i]!, b[i]!];
     const size = Math.max(Math.abs(x), Math.abs(y));
     if (size > largest && size < Number.POSITIVE_INFINITY) largest = size;
-    if (Object.is(x, y) || x === y) continue;
+    if (x === y) continue;
+    // Sums that overflow are NaN or infinite by the order of their terms.
+    if (x - x !== 0 && y - y !== 0 && (Number.isNaN(x) || Number.isNaN(y))) continue;
     const apart = Math.abs(x - y);
     const difference = apart - apart === 0 ? apart : Number.POSITIVE_INFINITY;
     if (difference > most) [at, most] = [i, difference];

@@ -16,6 +16,7 @@ import { core } from './core.js';
 import { EarlyStopping, type EarlyStoppingOptions, earlyStoppingNames } from './early-stopping.js';
 import { Kept } from './kept.js';
 import { Rates } from './rates.js';
+import type { FailedStep } from './replay.js';
 import { EvaluationPass, type Totals, TrainingPass } from './step.js';
 
 /** What one epoch came to. */
@@ -223,16 +224,22 @@ async function lossError(
   kept: Kept,
   options: EpochOptions,
 ): Promise<DataError> {
-  // Loaded only now: most trainings never need it.
-  const { findFailedStep } = await import('./replay.js');
-  const canRepeat = kept.values.size > 0;
-  const failed = canRepeat ? await findFailedStep(core(), training, model, data, kept, options) : null;
+  let failed: FailedStep | null = null;
+  let cause: unknown;
+  try {
+    // Loaded only now: most trainings never need it.
+    const { findFailedStep } = await import('./replay.js');
+    if (kept.values.size > 0) failed = await findFailedStep(core(), training, model, data, kept, options);
+  } catch (error) {
+    cause = error; // data that can be read only once, too little memory
+  }
   const epoch = failed?.epoch ?? options.epoch;
   return new DataError({
     where: 'fit',
     problem: `the loss became ${loss} in epoch ${options.epoch}${failed ? `; first, in batch ${failed.batch} of epoch ${epoch}, ${failed.found.text}` : ''}`,
     hint: 'use a smaller learning rate, or check the loss for log(0) and division by 0',
     values: { loss, ...failed?.found, epoch, ...(failed && { batch: failed.batch }) },
+    cause,
   });
 }
 

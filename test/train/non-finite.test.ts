@@ -12,6 +12,7 @@ import {
   nn,
   optim,
   read,
+  StateError,
   type schedules,
   tensor,
   where,
@@ -130,6 +131,28 @@ for (const device of environment.devices) {
     const error = await failure(fit(model, points(), { ...options, epochs: 2, seed: 1 }));
     assert.is(error.values.layer, '3 (ratio)');
     assert.is(error.values.op, 'reciprocal');
+  });
+
+  test('data that can be read only once: the same error, and why it says no more', async () => {
+    const source = points();
+    let reads = 0;
+    const once = new Proxy(source, {
+      get(target, name) {
+        if (name !== 'batches') return Reflect.get(target, name, target);
+        return (options: data.BatchOptions) => {
+          if (++reads > 1) throw new StateError({ where: 'once', problem: 'it was read' });
+          return target.batches(options);
+        };
+      },
+    });
+    const model = nn.sequential(
+      nn.lambda('log', (x) => x.log()),
+      nn.linear(1, 1),
+    );
+    const options = { loss: loss.meanSquaredError(), optimizer: optim.sgd({ lr: 0.1 }), batchSize: 10 };
+    const error = await failure(fit(model, once, options));
+    assert.match(error.message, /the loss became NaN in epoch 1 \(use/);
+    assert.instance(error.cause, StateError);
   });
 
   test('with accumulated steps the message says that much less', async () => {
