@@ -78,7 +78,10 @@ export const bundleOptions = {
 async function buildBundles() {
   await rm('dist/chunks', { recursive: true, force: true });
   const names = ['index', 'worker', 'worker-thread', 'thread', 'bench', 'bench/first-step'];
-  const parts = ['nn', 'loss', 'optim', 'data'].map((name) => ({ in: `src/${name}/index.ts`, out: name }));
+  const parts = ['nn', 'loss', 'optim', 'data', 'inspect', 'search'].map((name) => ({
+    in: `src/${name}/index.ts`,
+    out: name,
+  }));
   const entryPoints = [...names.map((name) => ({ in: `src/${name}.ts`, out: name })), ...parts];
   const { metafile } = await build({ ...bundleOptions, entryPoints, outdir: 'dist', metafile: true });
   await writeFile('dist/LICENSES.txt', await licencesOf(metafile));
@@ -90,8 +93,8 @@ async function buildCommandLine() {
   const library = {
     name: 'library',
     setup: ({ onResolve }) =>
-      onResolve({ filter: /^\.\.\/(index|bench)\.js$/ }, ({ path }) => ({
-        path: path.slice(1),
+      onResolve({ filter: /^\.\.\/(index|bench|inspect\/index)\.js$/ }, ({ path }) => ({
+        path: path.slice(1).replace('/inspect/index', '/inspect'),
         external: true,
       })),
   };

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { bench } from './cli/bench.js';
+import { bisect } from './cli/bisect.js';
 import { doctor } from './cli/doctor.js';
 import { failed } from './cli/errors.js';
 import { explain } from './cli/explain.js';
@@ -211,6 +212,36 @@ withEngine(
     ),
   )
   .action(reproduce);
+
+withEngine(
+  withModel(
+    program
+      .command('bisect')
+      .description('train on two devices in lockstep and name the first op that differs'),
+  )
+    .addOption(
+      option('--against <name>', 'the device that is compared with')
+        .choices(['auto', 'wasm', 'webgpu', 'reference'])
+        .default('reference'),
+    )
+    .addOption(option('--steps <number>', 'training steps', wholeNumber(1)).default(5))
+    .addOption(
+      option(
+        '--tolerance <number>',
+        'what results may differ by, relative to the largest number in a result',
+        number({ from: 0 }),
+      ).default(1e-4),
+    )
+    .addOption(option('--json', 'print one JSON object')),
+)
+  .addHelpText(
+    'after',
+    examples(
+      'everygrad bisect --model mlp --device wasm --against reference --steps 5',
+      'everygrad bisect --device webgpu --against wasm --optimizer adam --json',
+    ),
+  )
+  .action(bisect);
 
 program
   .command('doctor')

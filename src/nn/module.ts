@@ -94,6 +94,18 @@ export abstract class Module {
     return [...this.namedVariables().values()];
   }
 
+  /** The modules inside of this one by path, as in `0` or `encoder.2`, outer ones first. A shared one is named once. */
+  namedModules(prefix = '', seen = new Set<Module>()): Map<string, Module> {
+    const found = new Map<string, Module>();
+    for (const [name, child] of this.children()) {
+      if (!(child instanceof Module) || seen.has(child)) continue;
+      seen.add(child);
+      found.set(`${prefix}${name}`, child);
+      for (const [path, inner] of child.namedModules(`${prefix}${name}.`, seen)) found.set(path, inner);
+    }
+    return found;
+  }
+
   /** All parameters by their path. */
   namedParameters(): Map<string, Parameter> {
     const isParameter = (entry: [string, Variable]): entry is [string, Parameter] =>

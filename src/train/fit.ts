@@ -12,8 +12,11 @@ import type { ScheduleLike } from '../optim/schedules.js';
 import { breathe } from '../platform.js';
 import { countOps } from '../schedule/plan.js';
 import { read, tensor } from '../tensor.js';
+import { core } from './core.js';
 import { EarlyStopping, type EarlyStoppingOptions, earlyStoppingNames } from './early-stopping.js';
+import { Kept } from './kept.js';
 import { Rates } from './rates.js';
+import type { FailedStep } from './replay.js';
 import { EvaluationPass, type Totals, TrainingPass } from './step.js';
 
 /** What one epoch came to. */
@@ -119,7 +122,12 @@ class Pace {
 /** Batches are at most this large when a model is only used. */
 const evaluationBatch = 500;
 
-/** Trains a model on a data set. What was learned is in the model, also when it is stopped or fails on the way. */
+/**
+ * Trains a model on a data set. What was learned is in the model, also when it is stopped or fails on the way. A loss that
+ * is not finite is a DataError that names the first op and layer that made NaN or infinity, found by repeating the steps
+ * of the last second; the model then has the weights from before that step. (Not with `accumulate`, nor for more than
+ * 64 MiB of weights and optimizer state: then the message says less, and the weights are as they are.)
+ */
 export async function fit(model: Module, data: Dataset, options: FitOptions): Promise<FitResult> {
   checkOptionNames('fit', options, fitOptionNames);
   const {
@@ -153,18 +161,19 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
   const result: FitResult = { epochs: [], stopped: false, seconds: 0, samplesPerSecond: 0, ops: {} };
   let examples = 0;
   const pace = new Pace();
+  const kept = new Kept(model, training);
+  rates.used = kept.rates;
   try {
     for (let epoch = 1; epoch <= epochs && !result.stopped; epoch++) {
       const start = performance.now();
       await training.reset();
-      for await (const totals of batchesOf(
-        training,
-        data,
-        { batchSize, shuffle, seed, epoch },
-        rates,
-        pace,
-        signal,
-      )) {
+      await kept.update(epoch, 0);
+      const batches = { batchSize, shuffle, seed, epoch };
+      const check = async ({ loss: value }: Totals): Promise<void> => {
+        if (!Number.isFinite(value)) throw await lossError(value, training, model, data, kept, batches);
+      };
+      for await (const totals of batchesOf(training, data, batches, rates, pace, kept, signal)) {
+        await check(totals);
         const seconds = (performance.now() - start) / 1000;
         const samplesPerSecond = totals.examples / seconds;
         options.onProgress?.({ epoch, of: data.length, samplesPerSecond, ...totals });
@@ -175,7 +184,7 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
       examples += trained.examples;
       result.stopped = signal?.aborted ?? false;
       if (trained.examples === 0) break;
-      checkFinite(trained, epoch);
+      await check(trained);
       const validated =
         validating && !result.stopped ? await evaluateWith(validating, validation, pace) : null;
       const report: EpochReport = {
@@ -206,17 +215,36 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
   return result;
 }
 
-function checkFinite({ loss }: Totals, epoch: number): void {
-  if (Number.isFinite(loss)) return;
-  throw new DataError({
+/** Says what made a loss that is not finite, if that can be found out. */
+async function lossError(
+  loss: number,
+  training: TrainingPass,
+  model: Module,
+  data: Dataset,
+  kept: Kept,
+  options: EpochOptions,
+): Promise<DataError> {
+  let failed: FailedStep | null = null;
+  let cause: unknown;
+  try {
+    // Loaded only now: most trainings never need it.
+    const { findFailedStep } = await import('./replay.js');
+    if (kept.values.size > 0) failed = await findFailedStep(core(), training, model, data, kept, options);
+  } catch (error) {
+    cause = error; // data that can be read only once, too little memory
+  }
+  const epoch = failed?.epoch ?? options.epoch;
+  return new DataError({
     where: 'fit',
-    problem: `the loss became ${loss} in epoch ${epoch}`,
+    problem: `the loss became ${loss} in epoch ${options.epoch}${failed ? `; first, in batch ${failed.batch} of epoch ${epoch}, ${failed.found.text}` : ''}`,
     hint: 'use a smaller learning rate, or check the loss for log(0) and division by 0',
-    values: { loss, epoch },
+    values: { loss, ...failed?.found, epoch, ...(failed && { batch: failed.batch }) },
+    cause,
   });
 }
 
-interface EpochOptions {
+/** How the batches of an epoch are drawn. */
+export interface EpochOptions {
   batchSize: number;
   shuffle: boolean;
   seed: number;
@@ -230,17 +258,21 @@ async function* batchesOf(
   options: EpochOptions,
   rates: Rates,
   pace: Pace,
+  kept: Kept,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Totals> {
   let reported = performance.now();
+  let done = 0;
   for await (const batch of data.batches(options)) {
     if (signal?.aborted) break;
     const setting = training.startsStep ? rates.beforeStep(options.epoch) : undefined;
     if (setting) await setting;
     const waiting = training.run(await training.forSize(batch.size), batch);
     if (waiting) await waiting;
+    done++;
     if (performance.now() - reported > reportEvery) {
       yield await training.totals();
+      await kept.update(options.epoch, done);
       reported = performance.now();
     }
     if (pace.due) await pace.rest();

@@ -9,6 +9,8 @@ export class Rates {
   readonly #time: ScheduleTime;
   #stepInEpoch = 0;
   #current: number | null = null;
+  /** Where the rates of the steps are written down, if a schedule sets them. */
+  used: number[] = [];
 
   constructor(
     private readonly optimizer: Optimizer,
@@ -30,6 +32,7 @@ export class Rates {
     const factor = this.#schedule.factor(time);
     time.step++;
     this.#stepInEpoch++;
+    this.used.push(this.optimizer.lr * factor);
     if (factor === this.#current) return;
     if (!Number.isFinite(factor) || factor < 0) {
       throw new OptionError({

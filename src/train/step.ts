@@ -66,12 +66,16 @@ abstract class Pass {
   forSize(size: number): Promise<Prepared> {
     const known = this.#prepared.get(size);
     if (known) return known;
-    const spec = (shape: Shape, dtype: Spec['dtype']): Spec => ({ shape: [size, ...shape], dtype });
-    const { inputShape, inputDType, targetShape, targetDType } = this.data;
-    const specs = [spec(inputShape, inputDType), spec(targetShape, targetDType)];
-    const made = prepare((x, y) => this.record(x!, y!), specs);
+    const made = prepare(...this.recipe(size));
     this.#prepared.set(size, made);
     return made;
+  }
+
+  /** What is traced for batches of this size, and the specs of its arguments. */
+  recipe(size: number): [(...args: Tensor[]) => void, Spec[]] {
+    const spec = (shape: Shape, dtype: Spec['dtype']): Spec => ({ shape: [size, ...shape], dtype });
+    const { inputShape, inputDType, targetShape, targetDType } = this.data;
+    return [(x, y) => this.record(x!, y!), [spec(inputShape, inputDType), spec(targetShape, targetDType)]];
   }
 
   /** Runs one batch; a promise comes only if the backend has to wait. */
@@ -115,6 +119,8 @@ export class TrainingPass extends Pass {
   readonly step = scalar('step', 'int32');
   /** Where gradients are summed over batches; none if each batch is a step. */
   readonly #sums: GradientSums | null;
+  /** The loss and the gradients that were recorded last. */
+  recorded: { loss: Tensor; gradients: readonly Tensor[] } | null = null;
 
   /** @param accumulate batches in a step of the optimizer */
   constructor(
@@ -139,10 +145,16 @@ export class TrainingPass extends Pass {
     // What is reported is the loss alone, so that it compares with that of validation.
     const total = penalties.reduce((sum, penalty) => add(sum, penalty), value);
     const found = gradients(total, parameters);
+    this.recorded = { loss: total, gradients: found };
     if (this.#sums) this.#sums.add(parameters, found, y.shape[0]!);
     else this.optimizer.update(parameters, found);
     this.step.assign(add(this.step, 1));
     this.count(prediction, y, value);
+  }
+
+  /** Whether a step takes several batches. */
+  get accumulates(): boolean {
+    return this.#sums !== null;
   }
 
   /** Whether the next batch is the first one of a step. */

@@ -14,6 +14,7 @@ const promised: Record<string, RegExp> = {
   '03-digits.mjs': /^loaded again: (9\d\.\d|100\.0)%$/,
   '04-credit-approval.mjs': /^network [89]\d\.\d%, logistic regression 7\d\.\d%, largest class 56\.7%$/,
   '05-lenet.mjs': /^of 1000 new digits it reads 9[89]\d$/,
+  '10-inside-a-network.mjs': /^accuracy [89]\d\.\d%, mean F1 0\.[89]\d+$/,
 };
 
 const { mkdtemp, readdir, readFile, rm, writeFile } = await import('node:fs/promises');
@@ -31,9 +32,12 @@ for (const [name, last] of Object.entries(promised)) {
   test(name, async () => {
     const folder = await mkdtemp(join(fileURLToPath(environment.root), 'build', 'example-'));
     try {
-      const library = new URL('dist/index.js', environment.root).href;
+      const library = (part = 'index') => new URL(`dist/${part}.js`, environment.root).href;
       const code = await readFile(new URL(name, examples), 'utf8');
-      await writeFile(join(folder, name), code.replaceAll("from 'everygrad'", `from '${library}'`));
+      await writeFile(
+        join(folder, name),
+        code.replaceAll(/from 'everygrad(?:\/(\w+))?'/g, (_, part) => `from '${library(part)}'`),
+      );
       const run = environment.runtime === 'deno' ? ['run', '-A', name] : [name];
       const { stdout } = await promisify(execFile)(process.execPath, run, { cwd: folder, timeout: 120_000 });
       assert.match(stdout.trim().split('\n').at(-1)!, last, stdout);

@@ -22,6 +22,10 @@ const promised = [
   '[short.csv] line 3 has 1 fields for 2 columns',
   "[ 'age', 'age missing', 'job=clerk', 'job=cook', 'job missing' ]",
   "[ 'bright', 'dark' ] [ 4, 4, 3 ] 4",
+  'gradients are right: true',
+  '231 231',
+  '[ 784 ] true',
+  'log (2,1) (layer 1 (log), forward pass) makes -Infinity at [1,0] out of relu (2,1) in [0, 1]',
   'true [matmul] inner dimensions differ',
 ];
 
@@ -38,8 +42,11 @@ test('its program runs and prints what it says', async () => {
   const folder = await mkdtemp(join(root, 'build', 'guide-'));
   try {
     const file = join(folder, 'guide.mjs');
-    const library = new URL('dist/index.js', environment.root).href;
-    await writeFile(file, blocks.join('\n').replaceAll("from 'everygrad'", `from '${library}'`));
+    const library = (part = 'index') => new URL(`dist/${part}.js`, environment.root).href;
+    await writeFile(
+      file,
+      blocks.join('\n').replaceAll(/from 'everygrad(?:\/(\w+))?'/g, (_, part) => `from '${library(part)}'`),
+    );
     const node = environment.runtime === 'deno' ? ['run', '-A', file] : [file];
     const { stdout } = await promisify(execFile)(process.execPath, node, { cwd: folder, timeout: 120_000 });
     const lines = stdout.replaceAll(/\s+/g, ' ').replaceAll('"', "'").replaceAll(', }', ' }'); // as Node prints it

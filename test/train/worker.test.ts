@@ -2,6 +2,7 @@
 // @suite devices=wasm
 import * as assert from 'uvu/assert';
 import { data, OptionError, StateError } from '../../src/index.js';
+import { integer, logUniform, search } from '../../src/search/index.js';
 import { type LabEvent, trainer } from '../../src/worker.js';
 import { suite } from '../helpers/suite.js';
 
@@ -51,6 +52,36 @@ test('errors keep their class, fields and message', async () => {
     assert.match((gone as Error).message, /there is no model 99/);
   } finally {
     lab.terminate();
+  }
+});
+
+test('a search with a worker for each of two trials at a time', async () => {
+  const trainers = await Promise.all([1, 2].map(() => trainer({ device: 'wasm', threads: 1 })));
+  try {
+    const digits = await data.digits({ train: 300, test: 50 });
+    const used = new Set<number>();
+    const { best, trials } = await search(
+      { lr: logUniform(0.01, 1), hidden: integer(8, 24) },
+      async ({ lr, hidden }, { slot }) => {
+        used.add(slot);
+        const lab = trainers[slot]!;
+        const model = await lab.create([['linear', 784, hidden], ['relu'], ['linear', hidden, 10]], 1);
+        const how = {
+          loss: ['crossEntropy'],
+          optimizer: ['sgd', { lr }],
+          validation: plain(digits.test),
+        } as const;
+        const { epochs } = await lab.fit(model, plain(digits.train), { ...how, batchSize: 10, epochs: 2 });
+        await lab.dispose(model);
+        return epochs.at(-1)!.validationLoss;
+      },
+      { trials: 4, concurrency: 2, seed: 1 },
+    );
+    assert.equal([...used].sort(), [0, 1]);
+    assert.is(trials.length, 4);
+    assert.ok(best!.value < 1.5, `${best!.value}`);
+  } finally {
+    for (const each of trainers) each.terminate();
   }
 });
 

@@ -22,7 +22,7 @@ test('--version and --help, for each command with examples', async () => {
     version: string;
   };
   assert.equal(await everygrad(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' });
-  for (const args of [[], ['train'], ['explain'], ['reproduce'], ['doctor'], ['bench']]) {
+  for (const args of [[], ['train'], ['explain'], ['bisect'], ['reproduce'], ['doctor'], ['bench']]) {
     const { code, stdout } = await everygrad([...args, '--help']);
     assert.is(code, 0);
     assert.match(stdout, /Usage: everygrad/);
@@ -77,6 +77,31 @@ test('train --model: convolutional networks, with momentum where nothing is said
   const done = (await jsonLines(['train', '--model', 'alexnet', '--input-size', '67', ...tiny])).at(-1)!;
   assert.is(done.event, 'done');
   assert.ok((done.testLoss as number) > 0);
+});
+
+test('bisect: two devices that agree, and a tolerance that nobody keeps', async () => {
+  const asked = [
+    'bisect',
+    '--hidden',
+    '12',
+    '--batch',
+    '4',
+    '--steps',
+    '3',
+    '--against',
+    'reference',
+    ...onWasm,
+  ];
+  const [report] = await jsonLines(asked);
+  assert.equal([report!.agrees, report!.first, report!.steps], [true, null, 3]);
+  const { difference } = report!.largest as { difference: number };
+  assert.ok(difference > 0 && difference < 1e-4, `${difference}`);
+  const { code, stdout } = await everygrad(asked);
+  assert.is(code, 0);
+  assert.match(stdout, /they agree in 3 steps\nlargest difference \d\.\d+e-\d+: \w+ \(/);
+  const strict = await everygrad([...asked, '--tolerance', '0']);
+  assert.is(strict.code, 1);
+  assert.match(strict.stdout, /they differ: \w+ \(.*step 1: /);
 });
 
 test('train --json: a start, an object for each epoch, a result; the same seed gives the same bits', async () => {
@@ -221,7 +246,10 @@ test('a loss that is no number any more is an error', async () => {
   const args = ['train', ...small, '--activation', 'relu', '--lr', '1e30'];
   const { code, stderr } = await everygrad(args);
   assert.is(code, 1);
-  assert.match(stderr, /^error: \[fit\] the loss became (NaN|Infinity) in epoch \d \(use a smaller learning/);
+  assert.match(
+    stderr,
+    /^error: \[fit\] the loss became (NaN|Infinity) in epoch \d; first, in batch \d+ of epoch \d, .* \(use a smaller learning/,
+  );
 });
 
 test('Ctrl-C stops, tests and saves what was reached', async () => {

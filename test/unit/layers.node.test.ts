@@ -20,6 +20,7 @@ const layers = [
   ['compile', 'tensor', 'safetensors'],
   ['data/', 'nn/', 'loss/', 'optim/'],
   ['train/'],
+  ['inspect/', 'search/'],
   ['index'],
   ['worker', 'thread', 'bench', 'cli'],
 ];

@@ -9,6 +9,7 @@ import { RandomStream } from '../../src/philox.js';
 import { assetUrl, compileWasm, setAssetsUrl } from '../../src/platform.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
+import { opBase, place, read, runOnce, silently, unused } from '../helpers/wasm-backend.js';
 
 const test = suite('wasm backend');
 
@@ -35,50 +36,6 @@ const is =
   (type: new (...args: never[]) => Error) =>
   (error: Error): boolean =>
     error instanceof type;
-
-const bytesFor = (shape: Shape, dtype: DType) => sizeOf(shape) * dtypes[dtype].bytes;
-
-function place(backend: WasmBackend, shape: Shape, dtype: DType, values?: ArrayLike<number>): Operand {
-  const memory = backend.allocate(bytesFor(shape, dtype));
-  // 0xff is NaN, -1 and an impossible bool: what is not written shows.
-  backend.write(memory, 0, new Uint8Array(memory.bytes).fill(0xff), 'uint8');
-  if (values) backend.write(memory, 0, new dtypes[dtype].array(values), dtype);
-  return { memory, offset: 0, shape, dtype };
-}
-
-const read = async (backend: WasmBackend, o: Operand) => [...(await backend.read(o.memory, o.offset, o))];
-
-/** What was thrown and warned of. */
-async function silently(action: () => Promise<unknown>): Promise<{ error: unknown; warnings: string[] }> {
-  const warnings: string[] = [];
-  const { warn } = console;
-  console.warn = (text: string) => void warnings.push(text);
-  try {
-    await action();
-    return { error: undefined, warnings };
-  } catch (error) {
-    return { error, warnings };
-  } finally {
-    console.warn = warn;
-  }
-}
-
-async function runOnce(backend: WasmBackend, steps: readonly Step[]): Promise<void> {
-  const program = await backend.compile(steps);
-  await backend.run(program);
-  backend.release(program);
-}
-
-const opBase = {
-  infer: () => {
-    throw new Error('not used here');
-  },
-  gradient: null,
-  reference: () => {},
-  cost: () => ({ flops: 1, bytes: 1 }),
-  samples: [],
-};
-const unused = { expression: () => '', calls: () => null };
 
 const sum: KernelOp = {
   ...opBase,
@@ -312,65 +269,6 @@ test('programs of kernels and chains, again and again', async () => {
     assert.throws(() => backend.run(program), is(StateError));
     assert.throws(() => backend.write(x.memory, 0, new Float32Array(1), 'float32'), is(StateError));
   }
-});
-
-const product: KernelOp = {
-  ...opBase,
-  name: 'product',
-  kind: 'kernel',
-  wasm: {
-    calls: ({ inputs: [a, b] }) => {
-      const [m, k, n] = [a!.shape[0]!, a!.shape[1]!, b!.shape[1]!];
-      const args: WasmArgument[] = ['output', { input: 0 }, { input: 1 }, m, n, k, 0, 0, 1, 0, 0, 0, 0, 0];
-      return [{ kernel: 'matmul_f64', args }];
-    },
-  },
-  webgpu: unused,
-};
-
-test('kernels of the further module come when they are needed, to all threads', async () => {
-  for (const threads of backends.keys()) {
-    const backend = await createWasmBackend({ threads, build: 'simd' });
-    await backend.ready();
-    backend.rates.overhead = 1;
-    const a = place(backend, [64, 3], 'float64', new Float64Array(192).fill(2));
-    const b = place(backend, [3, 5], 'float64', new Float64Array(15).fill(0.5));
-    const c = place(backend, [64, 5], 'float64');
-    const step: Step = {
-      kernel: { op: product, site: { inputs: [a, b], output: c, attributes: {} }, inputs: [a, b], output: c },
-      chain: null,
-    };
-    const program = await backend.compile([step]);
-    // At first on one thread, until the others have the kernels too.
-    for (let n = 0; n < 1000 && (n < 3 || backend.activeThreads < threads); n++) {
-      await backend.run(program);
-      await new Promise((done) => setTimeout(done, n > 2 ? 5 : 0));
-    }
-    assert.is(backend.activeThreads, threads);
-    backend.write(c.memory, 0, new Float64Array(320).fill(Number.NaN), 'float64');
-    await backend.run(program);
-    assert.equal(await read(backend, c), new Array(320).fill(3));
-    backend.dispose();
-  }
-});
-
-test('kernels of the further module that cannot be loaded: an error that names the file, then another try', async () => {
-  const folder = assetUrl('.');
-  const backend = await createWasmBackend({ threads: 1, build: 'simd' });
-  const a = place(backend, [2, 2], 'float64', new Float64Array(4).fill(1));
-  const c = place(backend, [2, 2], 'float64');
-  const step: Step = {
-    kernel: { op: product, site: { inputs: [a, a], output: c, attributes: {} }, inputs: [a, a], output: c },
-    chain: null,
-  };
-  setAssetsUrl(new URL('nowhere/', folder));
-  const { error } = await silently(async () => backend.compile([step]));
-  setAssetsUrl(folder);
-  assert.instance(error, DeviceError);
-  assert.match((error as Error).message, /simd-extra\.wasm/);
-  await runOnce(backend, [step]);
-  assert.equal(await read(backend, c), [2, 2, 2, 2]);
-  backend.dispose();
 });
 
 test('threads see memory that was added after they started', async () => {

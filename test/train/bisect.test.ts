@@ -1,0 +1,119 @@
+// The bisector of backends: agreement, and a backend with a broken op that it must name.
+// @suite devices=wasm,webgpu timeout=300
+import * as assert from 'uvu/assert';
+import type { Step } from '../../src/backend/backend.js';
+import { Engine } from '../../src/engine.js';
+import { configure, data, loss, nn, OptionError, optim, weightsSha256 } from '../../src/index.js';
+import { bisect } from '../../src/inspect/index.js';
+import { environment } from '../helpers/environment.js';
+import { suite } from '../helpers/suite.js';
+
+/** A reference engine in which the results of one elementwise op are changed. */
+async function brokenEngine(op: string, change: (out: { [i: number]: number; length: number }) => void) {
+  const engine = await Engine.create({ device: 'reference' });
+  const [backend] = engine.order as [Engine['order'][number]];
+  const { compile } = backend;
+  backend.compile = (steps: readonly Step[]) =>
+    compile.call(
+      backend,
+      steps.map((step) => ({
+        ...step,
+        chain: step.chain && {
+          ...step.chain,
+          instructions: step.chain.instructions.map((instruction) => {
+            if (instruction.op.name !== op) return instruction;
+            const { reference } = instruction.op;
+            const broken: typeof reference = (context) => {
+              reference(context);
+              change(context.out);
+            };
+            return { ...instruction, op: { ...instruction.op, reference: broken } };
+          }),
+        },
+      })),
+    );
+  return engine;
+}
+
+const model = () => nn.sequential(nn.linear(784, 12), nn.tanh(), nn.dropout(0.2), nn.linear(12, 10));
+const options = { loss: loss.crossEntropy(), batchSize: 4, steps: 3, seed: 2 };
+const digits = await data.digits({ train: 8, test: 1 });
+
+for (const device of environment.devices) {
+  const test = suite(`bisect on ${device}`);
+
+  test.before(async () => {
+    await configure({ device });
+  });
+
+  test('agrees with the reference, also over epochs, and changes nothing', async () => {
+    const m = model();
+    await m.initialize(2);
+    const before = await weightsSha256(m);
+    const result = await bisect(m, digits.train, { ...options, optimizer: optim.adam() });
+    assert.is(result.first, null, result.first?.text);
+    assert.is(result.steps, 3);
+    assert.ok(result.ops > 50 && result.largest!.difference < 1e-4);
+    assert.match(result.devices.join(), new RegExp(`^${device} .*reference`));
+    assert.is(await weightsSha256(m), before);
+  });
+
+  test('names op, layer, step and element of a broken op', async () => {
+    const against = await brokenEngine('tanh', (out) => {
+      out[5]! += 0.01;
+    });
+    const { first, amplified } = await bisect(model(), digits.train, {
+      ...{ ...options, against, optimizer: optim.sgd({ lr: 0.1 }) },
+    });
+    assert.equal(
+      [first!.op, first!.part, first!.layer, first!.step, first!.element, first!.shape],
+      ['tanh', 'forward pass', '1 (tanh)', 1, [0, 5], [4, 12]],
+    );
+    assert.ok(Math.abs(first!.values[1] - first!.values[0] - 0.01) < 1e-4);
+    assert.is(amplified, 0);
+    against.dispose();
+  });
+
+  test('one that gives NaN', async () => {
+    const against = await brokenEngine('tanh', (out) => {
+      out[47] = Number.NaN;
+    });
+    const { first } = await bisect(model(), digits.train, {
+      ...{ ...options, against, optimizer: optim.sgd({ lr: 0.1 }) },
+    });
+    assert.equal([first!.op, first!.element, first!.difference], ['tanh', [3, 11], Number.POSITIVE_INFINITY]);
+    assert.match(first!.text, /NaN at \[3,11\]$/);
+    against.dispose();
+  });
+
+  test('NaN on both', async () => {
+    const optimizer = optim.sgd({ lr: 1e30 });
+    const wild = nn.sequential(nn.linear(784, 12), nn.relu(), nn.linear(12, 10));
+    const result = await bisect(wild, digits.train, {
+      ...options,
+      steps: 9,
+      loss: loss.quadratic(),
+      optimizer,
+    });
+    assert.ok(result.nonFinite && result.steps < 9, JSON.stringify(result));
+    assert.is(result.first, null);
+  });
+
+  test('what cannot be compared', async () => {
+    for (const [wrong, message] of [
+      [{ batchSize: 9 }, /digits\.train/],
+      [{ steps: 0 }, /steps is 0/],
+      [{ tolerance: -1 }, /tolerance is -1/],
+    ] as const) {
+      try {
+        await bisect(model(), digits.train, { ...options, optimizer: optim.adam(), ...wrong });
+        assert.unreachable(String(message));
+      } catch (error) {
+        assert.instance(error, OptionError);
+        assert.match((error as Error).message, message);
+      }
+    }
+  });
+
+  test.run();
+}
