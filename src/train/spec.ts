@@ -12,6 +12,7 @@ import * as pools from '../nn/pool.js';
 import * as recurrent from '../nn/recurrent.js';
 import { pad, reshape, upsample } from '../nn/shape-layers.js';
 import * as optimizers from '../optim/index.js';
+import * as schedules from '../optim/schedules.js';
 
 const layerMakers = {
   linear: layers.linear,
@@ -57,7 +58,21 @@ const lossMakers = {
   quadratic: losses.quadratic,
   meanSquaredError: losses.meanSquaredError,
 };
-const optimizerMakers = { sgd: optimizers.sgd, adam: optimizers.adam, adamW: optimizers.adamW };
+const optimizerMakers = {
+  sgd: optimizers.sgd,
+  adam: optimizers.adam,
+  adamW: optimizers.adamW,
+  rmsProp: optimizers.rmsProp,
+  adagrad: optimizers.adagrad,
+};
+const scheduleMakers = {
+  step: schedules.step,
+  multiStep: schedules.multiStep,
+  exponential: schedules.exponential,
+  cosine: schedules.cosine,
+  oneCycle: schedules.oneCycle,
+  reduceOnPlateau: schedules.reduceOnPlateau,
+};
 
 /** The name of a maker and the arguments that it is called with, as in `['linear', 784, 100]`. */
 type Spec<Makers> = {
@@ -68,6 +83,7 @@ type Spec<Makers> = {
 export type ModelSpec = readonly Spec<typeof layerMakers>[];
 export type LossSpec = Spec<typeof lossMakers>;
 export type OptimizerSpec = Spec<typeof optimizerMakers>;
+export type ScheduleSpec = Spec<typeof scheduleMakers>;
 
 export const layerNames = Object.keys(layerMakers);
 export const lossNames = Object.keys(lossMakers);
@@ -94,3 +110,5 @@ export const buildModel = (spec: ModelSpec): Module =>
 export const buildLoss = (spec: LossSpec): losses.Loss => make<losses.Loss>('loss', lossMakers, spec);
 export const buildOptimizer = (spec: OptimizerSpec): optimizers.Optimizer =>
   make<optimizers.Optimizer>('optimizer', optimizerMakers, spec);
+export const buildSchedule = (spec: ScheduleSpec): schedules.Schedule =>
+  make<schedules.Schedule>('schedule', scheduleMakers, spec);
