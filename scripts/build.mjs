@@ -79,7 +79,8 @@ async function buildBundles() {
   const names = ['index', 'worker', 'worker-thread', 'thread', 'bench', 'bench/first-step'];
   const parts = ['nn', 'loss', 'optim', 'data'].map((name) => ({ in: `src/${name}/index.ts`, out: name }));
   const entryPoints = [...names.map((name) => ({ in: `src/${name}.ts`, out: name })), ...parts];
-  await build({ ...bundleOptions, entryPoints, outdir: 'dist' });
+  // Comlink is bundled, so that browsers can start worker-thread.js as it is.
+  await build({ ...bundleOptions, external: ['webgpu', 'node:*'], entryPoints, outdir: 'dist' });
   await buildCommandLine();
 }
 

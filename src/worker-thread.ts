@@ -8,6 +8,7 @@ import type { Module } from './nn/module.js';
 import { onHostMessage, type Post } from './platform.js';
 import { tensor } from './tensor.js';
 import { type CheckpointOptions, checkpointed } from './train/checkpoints.js';
+import { type ExplainOptions, explainTraining, type StepExplanation } from './train/explain.js';
 import { load, save, weightsFromBytes, weightsToBytes } from './train/files.js';
 import { evaluate, type FitOptions, type FitResult, fit, predict } from './train/fit.js';
 import {
@@ -45,6 +46,12 @@ export interface WorkerFitOptions
   schedule?: ScheduleSpec;
   validation?: LabData;
   checkpoint?: Omit<CheckpointOptions, 'onWarning'>;
+}
+
+/** The options of `explainTraining` as plain data. */
+export interface WorkerExplainOptions extends Omit<ExplainOptions, 'loss' | 'optimizer'> {
+  loss: LossSpec;
+  optimizer: OptimizerSpec;
 }
 
 let post: Post = () => undefined;
@@ -173,6 +180,21 @@ export class Lab {
     { loss = ['crossEntropy'], ...options }: { loss?: LossSpec; batchSize?: number } = {},
   ): Promise<Totals> {
     return evaluate(this.#model(id), new ArrayDataset(data), { ...options, loss: buildLoss(loss) });
+  }
+
+  /** The plan of a training step: which op runs where, and why. */
+  async explain(
+    id: number,
+    data: LabData,
+    { loss, optimizer, ...options }: WorkerExplainOptions,
+  ): Promise<StepExplanation> {
+    const rule = buildOptimizer(optimizer);
+    try {
+      const settings = { ...options, loss: buildLoss(loss), optimizer: rule };
+      return await explainTraining(this.#model(id), new ArrayDataset(data), settings);
+    } finally {
+      rule.dispose();
+    }
   }
 
   /** Outputs for inputs of the given shape, row-major. */

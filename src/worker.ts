@@ -5,11 +5,12 @@ import type { EngineOptions } from './engine.js';
 import { DeviceError, type EverygradError, StateError } from './errors.js';
 import { assetUrl, startWorker } from './platform.js';
 import type { CheckpointOptions } from './train/checkpoints.js';
+import type { StepExplanation } from './train/explain.js';
 import type { EpochReport, FitResult, ProgressReport } from './train/fit.js';
 import type { LossSpec, ModelSpec } from './train/spec.js';
 import type { Totals } from './train/step.js';
 import { errorFrom, keepErrors, type SentError } from './worker-errors.js';
-import type { Lab, LabData, WorkerFitOptions } from './worker-thread.js';
+import type { Lab, LabData, WorkerExplainOptions, WorkerFitOptions } from './worker-thread.js';
 
 export type { LossSpec, ModelSpec, OptimizerSpec, ScheduleSpec } from './train/spec.js';
 export type { LabData } from './worker-thread.js';
@@ -51,6 +52,8 @@ export interface Trainer {
   create(spec: ModelSpec, seed?: number): Promise<number>;
   fit(model: number, data: LabData, options: LabFitOptions): Promise<FitResult>;
   evaluate(model: number, data: LabData, options?: { loss?: LossSpec; batchSize?: number }): Promise<Totals>;
+  /** The plan of a training step: which op runs where, and why. */
+  explain(model: number, data: LabData, options: WorkerExplainOptions): Promise<StepExplanation>;
   /** Outputs for inputs (batch, ...): a tensor, or a typed array and its shape. */
   predict(
     model: number,
@@ -169,6 +172,11 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
       const moved = new Set<ArrayBuffer>();
       const sent = plain(data, moved);
       return ask(() => lab.evaluate(model, transfer(sent, [...moved]), settings));
+    },
+    explain(model, data, settings) {
+      const moved = new Set<ArrayBuffer>();
+      const sent = plain(data, moved);
+      return ask(() => lab.explain(model, transfer(sent, [...moved]), settings));
     },
     async predict(model, inputs, shape) {
       const values = ArrayBuffer.isView(inputs) ? inputs : await inputs.data();

@@ -1,0 +1,250 @@
+// The pages in Chromium: they load without a complaint, train, come back as their address says, and are accessible.
+// @suite devices=wasm runtimes=node timeout=150
+import { mkdir, stat } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import * as assert from 'uvu/assert';
+import { environment } from '../helpers/environment.js';
+import { skip } from '../helpers/skip.js';
+import { suite } from '../helpers/suite.js';
+
+const test = suite('pages');
+const root = (path: string): string => fileURLToPath(new URL(path, environment.root));
+const exists = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
+
+/** As much of puppeteer as is used here. */
+interface Page {
+  on(event: string, hear: (what: never) => void): void;
+  goto(address: string): Promise<unknown>;
+  reload(): Promise<unknown>;
+  click(selector: string): Promise<void>;
+  focus(selector: string): Promise<void>;
+  keyboard: { press(key: string): Promise<void> };
+  mouse: {
+    move(x: number, y: number, options?: { steps: number }): Promise<void>;
+    down(): Promise<void>;
+    up(): Promise<void>;
+  };
+  select(selector: string, value: string): Promise<unknown>;
+  waitForFunction(f: string, options?: { timeout: number }): Promise<unknown>;
+  evaluate<T>(f: string): Promise<T>;
+  addScriptTag(options: { url: string }): Promise<unknown>;
+  setViewport(size: { width: number; height: number }): Promise<void>;
+  emulateMediaFeatures(features: { name: string; value: string }[]): Promise<void>;
+  screenshot(options: { path: string; fullPage: boolean }): Promise<unknown>;
+  createCDPSession(): Promise<unknown>;
+  close(): Promise<void>;
+}
+interface Browser {
+  newPage(): Promise<Page>;
+  close(): Promise<void>;
+}
+interface Site {
+  address: string;
+  stop(): Promise<void>;
+}
+
+const shots = root('build/screenshots');
+let browser: Browser;
+let site: Site;
+
+/** Opens a page and counts what it complains of. */
+async function open(name: string, { width = 1280 } = {}): Promise<{ page: Page; complaints: string[] }> {
+  const page = await browser.newPage();
+  const complaints: string[] = [];
+  page.on('console', (m: { type(): string; text(): string }) => {
+    if (['error', 'warn', 'warning'].includes(m.type())) complaints.push(m.text());
+  });
+  page.on('pageerror', (e: Error) => complaints.push(e.message));
+  page.on('response', (r: { status(): number; url(): string }) => {
+    if (r.status() >= 400) complaints.push(`${r.status()} ${r.url()}`);
+  });
+  await page.setViewport({ width, height: 860 });
+  await page.goto(site.address + name);
+  await ready(page);
+  return { page, complaints };
+}
+
+const ready = (page: Page): Promise<unknown> =>
+  page.waitForFunction('document.documentElement.dataset.ready === "true"', { timeout: 30_000 });
+const text = (page: Page, id: string): Promise<string> =>
+  page.evaluate<string>(`document.getElementById(${JSON.stringify(id)}).textContent`);
+const until = (page: Page, condition: string, timeout = 40_000): Promise<unknown> =>
+  page.waitForFunction(condition, { timeout });
+const number = (id: string): string => `parseFloat(document.getElementById("${id}").textContent)`;
+
+/** Both themes, each at three widths: no sideways scrolling, pictures for people, no serious finding of axe. */
+async function check(page: Page, name: string): Promise<void> {
+  const findings: string[] = [];
+  for (const theme of ['light', 'dark']) {
+    await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: theme }]);
+    for (const width of [360, 800, 1280]) {
+      await page.setViewport({ width, height: 860 });
+      const wide = await page.evaluate<number>('document.documentElement.scrollWidth');
+      assert.ok(wide <= width, `${name} is ${wide} wide at ${width}`);
+      await page.screenshot({ path: `${shots}/${name}-${width}-${theme}.png`, fullPage: true });
+    }
+    findings.push(
+      ...(await page.evaluate<string[]>(`axe.run().then(({ violations }) => violations
+        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+        .map((v) => '${theme}: ' + v.id + ' ' + v.nodes.map((n) => n.target.join(' ') + ' ' + n.failureSummary).join('; ')))`)),
+    );
+  }
+  assert.equal(findings, []);
+}
+
+/** Of all that the first load brings, compressed; the limit of the pages. */
+const firstLoadLimit = 200_000;
+
+function pages(): void {
+  test.before(async () => {
+    const { build } = (await import(root('demo/node_modules/vite/dist/node/index.js'))) as {
+      build(options: object): Promise<unknown>;
+    };
+    await build({ configFile: root('demo/vite.config.ts'), logLevel: 'warn' });
+    const { serveSite } = (await import(root('test/pages/site.mjs'))) as {
+      serveSite(folder: string, options?: object): Promise<Site>;
+    };
+    site = await serveSite(root('demo/dist'), { axe: root('demo/node_modules/axe-core/axe.min.js') });
+    await mkdir(shots, { recursive: true });
+  });
+  test.after(async () => {
+    await browser.close();
+    await site?.stop();
+  });
+
+  test('the playground trains to 97%, and comes back as its address says', async () => {
+    const { page, complaints } = await open('index.html#data=xor&layers=8,4&lr=0.03');
+    await page.click('#play');
+    await until(page, `${number('accuracy')} >= 97 && ${number('epoch')} > 5`);
+    await until(page, `${number('speed')} > 0`);
+    await page.click('#play');
+    await page.click('#more-layers');
+    await page.select('#choose-activation', 'relu');
+    await until(page, 'location.hash.includes("layers=8,4,4") && location.hash.includes("activation=relu")');
+    await page.reload();
+    await ready(page);
+    assert.is(await text(page, 'layer-count'), '3 hidden layers');
+    assert.is(await page.evaluate<string>('document.querySelector("#choose-lr").value'), '0.03');
+    assert.is(await page.evaluate<number>('document.querySelectorAll(".node").length'), 2 + 8 + 4 + 4 + 1);
+    await page.click('#step');
+    await until(page, `${number('train-loss')} > 0`);
+    await page.addScriptTag({ url: './axe.js' });
+    await check(page, 'playground');
+    assert.equal(complaints, []);
+    await page.close();
+  });
+
+  test('the same seed trains to the same loss', async () => {
+    const { page } = await open('index.html#seed=5');
+    const losses: string[] = [];
+    for (let i = 0; i < 2; i++) {
+      for (let step = 0; step < 3; step++) await page.click('#step');
+      await until(page, `${number('epoch')} >= 0`);
+      await page.evaluate('new Promise((resolve) => setTimeout(resolve, 300))');
+      losses.push(await text(page, 'train-loss'));
+      await page.click('#reset');
+      await page.evaluate('new Promise((resolve) => setTimeout(resolve, 300))');
+    }
+    assert.is(losses[0], losses[1]);
+    await page.close();
+  });
+
+  test('addresses edited by hand are handled, points are set by mouse and keyboard', async () => {
+    const { page, complaints } = await open(
+      'index.html#layers=99&lr=abc&data=points&points=2_0_1&nonsense=1',
+    );
+    assert.match(await text(page, 'status'), /left out: layers=99, lr=abc, points=2_0_1, nonsense=1/);
+    assert.is(await text(page, 'layer-count'), '2 hidden layers');
+    await page.click('#surface');
+    await page.focus('#surface');
+    for (const key of ['ArrowUp', 'ArrowUp', 'c', 'Enter']) await page.keyboard.press(key);
+    await until(page, 'location.hash.includes("points=") && location.hash.split(";").length === 2');
+    await page.click('#play');
+    await until(page, `${number('accuracy')} === 100`);
+    assert.equal(complaints, []);
+    await page.close();
+  });
+
+  test('digits: an MLP reaches 90%, LeNet runs, a drawing is answered, the model goes out and in', async () => {
+    const { page, complaints } = await open('digits.html#examples=2000');
+    await page.click('#play');
+    await until(page, `${number('accuracy')} >= 90`);
+    await page.click('#play');
+    await until(page, 'document.getElementById("play").textContent === "Train"');
+    await page.focus('#pad');
+    await page.keyboard.press('3');
+    await until(page, '/^[0-9]$/.test(document.getElementById("guess").textContent)');
+    await until(page, 'document.querySelectorAll("#filters canvas").length === 30');
+    assert.match(await text(page, 'plan'), /matmul.*wasm/);
+    await page.addScriptTag({ url: './axe.js' });
+    await check(page, 'digits');
+    await page.reload();
+    await ready(page);
+    assert.is(await page.evaluate<string>('document.getElementById("examples").value'), '2000');
+    await page.click('#models button:nth-child(2)');
+    await until(page, 'document.getElementById("plan").textContent.includes("conv2d")');
+    await page.click('#play');
+    await until(page, `${number('accuracy')} >= 60`);
+    assert.equal(complaints, []);
+    await page.close();
+  });
+
+  test('the benchmark page runs a benchmark and exports it', async () => {
+    const { page, complaints } = await open('bench.html');
+    await page.select('#seconds', '0.5');
+    await page.select('#filter', 'gemm');
+    await page.click('#play');
+    await until(page, 'document.querySelectorAll("#rows tr").length >= 2');
+    await page.click('#play');
+    const results = JSON.parse(await text(page, 'json')) as { name: string; value: number }[];
+    assert.ok(
+      results.length >= 2 && results.every(({ name, value }) => name.startsWith('gemm/') && value > 0),
+    );
+    await page.addScriptTag({ url: './axe.js' });
+    await check(page, 'bench');
+    assert.equal(complaints, []);
+    await page.close();
+  });
+
+  test('the first load of each page is small', async () => {
+    const { gzipSync } = await import('node:zlib');
+    const { readFile } = await import('node:fs/promises');
+    for (const name of ['index', 'digits', 'bench']) {
+      const { page } = await open(`${name}.html`);
+      const loaded = await page.evaluate<string[]>(
+        '[location.pathname, ...performance.getEntriesByType("resource").map((e) => new URL(e.name).pathname)]',
+      );
+      const base = new URL(site.address).pathname;
+      const sizes = await Promise.all(
+        [...new Set(loaded)].map(
+          async (path) => gzipSync(await readFile(root(`demo/dist/${path.slice(base.length)}`))).length,
+        ),
+      );
+      const total = sizes.reduce((a, b) => a + b);
+      console.log(`NOTE ${name}.html: ${Math.round(total / 1000)} kB in ${sizes.length} files`);
+      assert.ok(total < firstLoadLimit, `${name} loads ${total} bytes`);
+      await page.close();
+    }
+  });
+}
+
+const installed = await exists(root('demo/node_modules/vite'));
+const { openChromium } = (await import(root('test/pages/site.mjs'))) as {
+  openChromium(): Promise<Browser | string>;
+};
+const opened = installed
+  ? await openChromium()
+  : 'the packages of demo/ are not installed (npm run runtimes)';
+if (typeof opened === 'string') {
+  if (environment.require) test('the pages', () => assert.unreachable(`${opened}, and all is required`));
+  else skip('all pages', opened);
+} else {
+  browser = opened;
+  pages();
+}
+
+test.run();
