@@ -1,6 +1,7 @@
 // The pages: three HTML files, which find the library's kernels and workers in everygrad/ beside them.
 import { cp } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { build as bundle } from 'esbuild';
 import { defineConfig, type Plugin } from 'vite';
 
 const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -10,7 +11,9 @@ const isolated = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 
-/** What is loaded by address, not bundled: kernels, threads, the training worker and their chunks. */
+const external = ['webgpu', /^node:/];
+
+/** What is loaded by address, not by the pages' bundles: kernels, threads and the training worker. */
 const assets: Plugin = {
   name: 'everygrad-assets',
   configureServer(server) {
@@ -21,17 +24,35 @@ const assets: Plugin = {
     });
   },
   async writeBundle({ dir }) {
-    for (const name of ['kernels', 'thread.js', 'worker-thread.js', 'chunks']) {
-      const filter = (file: string): boolean => !file.endsWith('.map');
-      await cp(`${library}/${name}`, `${dir}/everygrad/${name}`, { recursive: true, filter });
-    }
+    await cp(`${library}/kernels`, `${dir}/everygrad/kernels`, { recursive: true });
+    await bundle({
+      entryPoints: [`${library}/worker-thread.js`, `${library}/thread.js`],
+      outdir: `${dir}/everygrad`,
+      bundle: true,
+      minify: true,
+      splitting: true,
+      format: 'esm',
+      target: 'es2022',
+      external: ['webgpu', 'node:*'],
+      // As in the library: files in chunks/ look for the kernels one folder up.
+      chunkNames: 'chunks/[name]-[hash]',
+    });
+  },
+};
+
+/** The chosen theme is set before the first paint, by a script that is not a module. */
+const theme: Plugin = {
+  name: 'theme',
+  transformIndexHtml: {
+    order: 'post',
+    handler: () => [{ tag: 'script', attrs: { src: './theme-init.js' }, injectTo: 'head-prepend' }],
   },
 };
 
 export default defineConfig({
   root: path('.'),
   base: './', // any sub-path
-  plugins: [assets],
+  plugins: [assets, theme],
   resolve: {
     alias: [
       { find: /^everygrad$/, replacement: `${library}/index.js` },
@@ -40,13 +61,13 @@ export default defineConfig({
   },
   server: { headers: isolated, fs: { allow: [path('..')] } },
   preview: { headers: isolated },
-  worker: { format: 'es' },
+  worker: { format: 'es', rollupOptions: { external } },
   build: {
     target: 'es2022',
     modulePreload: { polyfill: false },
     rollupOptions: {
       input: { index: path('index.html'), digits: path('digits.html'), bench: path('bench.html') },
-      external: ['webgpu', /^node:/],
+      external,
     },
   },
 });

@@ -12,6 +12,8 @@ import type { Totals } from './train/step.js';
 import { errorFrom, keepErrors, type SentError } from './worker-errors.js';
 import type { Lab, LabData, WorkerExplainOptions, WorkerFitOptions } from './worker-thread.js';
 
+export { setAssetsUrl } from './platform.js';
+export { decodeSafetensors } from './safetensors.js';
 export type { LossSpec, ModelSpec, OptimizerSpec, ScheduleSpec } from './train/spec.js';
 export type { LabData } from './worker-thread.js';
 

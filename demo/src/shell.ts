@@ -1,7 +1,7 @@
 // What all pages share: where the library's files are, the theme, one line for what happens.
 import 'uplot/dist/uPlot.min.css';
 import './styles/base.css';
-import { setAssetsUrl } from 'everygrad';
+import { setAssetsUrl } from 'everygrad/worker';
 
 setAssetsUrl(new URL('everygrad/', document.baseURI));
 

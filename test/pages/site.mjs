@@ -19,9 +19,10 @@ const isolation = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 
-/** Serves a folder below `/some/path/`; gives its address. */
+/** Serves a folder below `/some/path/`; gives its address, and notes in `served` what was asked for. */
 export async function serveSite(folder, { isolated = true, axe } = {}) {
   const base = '/some/path/';
+  const served = new Set();
   const server = createServer(async ({ url }, response) => {
     const { pathname } = new URL(url, 'http://127.0.0.1');
     const name = pathname === base ? 'index.html' : pathname.slice(base.length);
@@ -29,6 +30,7 @@ export async function serveSite(folder, { isolated = true, axe } = {}) {
       response.writeHead(status, { ...(isolated ? isolation : {}), 'Content-Type': type }).end(body);
     if (!pathname.startsWith(base)) return answer(404, `no ${pathname}`, 'text/plain');
     try {
+      served.add(name);
       answer(
         200,
         await readFile(name === 'axe.js' && axe ? axe : join(folder, name)),
@@ -40,6 +42,7 @@ export async function serveSite(folder, { isolated = true, axe } = {}) {
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
+    served,
     address: `http://127.0.0.1:${server.address().port}${base}`,
     stop: () => new Promise((resolve) => server.close(resolve).closeAllConnections()),
   };

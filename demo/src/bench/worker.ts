@@ -1,11 +1,11 @@
 // The benchmarks, off the page's own thread.
-import { setAssetsUrl } from 'everygrad';
 import {
   type BenchOptions,
   type BenchResult,
   describeMachine,
   type Machine,
   runBench,
+  setAssetsUrl,
 } from 'everygrad/bench';
 
 export interface Job {

@@ -1,8 +1,7 @@
 // The digits page: a model that lives and trains in a worker, and what it makes of the user's strokes.
 import '../styles/digits.css';
-import { decodeSafetensors } from 'everygrad';
 import { ArrayDataset, digits, parseIdx } from 'everygrad/data';
-import { type Trainer, trainer } from 'everygrad/worker';
+import { decodeSafetensors, type Trainer, trainer } from 'everygrad/worker';
 import { Chart } from '../chart.ts';
 import { byId, onTheme, percent, say, show } from '../shell.ts';
 import { type Choice, format, models, parse } from './models.ts';
