@@ -74,6 +74,15 @@ export const show = (value: number, digits = 3): string =>
 export const percent = (value: number): string =>
   Number.isFinite(value) ? `${(100 * value).toFixed(1)}%` : '–';
 
+/** To be called when a page has made its parts. */
+export const built = (): void => {
+  document.documentElement.dataset.built = 'true';
+};
+/** To be called when a page can be used. */
+export const ready = (): void => {
+  document.documentElement.dataset.ready = 'true';
+};
+
 addEventListener('unhandledrejection', ({ reason }) =>
   say(reason instanceof Error ? reason.message : String(reason), 'problem'),
 );

@@ -211,6 +211,44 @@ function pages(): void {
     await page.close();
   });
 
+  test('nothing jumps while a page comes up and trains', async () => {
+    for (const name of ['index', 'digits', 'bench']) {
+      for (const width of [360, 1280]) {
+        const { page } = await open(`${name}.html`, { width });
+        if (name !== 'bench') await page.click('#play');
+        const shift = await page.evaluate<number>(`new Promise((resolve) => {
+          let sum = 0;
+          new PerformanceObserver((list) => {
+            for (const e of list.getEntries()) if (!e.hadRecentInput) sum += e.value;
+          }).observe({ type: 'layout-shift', buffered: true });
+          setTimeout(() => resolve(sum), 600);
+        })`);
+        assert.ok(shift < 0.05, `${name} at ${width}: ${shift}`);
+        await page.close();
+      }
+    }
+  });
+
+  test('without cross-origin isolation it trains as well, on one thread', async () => {
+    const { serveSite } = (await import(root('test/pages/site.mjs'))) as {
+      serveSite(folder: string, options?: object): Promise<Site>;
+    };
+    const plain = await serveSite(root('demo/dist'), { isolated: false });
+    const before = site;
+    site = plain;
+    try {
+      const { page, complaints } = await open('digits.html#examples=2000');
+      await page.click('#play');
+      await until(page, `${number('accuracy')} >= 80`);
+      assert.is(await page.evaluate<boolean>('crossOriginIsolated'), false);
+      assert.equal(complaints, []);
+      await page.close();
+    } finally {
+      site = before;
+      await plain.stop();
+    }
+  });
+
   test('the first load of each page is small', async () => {
     const { gzipSync } = await import('node:zlib');
     const { readFile } = await import('node:fs/promises');

@@ -1,12 +1,13 @@
 // The benchmark page: runs them in a worker, shows, exports and compares.
 import '../styles/bench.css';
-import { type BenchResult, benchNames, type Machine } from 'everygrad/bench';
-import { byId, say } from '../shell.ts';
+import type { BenchResult, Machine } from 'everygrad/bench';
+import { built, byId, ready, say } from '../shell.ts';
 import { type Column, parseResults, table } from './results.ts';
 import type { Answer, Job } from './worker.ts';
 
 const own: BenchResult[] = [];
 const others: Column[] = [];
+let names: readonly string[] = [];
 let worker: Worker | null = null;
 
 function ask(run: Job['run'], hear: (answer: Answer) => void): Worker {
@@ -62,7 +63,7 @@ byId('play').addEventListener('click', () => {
   own.length = 0;
   draw();
   const filter = value('filter');
-  const all = benchNames.filter((name) => name.includes(filter)).length;
+  const all = names.filter((name) => name.includes(filter)).length;
   const progress = (): void => {
     byId('progress').textContent = `${own.length} of ${all}`;
   };
@@ -109,13 +110,16 @@ for (const type of ['dragover', 'dragleave', 'drop'] as const)
   });
 
 draw();
+built();
 await new Promise<void>((resolve) => {
   const asked = ask(null, (answer) => {
-    if (answer.type === 'machine') showMachine(answer.machine);
-    else if (answer.type === 'error') say(answer.message, 'problem');
+    if (answer.type === 'machine') {
+      names = answer.names;
+      showMachine(answer.machine);
+    } else if (answer.type === 'error') say(answer.message, 'problem');
     if (answer.type === 'machine') return;
     asked.terminate();
     resolve();
   });
 });
-document.documentElement.dataset.ready = 'true';
+ready();

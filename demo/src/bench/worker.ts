@@ -2,6 +2,7 @@
 import {
   type BenchOptions,
   type BenchResult,
+  benchNames,
   describeMachine,
   type Machine,
   runBench,
@@ -16,7 +17,7 @@ export interface Job {
 }
 
 export type Answer =
-  | { type: 'machine'; machine: Machine }
+  | { type: 'machine'; machine: Machine; names: readonly string[] }
   | { type: 'result'; result: BenchResult }
   | { type: 'done' }
   | { type: 'error'; message: string };
@@ -27,7 +28,7 @@ addEventListener('message', async ({ data }: MessageEvent<Job>) => {
   try {
     setAssetsUrl(data.assets);
     if (data.run) await runBench({ ...data.run, onResult: (result) => tell({ type: 'result', result }) });
-    else tell({ type: 'machine', machine: await describeMachine() });
+    else tell({ type: 'machine', machine: await describeMachine(), names: benchNames });
     tell({ type: 'done' });
   } catch (error) {
     tell({ type: 'error', message: error instanceof Error ? error.message : String(error) });

@@ -3,7 +3,7 @@ import '../styles/digits.css';
 import { ArrayDataset, digits, parseIdx } from 'everygrad/data';
 import { decodeSafetensors, type Trainer, trainer } from 'everygrad/worker';
 import { Chart } from '../chart.ts';
-import { byId, onTheme, percent, say, show } from '../shell.ts';
+import { built, byId, onTheme, percent, ready, say, show } from '../shell.ts';
 import { type Choice, format, models, parse } from './models.ts';
 import { Pad, side } from './pad.ts';
 import { type Confusion, showConfused, showFilters, showPlan } from './show.ts';
@@ -336,7 +336,9 @@ function read(): void {
   choose(found, ignored.length > 0);
 }
 
+await guess();
+built();
 lab = await trainer();
 read();
 await restarting;
-document.documentElement.dataset.ready = 'true';
+ready();

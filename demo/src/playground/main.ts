@@ -2,7 +2,7 @@
 import '../styles/playground.css';
 import { configure } from 'everygrad';
 import { Chart } from '../chart.ts';
-import { byId, onTheme, percent, say, show } from '../shell.ts';
+import { built, byId, onTheme, percent, ready, say, show } from '../shell.ts';
 import { Controls } from './controls.ts';
 import { Diagram, type Unit } from './diagram.ts';
 import { Network, side, type View } from './network.ts';
@@ -184,7 +184,10 @@ function read(): void {
   apply(found, ignored.length > 0);
 }
 
+controls.show(settings);
+draw();
+built();
 await configure({ device: 'wasm', threads: 1 });
 read();
 await queue;
-document.documentElement.dataset.ready = 'true';
+ready();
