@@ -48,6 +48,11 @@ interface Site {
   stop(): Promise<void>;
 }
 
+const tools = (await import(root('test/pages/site.mjs'))) as {
+  serveSite(folder: string, options?: object): Promise<Site>;
+  openChromium(): Promise<Browser | string>;
+};
+const siteOf = tools.serveSite;
 const shots = root('build/screenshots');
 let browser: Browser;
 let site: Site;
@@ -106,10 +111,7 @@ function pages(): void {
       build(options: object): Promise<unknown>;
     };
     await build({ configFile: root('demo/vite.config.ts'), logLevel: 'warn' });
-    const { serveSite } = (await import(root('test/pages/site.mjs'))) as {
-      serveSite(folder: string, options?: object): Promise<Site>;
-    };
-    site = await serveSite(root('demo/dist'), { axe: root('demo/node_modules/axe-core/axe.min.js') });
+    site = await siteOf(root('demo/dist'), { axe: root('demo/node_modules/axe-core/axe.min.js') });
     await mkdir(shots, { recursive: true });
   });
   test.after(async () => {
@@ -211,6 +213,36 @@ function pages(): void {
     await page.close();
   });
 
+  test('the lines of the README train in a page of somebody else', async () => {
+    const { readFile, mkdtemp, writeFile, cp, rm } = await import('node:fs/promises');
+    const { build } = (await import(root('node_modules/esbuild/lib/main.js'))) as {
+      build(options: object): Promise<unknown>;
+    };
+    const readme = await readFile(root('README.md'), 'utf8');
+    const [, code] = /^```js\n([\s\S]*?)^```/m.exec(readme.slice(readme.indexOf('In an app of your own')))!;
+    const folder = await mkdtemp(root('build/embedded-'));
+    try {
+      await writeFile(`${folder}/app.js`, code!.replace(/'everygrad\/(\w+)'/g, `'${root('dist/')}$1.js'`));
+      const external = ['node:*', 'webgpu'];
+      const options = { bundle: true, format: 'esm', platform: 'browser', external, logLevel: 'error' };
+      await build({ ...options, entryPoints: [`${folder}/app.js`], outfile: `${folder}/bundle.js` });
+      for (const name of ['kernels', 'chunks', 'thread.js', 'worker-thread.js'])
+        await cp(root(`dist/${name}`), `${folder}/everygrad/${name}`, { recursive: true });
+      await writeFile(
+        `${folder}/index.html`,
+        '<!doctype html><meta http-equiv="Content-Security-Policy" content="script-src \'self\' \'wasm-unsafe-eval\'"><link rel="icon" href="data:,"><script type="module" src="./bundle.js"></script>',
+      );
+      const embedded = await siteOf(folder);
+      const page = await browser.newPage();
+      await page.goto(embedded.address);
+      await until(page, 'Number(document.title) > 0.7');
+      await page.close();
+      await embedded.stop();
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
   test('nothing jumps while a page comes up and trains', async () => {
     for (const name of ['index', 'digits', 'bench']) {
       for (const width of [360, 1280]) {
@@ -230,10 +262,7 @@ function pages(): void {
   });
 
   test('without cross-origin isolation it trains as well, on one thread', async () => {
-    const { serveSite } = (await import(root('test/pages/site.mjs'))) as {
-      serveSite(folder: string, options?: object): Promise<Site>;
-    };
-    const plain = await serveSite(root('demo/dist'), { isolated: false });
+    const plain = await siteOf(root('demo/dist'), { isolated: false });
     const before = site;
     site = plain;
     try {

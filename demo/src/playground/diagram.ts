@@ -28,6 +28,7 @@ export class Diagram {
   #nodes: HTMLElement[][] = [];
   #canvases: HTMLCanvasElement[][] = [];
   #places: { x: number; y: number }[][] = [];
+  #inputs: readonly Float32Array[] = [];
   #weights: readonly Float32Array[] = [];
 
   constructor(events: DiagramEvents) {
@@ -41,6 +42,7 @@ export class Diagram {
       this.#settings?.layers.join() === settings.layers.join() &&
       this.#settings.features.join() === settings.features.join();
     this.#settings = settings;
+    this.#inputs = inputSurfaces;
     if (same) return;
     const focused = document.activeElement?.getAttribute('data-key');
     for (const child of [...this.#net.children]) if (child !== this.#edges) child.remove();
@@ -65,7 +67,6 @@ export class Diagram {
           name.textContent = label;
           node.append(name);
           node.setAttribute('aria-label', `Input ${label}`);
-          paint(canvas, inputSurfaces[unit]!);
         } else if (column === columns.length - 1) node.setAttribute('aria-label', 'Output');
         else node.setAttribute('aria-label', `Layer ${column}, unit ${unit + 1}`);
         const here = { layer: column - 1, unit };
@@ -79,8 +80,14 @@ export class Diagram {
       this.#canvases.push(canvases);
       return nodes;
     });
+    this.repaint();
     this.#layout();
     if (focused) this.#net.querySelector<HTMLElement>(`[data-key="${focused}"]`)?.focus();
+  }
+
+  /** Draws the inputs, which training does not change. */
+  repaint(): void {
+    for (const [i, values] of this.#inputs.entries()) paint(this.#canvases[0]![i]!, values);
   }
 
   #header(layer: number, units: number): HTMLElement {

@@ -173,6 +173,7 @@ addEventListener('keydown', (event) => {
 });
 addEventListener('hashchange', () => read());
 onTheme(() => {
+  diagram.repaint();
   draw();
   controls.show(settings, true);
 });

@@ -15,7 +15,7 @@ import { gridPoints, inputsOf, orderOf, type Points } from './points.ts';
 import type { Settings } from './settings.ts';
 
 /** Fields of a surface along a side. */
-export const side = 48;
+export const side = 64;
 
 /** What is shown at one moment. */
 export interface View {
