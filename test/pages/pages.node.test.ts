@@ -3,6 +3,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
+import { data, nn, weightsToBytes } from '../../src/index.js';
 import { environment } from '../helpers/environment.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
@@ -20,14 +21,10 @@ interface Page {
   on(event: string, hear: (what: never) => void): void;
   goto(address: string): Promise<unknown>;
   reload(): Promise<unknown>;
+  $(selector: string): Promise<{ uploadFile(...paths: string[]): Promise<void> } | null>;
   click(selector: string): Promise<void>;
   focus(selector: string): Promise<void>;
   keyboard: { press(key: string): Promise<void> };
-  mouse: {
-    move(x: number, y: number, options?: { steps: number }): Promise<void>;
-    down(): Promise<void>;
-    up(): Promise<void>;
-  };
   select(selector: string, value: string): Promise<unknown>;
   waitForFunction(f: string, options?: { timeout: number }): Promise<unknown>;
   evaluate<T>(f: string): Promise<T>;
@@ -35,7 +32,6 @@ interface Page {
   setViewport(size: { width: number; height: number }): Promise<void>;
   emulateMediaFeatures(features: { name: string; value: string }[]): Promise<void>;
   screenshot(options: { path: string; fullPage: boolean }): Promise<unknown>;
-  createCDPSession(): Promise<unknown>;
   close(): Promise<void>;
 }
 interface Browser {
@@ -100,6 +96,15 @@ async function check(page: Page, name: string): Promise<void> {
     );
   }
   assert.equal(findings, []);
+}
+
+/** A file of MNIST's format. */
+function idx(shape: readonly number[], values: ArrayLike<number>): Uint8Array {
+  const head = new Uint8Array(4 + 4 * shape.length);
+  head[2] = 8;
+  head[3] = shape.length;
+  for (const [i, size] of shape.entries()) new DataView(head.buffer).setUint32(4 + 4 * i, size);
+  return Uint8Array.from([...head, ...Array.from(values)]);
 }
 
 /** Bytes of all that a page's first load brings, kernels and workers included, compressed. */
@@ -194,6 +199,38 @@ function pages(): void {
     await until(page, `${number('accuracy')} >= 60`);
     assert.equal(complaints, []);
     await page.close();
+  });
+
+  test('digits: MNIST files and models are taken in, damaged ones are refused in words', async () => {
+    const { mkdtemp, writeFile, rm } = await import('node:fs/promises');
+    const folder = await mkdtemp(root('build/dropped-'));
+    const { page, complaints } = await open('digits.html');
+    const give = async (input: string, files: Record<string, Uint8Array>): Promise<void> => {
+      await Promise.all(Object.entries(files).map(([name, bytes]) => writeFile(`${folder}/${name}`, bytes)));
+      const element = await page.$(input);
+      await element!.uploadFile(...Object.keys(files).map((name) => `${folder}/${name}`));
+    };
+    const says = (part: string): Promise<unknown> =>
+      until(page, `document.getElementById("status").textContent.includes(${JSON.stringify(part)})`);
+    try {
+      const { train } = await data.digits({ train: 600, test: 1, seed: 9 });
+      const images = idx([600, 28, 28], train.inputs);
+      await give('#mnist', { 'images-idx3-ubyte': images, 'labels-idx1-ubyte': idx([600], train.targets) });
+      await says('540 images for training, 60 for testing');
+      await until(page, 'document.getElementById("source").textContent === "540 MNIST images"');
+      await give('#mnist', { 'images-idx3-ubyte': images.slice(0, 1000) });
+      await says('images-idx3-ubyte');
+      const model = nn.sequential(nn.linear(784, 100), nn.relu(), nn.linear(100, 10));
+      const bytes = await weightsToBytes(model);
+      await give('#upload', { 'own.safetensors': bytes });
+      await says('right on the test set');
+      await give('#upload', { 'cut.safetensors': bytes.slice(0, 5000) });
+      await says('[weights]');
+      assert.equal(complaints, []);
+    } finally {
+      await page.close();
+      await rm(folder, { recursive: true });
+    }
   });
 
   test('the benchmark page runs a benchmark and exports it', async () => {
