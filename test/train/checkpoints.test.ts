@@ -17,6 +17,7 @@ import {
   schedules,
   weightsSha256,
 } from '../../src/index.js';
+import { cacheFolder, sha256 } from '../../src/platform.js';
 import { openKeep } from '../../src/platform-keep.js';
 import { trainer } from '../../src/worker.js';
 import { suite } from '../helpers/suite.js';
@@ -146,20 +147,26 @@ test('in a worker that is terminated on the way', async () => {
   }
 });
 
-test('training goes on, with one warning, where nothing can be stored', async () => {
-  const restore = forbidStorage();
-  try {
-    const warnings: EverygradError[] = [];
-    const onWarning = (e: EverygradError) => warnings.push(e);
-    const checkpoint = checkpointed({ key: key('forbidden'), everySteps: 1, onWarning });
-    const { sha } = await run({ checkpoint, epochs: 1 });
-    assert.is(sha, (await run({ epochs: 1 })).sha);
-    assert.is(warnings.length, 1);
-    assert.instance(warnings[0], StorageError);
-  } finally {
-    restore();
-  }
-});
+for (const [what, prevent] of [
+  ['nothing can be stored', forbidStorage],
+  ['the storage is full', fillStorage],
+] as const) {
+  test(`training goes on, with one warning, where ${what}`, async () => {
+    const name = key('prevented');
+    const restore = await prevent(name);
+    try {
+      const warnings: EverygradError[] = [];
+      const onWarning = (e: EverygradError) => warnings.push(e);
+      const checkpoint = checkpointed({ key: name, everySteps: 1, onWarning });
+      const { sha } = await run({ checkpoint, epochs: 1 });
+      assert.is(sha, (await run({ epochs: 1 })).sha);
+      assert.is(warnings.length, 1);
+      assert.instance(warnings[0], StorageError);
+    } finally {
+      await restore();
+    }
+  });
+}
 
 test('options that are none are refused', () => {
   for (const wrong of [{ key: '' }, { key: 'a', everySteps: 0 }, { key: 'a', everySeconds: -1 }])
@@ -169,8 +176,10 @@ test('options that are none are refused', () => {
     );
 });
 
+type Restore = () => void | Promise<void>;
+
 /** As in a private window, or where the cache folder cannot be made. */
-function forbidStorage(): () => void {
+function forbidStorage(): Restore {
   if (typeof indexedDB !== 'undefined') {
     const own = IDBFactory.prototype.open;
     IDBFactory.prototype.open = () => {
@@ -186,6 +195,24 @@ function forbidStorage(): () => void {
     if (before === undefined) delete process.env.EVERYGRAD_CACHE;
     else process.env.EVERYGRAD_CACHE = before;
   };
+}
+
+/** Writing fails: for want of space or, where there are files, because a folder has the file's name. */
+async function fillStorage(name: string): Promise<Restore> {
+  if (typeof indexedDB !== 'undefined') {
+    const own = IDBObjectStore.prototype.put;
+    IDBObjectStore.prototype.put = () => {
+      throw new DOMException('no space left', 'QuotaExceededError');
+    };
+    return () => {
+      IDBObjectStore.prototype.put = own;
+    };
+  }
+  const [{ mkdir, rm }, { join }] = await Promise.all([import('node:fs/promises'), import('node:path')]);
+  const file = `${await sha256(new TextEncoder().encode(name))}.safetensors`;
+  const path = join((await cacheFolder())!, 'checkpoints', file);
+  await mkdir(join(path, 'inside'), { recursive: true });
+  return () => rm(path, { recursive: true });
 }
 
 test.run();

@@ -68,7 +68,8 @@ export function paintSurface(
 }
 
 function dots(context: CanvasRenderingContext2D, { xy, labels }: Points, width: number, ring: boolean): void {
-  const radius = Math.max(1.5, width / (ring ? 130 : 105));
+  const few = labels.length < 60 ? 2 : 1;
+  const radius = few * Math.max(1.5, width / (ring ? 130 : 105));
   const colours = [colour('a'), colour('b')];
   const edge = colour('panel');
   context.lineWidth = width / 320;
