@@ -83,7 +83,15 @@ async function buildBundles() {
     out: name,
   }));
   const entryPoints = [...names.map((name) => ({ in: `src/${name}.ts`, out: name })), ...parts];
-  const { metafile } = await build({ ...bundleOptions, entryPoints, outdir: 'dist', metafile: true });
+  // Comlink is bundled, so that browsers can start worker-thread.js as it is.
+  const external = ['webgpu', 'node:*'];
+  const { metafile } = await build({
+    ...bundleOptions,
+    external,
+    entryPoints,
+    outdir: 'dist',
+    metafile: true,
+  });
   await writeFile('dist/LICENSES.txt', await licencesOf(metafile));
   await buildCommandLine();
 }

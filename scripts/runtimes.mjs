@@ -77,7 +77,17 @@ function installFromDebian() {
   }
 }
 
+/** What builds and checks the pages, from a lockfile of its own. */
+function installForPages() {
+  const demo = fileURLToPath(new URL('../demo', import.meta.url));
+  if (existsSync(`${demo}/node_modules/vite`)) return console.log('packages of the pages: already there');
+  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund'];
+  const done = install('packages of the pages', 'npm', args, { cwd: demo, shell: platform === 'win32' });
+  if (done) console.log('packages of the pages: installed');
+}
+
 installFromNpm();
+installForPages();
 installFromDebian();
 for (const problem of problems) console.error(`not installed: ${problem}`);
 if (problems.length > 0) process.exitCode = 1;

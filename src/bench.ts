@@ -10,6 +10,7 @@ import { runtime } from './platform.js';
 
 export { describeMachine, type Machine } from './bench/machine.js';
 export type { BenchResult, Measurement } from './bench/rounds.js';
+export { setAssetsUrl } from './platform.js';
 
 export interface BenchOptions extends EngineOptions {
   /** Runs only what has this in its name, as `gemm/64` or `train`. */

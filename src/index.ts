@@ -26,6 +26,7 @@ export { cacheFolder, setAssetsUrl, writeFileAtomic } from './platform.js';
 export { decodeSafetensors, encodeSafetensors } from './safetensors.js';
 export type { PlanRow } from './schedule/explain.js';
 export { type Nested, read, type TensorOptions, tensor, variable } from './tensor.js';
+export { type CheckpointOptions, checkpointed } from './train/checkpoints.js';
 export { type ExplainOptions, explainTraining, type StepExplanation } from './train/explain.js';
 export {
   load,

@@ -1,14 +1,16 @@
 // Inside the worker: models by number, trained and used on behalf of another thread.
 import { expose, transfer } from 'comlink';
 import { ArrayDataset, type ArrayDatasetOptions } from './data/index.js';
+import type { HostArray, Shape } from './dtype.js';
 import { configure, type EngineOptions } from './engine.js';
 import { StateError } from './errors.js';
 import type { Module } from './nn/module.js';
 import { onHostMessage, type Post } from './platform.js';
 import { tensor } from './tensor.js';
-import type { EarlyStoppingOptions } from './train/early-stopping.js';
-import { weightsFromBytes, weightsToBytes } from './train/files.js';
-import { evaluate, type FitResult, fit, predict } from './train/fit.js';
+import { type CheckpointOptions, checkpointed } from './train/checkpoints.js';
+import { type ExplainOptions, explainTraining, type StepExplanation } from './train/explain.js';
+import { load, save, weightsFromBytes, weightsToBytes } from './train/files.js';
+import { evaluate, type FitOptions, type FitResult, fit, predict } from './train/fit.js';
 import {
   buildLoss,
   buildModel,
@@ -20,28 +22,69 @@ import {
   type ScheduleSpec,
 } from './train/spec.js';
 import type { Totals } from './train/step.js';
-import { keepErrors } from './worker-errors.js';
+import { errorParts, keepErrors } from './worker-errors.js';
 
 /** A data set as plain data; its arrays can be transferred. */
 export type LabData = ArrayDatasetOptions;
 
-export interface LabFitOptions extends EarlyStoppingOptions {
+/** The options of `fit` as plain data. */
+export interface WorkerFitOptions
+  extends Omit<
+    FitOptions,
+    | 'loss'
+    | 'optimizer'
+    | 'schedule'
+    | 'validation'
+    | 'checkpoint'
+    | 'signal'
+    | 'pause'
+    | 'onEpoch'
+    | 'onProgress'
+  > {
   loss: LossSpec;
   optimizer: OptimizerSpec;
   schedule?: ScheduleSpec;
-  batchSize?: number;
-  epochs?: number;
-  seed?: number;
-  accumulate?: number;
   validation?: LabData;
+  checkpoint?: Omit<CheckpointOptions, 'onWarning'>;
+}
+
+/** The options of `explainTraining` as plain data. */
+export interface WorkerExplainOptions extends Omit<ExplainOptions, 'loss' | 'optimizer'> {
+  loss: LossSpec;
+  optimizer: OptimizerSpec;
 }
 
 let post: Post = () => undefined;
 
+/** One training: its end and its pauses. */
+class Run {
+  readonly stop = new AbortController();
+  #paused: Promise<void> | null = null;
+  #goOn: () => void = () => undefined;
+
+  readonly paused = (): Promise<void> | null => this.#paused;
+
+  pause(): void {
+    this.#paused ??= new Promise((resolve) => {
+      this.#goOn = resolve;
+    });
+  }
+
+  resume(): void {
+    this.#paused = null;
+    this.#goOn();
+  }
+
+  end(): void {
+    this.stop.abort();
+    this.resume();
+  }
+}
+
 /** The calls that a trainer answers. */
 export class Lab {
   readonly #models = new Map<number, Module>();
-  readonly #running = new Map<number, AbortController>();
+  readonly #runs = new Map<number, Run>();
   #next = 1;
 
   /** Chooses device, build and threads. */
@@ -64,63 +107,120 @@ export class Lab {
       where: 'trainer',
       problem: `there is no model ${id}`,
       hint: 'create() gives its number; it is gone after dispose()',
+      values: { id },
     });
   }
 
-  /** Trains; progress comes as events. */
+  /** Trains; progress comes as events of that call. */
   async fit(
     id: number,
     data: LabData,
-    { loss, optimizer, schedule, validation, ...options }: LabFitOptions,
+    options: WorkerFitOptions,
+    call: number,
+    stopped = false,
   ): Promise<FitResult> {
     const model = this.#model(id);
-    const stop = new AbortController();
-    this.#running.set(id, stop);
+    if (this.#runs.has(id)) {
+      throw new StateError({
+        where: 'trainer',
+        problem: `model ${id} is being trained`,
+        hint: 'wait for its fit() to end, or stop() it',
+        values: { id },
+      });
+    }
+    const { loss, optimizer, schedule, validation, checkpoint, ...rest } = options;
+    const run = new Run();
+    this.#runs.set(id, run);
+    if (stopped) run.end();
     const rule = buildOptimizer(optimizer);
     try {
       return await fit(model, new ArrayDataset(data), {
-        ...options,
+        ...rest,
         ...(validation ? { validation: new ArrayDataset(validation) } : {}),
+        ...(schedule ? { schedule: buildSchedule(schedule) } : {}),
+        ...(checkpoint
+          ? {
+              checkpoint: checkpointed({
+                ...checkpoint,
+                onWarning: (error) => post({ event: 'warning', model: id, call, report: errorParts(error) }),
+              }),
+            }
+          : {}),
         loss: buildLoss(loss),
         optimizer: rule,
-        ...(schedule ? { schedule: buildSchedule(schedule) } : {}),
-        signal: stop.signal,
-        onProgress: (report) => post({ event: 'progress', model: id, report }),
-        onEpoch: (report) => post({ event: 'epoch', model: id, report }),
+        signal: run.stop.signal,
+        pause: run.paused,
+        onProgress: (report) => post({ event: 'progress', model: id, call, report }),
+        onEpoch: (report) => post({ event: 'epoch', model: id, call, report }),
       });
     } finally {
-      this.#running.delete(id);
+      this.#runs.delete(id);
       rule.dispose();
     }
   }
 
-  /** Ends a running fit at its next batch; what was learned stays. */
-  stop(id: number): void {
-    this.#running.get(id)?.abort();
+  /** Halts a running fit at its next batch. */
+  pause(id: number): void {
+    this.#runs.get(id)?.pause();
   }
 
-  async evaluate(id: number, data: LabData, loss: LossSpec = ['crossEntropy']): Promise<Totals> {
-    return evaluate(this.#model(id), new ArrayDataset(data), { loss: buildLoss(loss) });
+  /** Lets a paused fit go on. */
+  resume(id: number): void {
+    this.#runs.get(id)?.resume();
+  }
+
+  /** Ends a running fit at its next batch; what was learned stays. */
+  stop(id: number): void {
+    this.#runs.get(id)?.end();
+  }
+
+  async evaluate(
+    id: number,
+    data: LabData,
+    { loss = ['crossEntropy'], ...options }: { loss?: LossSpec; batchSize?: number } = {},
+  ): Promise<Totals> {
+    return evaluate(this.#model(id), new ArrayDataset(data), { ...options, loss: buildLoss(loss) });
+  }
+
+  /** The plan of a training step: which op runs where, and why. */
+  async explain(
+    id: number,
+    data: LabData,
+    { loss, optimizer, ...options }: WorkerExplainOptions,
+  ): Promise<StepExplanation> {
+    const rule = buildOptimizer(optimizer);
+    try {
+      const settings = { ...options, loss: buildLoss(loss), optimizer: rule };
+      return await explainTraining(this.#model(id), new ArrayDataset(data), settings);
+    } finally {
+      rule.dispose();
+    }
   }
 
   /** Outputs for inputs of the given shape, row-major. */
   async predict(
     id: number,
-    inputs: Float32Array,
-    shape: readonly number[],
+    inputs: HostArray,
+    shape: Shape,
   ): Promise<{ data: Float32Array; shape: readonly number[] }> {
     const output = await predict(this.#model(id), tensor(inputs, { shape }));
-    const data = (await output.data()) as Float32Array<ArrayBuffer>;
+    // A copy: the values may belong to the tensor.
+    const data = ((await output.data()) as Float32Array<ArrayBuffer>).slice();
     return transfer({ data, shape: output.shape }, [data.buffer]);
   }
 
-  /** The weights as a safetensors file. */
-  async save(id: number): Promise<Uint8Array> {
-    return weightsToBytes(this.#model(id));
+  /** The weights as a safetensors file: its bytes, or written to a path. */
+  async save(id: number, path?: string, metadata?: Record<string, string>): Promise<Uint8Array> {
+    const model = this.#model(id);
+    if (path !== undefined) await save(model, path, metadata);
+    const bytes = await weightsToBytes(model, metadata);
+    return transfer(bytes, [bytes.buffer as ArrayBuffer]);
   }
 
-  async load(id: number, bytes: Uint8Array): Promise<void> {
-    await weightsFromBytes(this.#model(id), bytes);
+  /** Weights from the bytes of a file, its path or its address. */
+  async load(id: number, from: Uint8Array | string): Promise<void> {
+    const model = this.#model(id);
+    await (typeof from === 'string' ? load(model, from) : weightsFromBytes(model, from));
   }
 
   /** Forgets a model and frees its memory. */

@@ -1,50 +1,127 @@
 // The training API off the main thread: coarse calls into a worker, through Comlink.
-import { type Remote, wrap } from 'comlink';
+import { type Remote, transfer, wrap } from 'comlink';
+import type { HostArray, Shape } from './dtype.js';
 import type { EngineOptions } from './engine.js';
-import { DeviceError } from './errors.js';
+import { DeviceError, type EverygradError, StateError } from './errors.js';
 import { assetUrl, startWorker } from './platform.js';
-import type { EpochReport, ProgressReport } from './train/fit.js';
-import { keepErrors } from './worker-errors.js';
-import type { Lab } from './worker-thread.js';
+import type { CheckpointOptions } from './train/checkpoints.js';
+import type { StepExplanation } from './train/explain.js';
+import type { EpochReport, FitResult, ProgressReport } from './train/fit.js';
+import type { LossSpec, ModelSpec } from './train/spec.js';
+import type { Totals } from './train/step.js';
+import { errorFrom, keepErrors, type SentError } from './worker-errors.js';
+import type { Lab, LabData, WorkerExplainOptions, WorkerFitOptions } from './worker-thread.js';
 
+export { setAssetsUrl } from './platform.js';
+export { decodeSafetensors } from './safetensors.js';
 export type { LossSpec, ModelSpec, OptimizerSpec, ScheduleSpec } from './train/spec.js';
-export type { LabData, LabFitOptions } from './worker-thread.js';
+export type { LabData } from './worker-thread.js';
 
 /** What the worker tells between question and answer. */
 export type LabEvent =
   | { event: 'progress'; model: number; report: ProgressReport }
   | { event: 'epoch'; model: number; report: EpochReport };
 
+type Message = (LabEvent | { event: 'warning'; model: number; report: SentError }) & { call: number };
+
 export interface TrainerOptions extends EngineOptions {
-  /** Hears of progress while a model trains. */
+  /** Hears of the progress of all models. */
   onEvent?: (event: LabEvent) => void;
 }
 
-/** The worker's calls, and `terminate`. */
-export interface Trainer extends Remote<Lab> {
-  /** Ends the worker; what was not saved is gone. */
+/** The options of `fit`; loss, optimizer and schedule by name, as in `['sgd', { lr: 0.5 }]`. */
+export interface LabFitOptions extends Omit<WorkerFitOptions, 'checkpoint'> {
+  checkpoint?: CheckpointOptions;
+  /** Called a few times a second. */
+  onProgress?: (report: ProgressReport) => void;
+  /** Called after each epoch. */
+  onEpoch?: (report: EpochReport) => void;
+  /** Stops at the next batch; what was learned stays. */
+  signal?: AbortSignal;
+  /** Moves the arrays of the data into the worker instead of copying them: they are empty here afterwards. */
+  transfer?: boolean;
+}
+
+/** A tensor, as far as its values go. */
+interface Values {
+  readonly shape: Shape;
+  data(): Promise<HostArray>;
+}
+
+/** A worker that trains models. Models live there and have numbers here. Every call rejects when the worker ends. */
+export interface Trainer {
+  /** Makes a model from layers by name, `[['linear', 784, 100], ['relu'], ['linear', 100, 10]]`, and gives its number. */
+  create(spec: ModelSpec, seed?: number): Promise<number>;
+  fit(model: number, data: LabData, options: LabFitOptions): Promise<FitResult>;
+  evaluate(model: number, data: LabData, options?: { loss?: LossSpec; batchSize?: number }): Promise<Totals>;
+  /** The plan of a training step: which op runs where, and why. */
+  explain(model: number, data: LabData, options: WorkerExplainOptions): Promise<StepExplanation>;
+  /** Outputs for inputs (batch, ...): a tensor, or a typed array and its shape. */
+  predict(
+    model: number,
+    inputs: Values | HostArray,
+    shape?: Shape,
+  ): Promise<{ data: Float32Array; shape: Shape }>;
+  /** Halts a running fit at its next batch. */
+  pause(model: number): Promise<void>;
+  /** Lets a paused fit go on. */
+  resume(model: number): Promise<void>;
+  /** Ends a running fit at its next batch; what was learned stays. */
+  stop(model: number): Promise<void>;
+  /** The weights as the bytes of a safetensors file, which are also written to the path, if there is one. */
+  save(model: number, path?: string, metadata?: Record<string, string>): Promise<Uint8Array>;
+  /** Weights from the bytes of a file, its path or its address. */
+  load(model: number, from: Uint8Array | string): Promise<void>;
+  /** Forgets a model and frees its memory. */
+  dispose(model: number): Promise<void>;
+  /** Ends the worker; what was not saved is gone, and calls that wait are rejected. */
   terminate(): void;
 }
 
 keepErrors();
 
+/** The thread and what waits for it. */
+class Connection {
+  readonly listeners = new Set<(event: MessageEvent) => void>();
+  readonly #waiting = new Set<(error: Error) => void>();
+  #ended: Error | null = null;
+
+  /** The answer, or an error if the worker ends before it. */
+  answer<T>(ask: () => Promise<T>): Promise<T> {
+    if (this.#ended) return Promise.reject(this.#ended);
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.add(reject);
+      ask()
+        .then(resolve, reject)
+        .finally(() => this.#waiting.delete(reject));
+    });
+  }
+
+  end(error: EverygradError): void {
+    if (this.#ended) return;
+    this.#ended = error;
+    for (const reject of this.#waiting) reject(error);
+    this.#waiting.clear();
+  }
+}
+
 /** Starts a worker that trains models: the page, or the main thread of any runtime, stays free. */
 export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Promise<Trainer> {
-  const listeners = new Set<(event: MessageEvent) => void>();
-  let failed: (error: unknown) => void;
-  const failure = new Promise<never>((_, reject) => {
-    failed = reject;
-  });
-  failure.catch(() => undefined);
+  const connection = new Connection();
+  const calls = new Map<number, (message: Message) => void>();
   const worker = await startWorker(
     assetUrl('worker-thread.js'),
     {
       onMessage(message) {
-        if (isEvent(message)) onEvent?.(message);
-        else for (const listener of listeners) listener({ data: message } as MessageEvent);
+        if (!isEvent(message)) {
+          for (const listener of connection.listeners) listener({ data: message } as MessageEvent);
+          return;
+        }
+        calls.get(message.call)?.(message);
+        if (message.event !== 'warning') onEvent?.(message);
       },
       onError(problem) {
-        failed(
+        connection.end(
           new DeviceError({
             where: 'trainer',
             problem: `the worker ended: ${problem}`,
@@ -56,20 +133,102 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
     { keepAlive: true },
   );
   const lab = wrap<Lab>({
-    postMessage: (message: unknown, transfer?: Transferable[]) => worker.post(message, transfer),
-    addEventListener: (_: string, listener: (event: MessageEvent) => void) => listeners.add(listener),
-    removeEventListener: (_: string, listener: (event: MessageEvent) => void) => listeners.delete(listener),
-  } as never);
-  await Promise.race([lab.configure(options), failure]);
-  const remote = lab as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
-  return new Proxy({} as Trainer, {
-    get(_, name: string) {
-      if (name === 'then') return undefined;
-      if (name === 'terminate') return () => worker.terminate();
-      return (...args: unknown[]) => Promise.race([remote[name]!(...args), failure]);
+    postMessage: (message: unknown, list?: Transferable[]) => worker.post(message, list),
+    addEventListener: (_: string, f: (event: MessageEvent) => void) => connection.listeners.add(f),
+    removeEventListener: (_: string, f: (event: MessageEvent) => void) => connection.listeners.delete(f),
+  } as never) as Remote<Lab>;
+  const ask = <T>(call: () => Promise<T>): Promise<T> => connection.answer(call);
+  await ask(() => lab.configure(options));
+  let next = 1;
+  return {
+    create: (spec, seed) => ask(() => lab.create(spec, seed)),
+    async fit(model, data, { onProgress, onEpoch, signal, validation, checkpoint, transfer: move, ...rest }) {
+      const call = next++;
+      const { onWarning, ...keep } = checkpoint ?? {};
+      calls.set(call, (message) => {
+        if (message.event === 'progress') onProgress?.(message.report);
+        else if (message.event === 'epoch') onEpoch?.(message.report);
+        else warn(errorFrom(message.report) as EverygradError, onWarning);
+      });
+      const abort = () => void ask(() => lab.stop(model)).catch(() => undefined);
+      const moved = new Set<ArrayBuffer>();
+      const train = plain(data, moved, move);
+      const sent = {
+        ...rest,
+        ...(validation ? { validation: plain(validation, moved, move) } : {}),
+        ...(checkpoint ? { checkpoint: keep as CheckpointOptions } : {}),
+      };
+      try {
+        return await ask(() => {
+          const running = lab.fit(model, transfer(train, [...moved]), sent, call, signal?.aborted);
+          // After the call, so that the worker knows what to stop.
+          signal?.addEventListener('abort', abort);
+          return running;
+        });
+      } finally {
+        signal?.removeEventListener('abort', abort);
+        calls.delete(call);
+      }
     },
-  });
+    evaluate(model, data, settings) {
+      const moved = new Set<ArrayBuffer>();
+      const sent = plain(data, moved);
+      return ask(() => lab.evaluate(model, transfer(sent, [...moved]), settings));
+    },
+    explain(model, data, settings) {
+      const moved = new Set<ArrayBuffer>();
+      const sent = plain(data, moved);
+      return ask(() => lab.explain(model, transfer(sent, [...moved]), settings));
+    },
+    async predict(model, inputs, shape) {
+      const values = ArrayBuffer.isView(inputs) ? inputs : await inputs.data();
+      const as = shape ?? (ArrayBuffer.isView(inputs) ? [inputs.length] : inputs.shape);
+      return ask(() => lab.predict(model, values, as));
+    },
+    pause: (model) => ask(async () => lab.pause(model)),
+    resume: (model) => ask(async () => lab.resume(model)),
+    stop: (model) => ask(async () => lab.stop(model)),
+    save: (model, path, metadata) => ask(() => lab.save(model, path, metadata)),
+    load: (model, from) => ask(() => lab.load(model, from)),
+    dispose: (model) => ask(async () => lab.dispose(model)),
+    terminate() {
+      connection.end(
+        new StateError({
+          where: 'trainer',
+          problem: 'the worker was terminated before it answered',
+          hint: 'start a new trainer()',
+        }),
+      );
+      worker.terminate();
+    },
+  };
 }
 
-const isEvent = (message: unknown): message is LabEvent =>
-  typeof message === 'object' && message !== null && 'event' in message && 'report' in message;
+function warn(error: EverygradError, hear: CheckpointOptions['onWarning']): void {
+  if (hear) hear(error);
+  else console.warn(`everygrad: ${error.message}`);
+}
+
+/**
+ * A data set, also one of the library's own, as plain data. What is a part of a larger buffer is cut out of it, since
+ * sending a view sends all of its buffer; copies of ours are moved, and the caller's arrays on demand.
+ */
+function plain(data: LabData, moved: Set<ArrayBuffer>, move = false): LabData {
+  const { inputShape, inputDType, targetShape, targetDType, scale, classes, name } = data;
+  const whole = (array: HostArray): HostArray => {
+    if (!(array.buffer instanceof ArrayBuffer)) return array;
+    const part = array.byteLength < array.buffer.byteLength;
+    const own = part ? array.slice() : array;
+    if (part || move) moved.add(own.buffer as ArrayBuffer);
+    return own;
+  };
+  return {
+    ...{ inputs: whole(data.inputs), targets: whole(data.targets) },
+    ...{ inputShape, inputDType, targetShape, targetDType, classes },
+    ...(scale === undefined ? {} : { scale }),
+    ...(name === undefined ? {} : { name }),
+  };
+}
+
+const isEvent = (message: unknown): message is Message =>
+  typeof message === 'object' && message !== null && 'event' in message && 'call' in message;

@@ -55,6 +55,17 @@ export class EarlyStopping {
     return this.#best?.epoch || undefined;
   }
 
+  /** The weights of the best epoch, where they are kept. */
+  get best(): readonly HostArray[] | null {
+    return this.#values;
+  }
+
+  /** Takes in the epochs of an earlier run again, and the weights of its best one. */
+  async resume(epochs: readonly EpochReport[], values: HostArray[] | null): Promise<void> {
+    for (const report of epochs) this.#best?.improves(report);
+    this.#values = values;
+  }
+
   /** Takes in an epoch; false if training is to end. */
   async goesOn(report: EpochReport): Promise<boolean> {
     const best = this.#best;

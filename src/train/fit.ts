@@ -12,6 +12,7 @@ import type { ScheduleLike } from '../optim/schedules.js';
 import { breathe } from '../platform.js';
 import { countOps } from '../schedule/plan.js';
 import { read, tensor } from '../tensor.js';
+import type { Checkpointing, Keeper } from './checkpoints.js';
 import { core } from './core.js';
 import { EarlyStopping, type EarlyStoppingOptions, earlyStoppingNames } from './early-stopping.js';
 import { Kept } from './kept.js';
@@ -70,6 +71,10 @@ export interface FitOptions extends EarlyStoppingOptions {
   onProgress?: (report: ProgressReport) => void;
   /** Stops at the next batch; what was learned stays. */
   signal?: AbortSignal;
+  /** Asked before each batch: training waits for a promise that it gives, which is how it is paused. */
+  pause?: () => Promise<void> | null;
+  /** Keeps checkpoints and goes on from the last one: `checkpointed({ key, everySeconds })`. */
+  checkpoint?: Checkpointing;
 }
 
 const fitOptionNames = [
@@ -86,6 +91,8 @@ const fitOptionNames = [
   'onEpoch',
   'onProgress',
   'signal',
+  'pause',
+  'checkpoint',
 ];
 
 export interface FitResult {
@@ -116,6 +123,26 @@ class Pace {
   async rest(): Promise<void> {
     await breathe();
     this.#last = performance.now();
+  }
+}
+
+/** Time of an epoch, without what it was paused. */
+class Clock {
+  #start: number;
+
+  constructor(seconds: number) {
+    this.#start = performance.now() - seconds * 1000;
+  }
+
+  get seconds(): number {
+    return (performance.now() - this.#start) / 1000;
+  }
+
+  /** Waits without counting. */
+  async stop(until: Promise<void>): Promise<void> {
+    const before = performance.now();
+    await until;
+    this.#start += performance.now() - before;
   }
 }
 
@@ -163,23 +190,31 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
   const pace = new Pace();
   const kept = new Kept(model, training);
   rates.used = kept.rates;
+  let keeper: Keeper | undefined;
   try {
-    for (let epoch = 1; epoch <= epochs && !result.stopped; epoch++) {
-      const start = performance.now();
-      await training.reset();
-      await kept.update(epoch, 0);
+    const settings = { batchSize, accumulate, seed, shuffle };
+    keeper = await options.checkpoint?.({
+      ...{ model, data, training, rates, stopping, epochs: result.epochs, settings },
+    });
+    for (let epoch = keeper?.epoch ?? 1; epoch <= epochs && !result.stopped; epoch++) {
+      const done = epoch === keeper?.epoch ? keeper.batches : 0;
+      const clock = new Clock(done > 0 ? keeper!.seconds : 0);
+      if (done === 0) await training.reset();
+      await kept.update(epoch, done);
       const batches = { batchSize, shuffle, seed, epoch };
       const check = async ({ loss: value }: Totals): Promise<void> => {
         if (!Number.isFinite(value)) throw await lossError(value, training, model, data, kept, batches);
       };
-      for await (const totals of batchesOf(training, data, batches, rates, pace, kept, signal)) {
+      for await (const totals of batchesOf(training, data, batches, {
+        ...{ rates, pace, clock, done, kept, keeper, signal, pause: options.pause },
+      })) {
         await check(totals);
-        const seconds = (performance.now() - start) / 1000;
+        const { seconds } = clock;
         const samplesPerSecond = totals.examples / seconds;
         options.onProgress?.({ epoch, of: data.length, samplesPerSecond, ...totals });
       }
       const trained = await training.totals();
-      const seconds = (performance.now() - start) / 1000;
+      const { seconds } = clock;
       result.seconds += seconds;
       examples += trained.examples;
       result.stopped = signal?.aborted ?? false;
@@ -203,11 +238,13 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
         result.stopped || [rates.afterEpoch(report), await stopping.goesOn(report)].every(Boolean);
       if (!wanted || !goesOn) result.stopped = true;
     }
+    if (!signal?.aborted) await keeper?.finish();
     await stopping.restore();
     if (stopping.bestEpoch) result.bestEpoch = stopping.bestEpoch;
     const prepared = await training.prepared();
     if (prepared) result.ops = countOps(prepared.plan);
   } finally {
+    await keeper?.settle();
     training.dispose();
     validating?.dispose();
   }
@@ -251,28 +288,50 @@ export interface EpochOptions {
   epoch: number;
 }
 
+/** What goes on beside the batches. */
+interface Surroundings {
+  rates: Rates;
+  pace: Pace;
+  clock: Clock;
+  /** Batches of this epoch that an earlier run has done. */
+  done: number;
+  kept: Kept;
+  keeper: Keeper | undefined;
+  signal: AbortSignal | undefined;
+  pause: FitOptions['pause'] | undefined;
+}
+
 /** Runs the batches of an epoch and gives the running sums whenever it is time to report. */
 async function* batchesOf(
   training: TrainingPass,
   data: Dataset,
   options: EpochOptions,
-  rates: Rates,
-  pace: Pace,
-  kept: Kept,
-  signal: AbortSignal | undefined,
+  { rates, pace, clock, done, kept, keeper, signal, pause }: Surroundings,
 ): AsyncGenerator<Totals> {
   let reported = performance.now();
-  let done = 0;
+  let batches = 0;
   for await (const batch of data.batches(options)) {
-    if (signal?.aborted) break;
+    if (batches < done) {
+      batches++;
+      continue;
+    }
+    const paused = pause?.();
+    if (paused) await clock.stop(paused);
+    if (signal?.aborted) {
+      // Gradients of a step that is not complete would be lost; the checkpoint before it is as good.
+      if (training.startsStep) await keeper?.save(options.epoch, batches, clock.seconds);
+      break;
+    }
     const setting = training.startsStep ? rates.beforeStep(options.epoch) : undefined;
     if (setting) await setting;
     const waiting = training.run(await training.forSize(batch.size), batch);
     if (waiting) await waiting;
-    done++;
+    batches++;
+    if (keeper && training.startsStep && keeper.due())
+      await keeper.save(options.epoch, batches, clock.seconds);
     if (performance.now() - reported > reportEvery) {
       yield await training.totals();
-      await kept.update(options.epoch, done);
+      await kept.update(options.epoch, batches);
       reported = performance.now();
     }
     if (pace.due) await pace.rest();

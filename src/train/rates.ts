@@ -46,6 +46,18 @@ export class Rates {
     return this.optimizer.setLearningRate(this.optimizer.lr * factor);
   }
 
+  /** Steps so far, in all and in this epoch. */
+  get position(): readonly [number, number] {
+    return [this.#time.step, this.#stepInEpoch];
+  }
+
+  /** Goes on from a position; the schedule hears of the epochs before it again. */
+  resume([step, stepInEpoch]: readonly [number, number], epochs: readonly EpochReport[]): void {
+    for (const report of epochs) this.afterEpoch(report);
+    this.#time.step = step;
+    this.#stepInEpoch = stepInEpoch;
+  }
+
   /** Tells the schedule of an epoch; false if it ends the training. */
   afterEpoch(report: EpochReport): boolean {
     this.#stepInEpoch = 0;

@@ -41,8 +41,9 @@ abstract class Pass {
   readonly #prepared = new Map<number, Promise<Prepared>>();
   readonly #loss = scalar('sum of losses');
   readonly #hits = scalar('number of hits', 'int32');
-  #examples = 0;
   #labels = false;
+  /** Examples since the last reset. */
+  examples = 0;
 
   constructor(
     protected readonly model: Module,
@@ -80,20 +81,25 @@ abstract class Pass {
 
   /** Runs one batch; a promise comes only if the backend has to wait. */
   run(prepared: Prepared, { inputs, targets, size }: Batch): void | Promise<void> {
-    this.#examples += size;
+    this.examples += size;
     return prepared.run(inputs, targets);
+  }
+
+  /** The running sums. */
+  get counters(): readonly Variable[] {
+    return [this.#loss, this.#hits];
   }
 
   /** Reads the running sums. */
   async totals(): Promise<Totals> {
     const [loss, hits] = await Promise.all([this.#loss.item(), this.#hits.item()]);
-    const examples = this.#examples;
+    const { examples } = this;
     return { examples, loss: loss / examples, accuracy: this.#labels ? hits / examples : Number.NaN };
   }
 
   /** Starts the running sums anew. */
   async reset(): Promise<void> {
-    this.#examples = 0;
+    this.examples = 0;
     await Promise.all([this.#loss.assign(tensor(0)), this.#hits.assign(tensor(0, { dtype: 'int32' }))]);
   }
 
@@ -168,6 +174,12 @@ export class TrainingPass extends Pass {
     return running ? running.then(() => this.finishStep()) : this.finishStep();
   }
 
+  /** Traces a step, so that all variables of the optimizer exist. */
+  async ready(batchSize: number): Promise<void> {
+    await this.forSize(batchSize);
+    await this.#sums?.ready();
+  }
+
   /** A step for the batches since the last one, if there are any. */
   async finishStep(): Promise<void> {
     await this.#sums?.apply();
@@ -217,16 +229,21 @@ class GradientSums {
     return ++this.#count === this.#batches;
   }
 
-  /** Updates the parameters by the mean over the examples, and starts anew; nothing if there was no batch. */
-  async apply(): Promise<void> {
-    if (this.#count === 0) return;
-    this.#count = 0;
+  /** The step, compiled; needs a batch traced before. */
+  ready(): Promise<Prepared> {
     this.#step ??= prepare(() => {
       const means = this.#sums.map((sum) => div(sum, this.#examples));
       this.#optimizer.update(this.#parameters, means);
       for (const v of [...this.#sums, this.#examples]) v.assign(zeros(v.shape, v.dtype));
     }, []);
-    await (await this.#step).run();
+    return this.#step;
+  }
+
+  /** Updates the parameters by the mean over the examples, and starts anew; nothing if there was no batch. */
+  async apply(): Promise<void> {
+    if (this.#count === 0) return;
+    this.#count = 0;
+    await (await this.ready()).run();
   }
 
   dispose(): void {

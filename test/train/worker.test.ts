@@ -1,7 +1,19 @@
 // Training in a worker: the same results, events on the way, errors with their class.
 // @suite devices=wasm
 import * as assert from 'uvu/assert';
-import { data, OptionError, StateError } from '../../src/index.js';
+import {
+  configure,
+  data,
+  fit,
+  loss,
+  nn,
+  OptionError,
+  optim,
+  StateError,
+  tensor,
+  weightsFromBytes,
+  weightsSha256,
+} from '../../src/index.js';
 import { integer, logUniform, search } from '../../src/search/index.js';
 import { type LabEvent, trainer } from '../../src/worker.js';
 import { suite } from '../helpers/suite.js';
@@ -17,23 +29,24 @@ test('trains, evaluates, predicts, saves and loads', async () => {
   try {
     const digits = await data.digits({ train: 1000, test: 100 });
     const model = await lab.create(layers, 7);
-    const result = await lab.fit(model, plain(digits.train), {
+    const result = await lab.fit(model, digits.train, {
       ...rule,
       epochs: 3,
       schedule: ['cosine', { least: 0.5 }],
       monitor: 'validationAccuracy',
-      validation: plain(digits.test),
+      validation: digits.test,
     });
     assert.is(result.epochs.length, 3);
     assert.ok(result.bestEpoch! >= 1);
     assert.is(events.filter((e) => e.event === 'epoch').length, 3);
-    const { accuracy } = await lab.evaluate(model, plain(digits.test));
+    const { accuracy } = await lab.evaluate(model, digits.test);
     assert.is(accuracy, result.epochs[2]!.validationAccuracy);
     assert.ok(accuracy > 0.6, `accuracy ${accuracy}`);
     const copy = await lab.create(layers, 8);
     await lab.load(copy, await lab.save(model));
     const image = new Float32Array(784).fill(0.5);
-    const [a, b] = [await lab.predict(model, image, [1, 784]), await lab.predict(copy, image, [1, 784])];
+    const a = await lab.predict(model, image, [1, 784]);
+    const b = await lab.predict(copy, tensor(image, { shape: [1, 784] }));
     assert.equal(a.shape, [1, 10]);
     assert.equal(a.data, b.data);
   } finally {
@@ -47,6 +60,7 @@ test('errors keep their class, fields and message', async () => {
     const unknown = await lab.create([['conv9', 3]] as never).catch((e: unknown) => e);
     assert.instance(unknown, OptionError);
     assert.equal((unknown as OptionError).values, { name: 'conv9' });
+    assert.match((unknown as Error).stack ?? '', /worker-thread|buildModel|make/);
     const gone = await lab.save(99).catch((e: unknown) => e);
     assert.instance(gone, StateError);
     assert.match((gone as Error).message, /there is no model 99/);
@@ -69,9 +83,9 @@ test('a search with a worker for each of two trials at a time', async () => {
         const how = {
           loss: ['crossEntropy'],
           optimizer: ['sgd', { lr }],
-          validation: plain(digits.test),
+          validation: digits.test,
         } as const;
-        const { epochs } = await lab.fit(model, plain(digits.train), { ...how, batchSize: 10, epochs: 2 });
+        const { epochs } = await lab.fit(model, digits.train, { ...how, batchSize: 10, epochs: 2 });
         await lab.dispose(model);
         return epochs.at(-1)!.validationLoss;
       },
@@ -85,25 +99,99 @@ test('a search with a worker for each of two trials at a time', async () => {
   }
 });
 
-/** A data set as plain data that can be sent. */
-const plain = ({
-  inputs,
-  inputShape,
-  inputDType,
-  targets,
-  targetShape,
-  targetDType,
-  scale,
-  classes,
-}: Awaited<ReturnType<typeof data.digits>>['train']) => ({
-  inputs: inputs.slice(),
-  inputShape,
-  inputDType,
-  targets: targets.slice(),
-  targetShape,
-  targetDType,
-  scale,
-  classes,
+test('the same bits as on the main thread, with a schedule, in plain SIMD', async () => {
+  const digits = await data.digits({ train: 300, test: 20 });
+  await configure({ device: 'wasm', build: 'simd', threads: 1 });
+  const here = nn.sequential(nn.linear(784, 32), nn.sigmoid(), nn.linear(32, 10));
+  await here.initialize(7);
+  const { schedule, ...options } = { ...rule, schedule: ['cosine'] as const };
+  await fit(here, digits.train, {
+    ...options,
+    loss: loss.crossEntropy(),
+    optimizer: optim.sgd({ lr: 0.5 }),
+    schedule: (await import('../../src/index.js')).schedules.cosine(),
+    epochs: 2,
+  });
+  const lab = await trainer({ device: 'wasm', build: 'simd', threads: 1 });
+  try {
+    const there = await lab.create(layers, 7);
+    await lab.fit(there, digits.train, { ...options, schedule, epochs: 2 });
+    const copy = nn.sequential(nn.linear(784, 32), nn.sigmoid(), nn.linear(32, 10));
+    await weightsFromBytes(copy, await lab.save(there));
+    assert.is(await weightsSha256(copy), await weightsSha256(here));
+    copy.dispose();
+  } finally {
+    lab.terminate();
+    here.dispose();
+  }
+});
+
+test('several models train at once; one is paused, goes on, and is stopped by its signal', async () => {
+  const lab = await trainer({ device: 'wasm', threads: 1 });
+  try {
+    const { train } = await data.digits({ train: 500, test: 1 });
+    const [a, b] = [await lab.create(layers, 1), await lab.create(layers, 2)];
+    const stop = new AbortController();
+    let epochs = 0;
+    let heard: () => void = () => undefined;
+    const nextEpoch = () => new Promise<void>((resolve) => (heard = resolve));
+    const first = nextEpoch();
+    const endless = lab.fit(a, train, {
+      ...rule,
+      epochs: 1e6,
+      signal: stop.signal,
+      onEpoch: () => {
+        epochs++;
+        heard();
+      },
+    });
+    await first;
+    const busy = await lab.fit(a, train, { ...rule }).catch((e: unknown) => e);
+    assert.instance(busy, StateError);
+    await lab.pause(a);
+    // The other model gets all of the worker; epochs that were on their way are heard before its answer.
+    await lab.fit(b, train, { ...rule, epochs: 1 });
+    const atPause = epochs;
+    await lab.fit(b, train, { ...rule, epochs: 5 });
+    assert.is(epochs, atPause, 'nothing happens while it is paused');
+    const next = nextEpoch();
+    await lab.resume(a);
+    await next;
+    stop.abort();
+    const result = await endless;
+    assert.ok(result.stopped);
+    assert.ok(epochs > atPause);
+    const already = await lab.fit(a, train, { ...rule, epochs: 9, signal: stop.signal });
+    assert.ok(already.stopped && already.epochs.length <= 1);
+  } finally {
+    lab.terminate();
+  }
+});
+
+test('arrays are moved on demand, and copied otherwise', async () => {
+  const lab = await trainer({ device: 'wasm', threads: 1 });
+  try {
+    const { train } = await data.digits({ train: 50, test: 1 });
+    const model = await lab.create(layers, 1);
+    await lab.fit(model, train, rule);
+    assert.is(train.inputs.length, 50 * 784);
+    await lab.fit(model, train, { ...rule, validation: train, transfer: true });
+    assert.is(train.inputs.length, 0);
+  } finally {
+    lab.terminate();
+  }
+});
+
+test('calls that wait when the worker is terminated are rejected, and so are later ones', async () => {
+  const lab = await trainer({ device: 'wasm', threads: 1 });
+  const { train } = await data.digits({ train: 500, test: 1 });
+  const model = await lab.create(layers, 1);
+  const waiting = lab.fit(model, train, { ...rule, epochs: 1e6 }).catch((e: unknown) => e);
+  lab.terminate();
+  for (const error of [await waiting, await lab.save(model).catch((e: unknown) => e)]) {
+    assert.instance(error, StateError);
+    assert.match((error as Error).message, /the worker was terminated/);
+  }
 });
 
 test.run();
