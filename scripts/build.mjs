@@ -77,20 +77,20 @@ export const bundleOptions = {
 
 async function buildBundles() {
   await rm('dist/chunks', { recursive: true, force: true });
-  const names = ['index', 'worker', 'worker-thread', 'thread', 'bench', 'bench/first-step'];
+  const names = ['index', 'worker', 'bench', 'bench/first-step'];
   const parts = ['nn', 'loss', 'optim', 'data', 'inspect', 'search'].map((name) => ({
     in: `src/${name}/index.ts`,
     out: name,
   }));
   const entryPoints = [...names.map((name) => ({ in: `src/${name}.ts`, out: name })), ...parts];
   // Comlink is bundled, so that browsers can start worker-thread.js as it is.
-  const external = ['webgpu', 'node:*'];
-  const { metafile } = await build({
-    ...bundleOptions,
-    external,
-    entryPoints,
-    outdir: 'dist',
-    metafile: true,
+  const options = { ...bundleOptions, external: ['webgpu', 'node:*'], outdir: 'dist', metafile: true };
+  const { metafile } = await build({ ...options, entryPoints });
+  // Workers have bundles of their own, without what only the library's other parts need.
+  await build({
+    ...options,
+    entryPoints: ['src/worker-thread.ts', 'src/thread.ts'],
+    chunkNames: 'chunks/worker-[name]-[hash]',
   });
   await writeFile('dist/LICENSES.txt', await licencesOf(metafile));
   await buildCommandLine();

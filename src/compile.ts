@@ -4,11 +4,8 @@ import { type Engine, engine } from './engine.js';
 import { StateError } from './errors.js';
 import type { Executable, Feed } from './execute.js';
 import { type Spec, Tensor, traced, Variable } from './graph.js';
-import type { PlanRow } from './schedule/explain.js';
+import { dot, explain, type PlanRow } from './schedule/explain.js';
 import type { Plan } from './schedule/plan.js';
-
-/** What puts plans into words is loaded by who asks for it. */
-const explanations = () => import('./schedule/explain.js');
 
 /** Runs of which a profile takes the median. */
 const profiledRuns = 11;
@@ -45,7 +42,6 @@ export class Prepared<R extends Results = Results> {
   /** The rows of the plan with measured times: medians over that many runs, each of which has its effects. */
   async profile(values: readonly Feed[], runs: number): Promise<PlanRow[]> {
     const seconds = await this.engine.profile(this.executable, this.positions, values, runs);
-    const { explain } = await explanations();
     return explain(this.plan, seconds);
   }
 
@@ -144,12 +140,12 @@ export function compile<A extends readonly Tensor[], R extends Results>(
     return likeResult(prepared.results, results);
   };
   return Object.assign(call, {
-    explain: async (...args: A) => (await explanations()).explain((await preparedFor(args)).plan),
+    explain: async (...args: A) => explain((await preparedFor(args)).plan),
     profile: async (...args: A) => {
       const prepared = await preparedFor(args);
       return prepared.profile(await feedsOf(args, prepared.engine), profiledRuns);
     },
-    dot: async (...args: A) => (await explanations()).dot((await preparedFor(args)).plan),
+    dot: async (...args: A) => dot((await preparedFor(args)).plan),
     dispose() {
       for (const prepared of known.values())
         prepared.then(
