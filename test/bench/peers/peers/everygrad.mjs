@@ -7,6 +7,8 @@ const { compile, nn, tensor, variable } = eg;
 
 export async function start({ threads }) {
   const engine = await eg.configure({ device: 'wasm', threads });
+  // A loop that never gives a page's event loop its turn would keep the workers from starting.
+  for (const backend of engine.order) await backend.ready?.();
   return engine.order.map((backend) => backend.description).join(', ');
 }
 
