@@ -3,10 +3,10 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { bench } from './cli/bench.js';
-import { bisect } from './cli/bisect.js';
+import { type BisectOptions, bisect } from './cli/bisect.js';
 import { doctor } from './cli/doctor.js';
 import { failed } from './cli/errors.js';
-import { explain } from './cli/explain.js';
+import { type ExplainOptions, explain } from './cli/explain.js';
 import {
   activationNames,
   dataHelp,
@@ -57,13 +57,11 @@ const program = new Command('everygrad')
     ),
   );
 
-type GivenOptions = Omit<TrainOptions, 'batch'> & { batch?: number };
+/** Options as they are given, some of which depend on others. */
+type Given<T extends TrainOptions> = Omit<T, 'batch'> & { batch?: number };
 
-/** The options with those that depend on others. */
-const completed = (options: GivenOptions): TrainOptions => ({
-  ...options,
-  batch: options.batch ?? defaultBatch(options),
-});
+const completed = <T extends TrainOptions>(options: Given<T>): T =>
+  ({ ...options, batch: options.batch ?? defaultBatch(options) }) as unknown as T;
 
 /** Data, network and how it is trained. */
 const withModel = (command: Command): Command =>
@@ -166,7 +164,7 @@ withEngine(
       'everygrad train --device webgpu --batch 128 --json',
     ),
   )
-  .action((options: GivenOptions) => train(completed(options)));
+  .action((options: Given<TrainOptions>) => train(completed(options)));
 
 withEngine(
   withModel(
@@ -186,7 +184,7 @@ withEngine(
       'everygrad explain --dot | dot -Tsvg > plan.svg',
     ),
   )
-  .action((options: GivenOptions) => explain(completed(options)));
+  .action((options: Given<ExplainOptions>) => explain(completed(options)));
 
 withEngine(
   program
@@ -241,7 +239,7 @@ withEngine(
       'everygrad bisect --device webgpu --against wasm --optimizer adam --json',
     ),
   )
-  .action(bisect);
+  .action((options: Given<BisectOptions>) => bisect(completed(options)));
 
 program
   .command('doctor')

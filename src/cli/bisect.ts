@@ -5,7 +5,7 @@ import { checkOptions, loadData, makeLoss, makeModel, makeOptimizer, type TrainO
 import { writeJson } from './reporter.js';
 import { bold, dim } from './style.js';
 
-interface BisectOptions extends TrainOptions {
+export interface BisectOptions extends TrainOptions {
   against: Device;
   steps: number;
   tolerance: number;

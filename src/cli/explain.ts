@@ -4,7 +4,7 @@ import { checkOptions, loadData, makeLoss, makeModel, makeOptimizer, type TrainO
 import { writeJson } from './reporter.js';
 import { bold, dim, grouped } from './style.js';
 
-interface ExplainOptions extends TrainOptions {
+export interface ExplainOptions extends TrainOptions {
   measure?: boolean;
   dot?: boolean;
 }
