@@ -37,6 +37,11 @@ export class Outcome {
     else if (event.type === 'done') this.#done = event;
   }
 
+  /** Whether a test began. */
+  get began() {
+    return this.#test !== '' || this.#done !== undefined;
+  }
+
   get done() {
     return this.#done !== undefined;
   }

@@ -50,8 +50,18 @@ function build({ suite }, suites) {
   return spawnSync(process.execPath, args, { cwd, stdio: 'inherit' }).status === 0;
 }
 
-/** Runs one job with its time limit; after a hang or a crash the runtime is started anew. */
+/**
+ * Runs one job with its time limit; after a hang or a crash the runtime is started anew. Where it did not even come to the
+ * first test, it was the runtime that failed (a browser that does not load a page): that is said, and tried once more.
+ */
 async function runJob(runtime, job, timeout) {
+  const outcome = await runOnce(runtime, job, timeout);
+  if (outcome.began || outcome.failed === 0) return outcome;
+  console.log(`AGAIN ${job.environment.runtime} ${job.suite || 'adapter'}: ${outcome.failures[0]}`);
+  return runOnce(runtime, job, timeout);
+}
+
+async function runOnce(runtime, job, timeout) {
   const outcome = new Outcome();
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(), timeout * 1000);
