@@ -20,6 +20,18 @@ fn erf(x: f32) -> f32 {
   return select(select(y, -y, x < 0.0f), x, x != x);
 }
 
+// Natural logarithm with the rules of C: WGSL leaves open what log gives for 0 and below, and SwiftShader gives -88.
+fn logarithm(x: f32) -> f32 {
+  if (x > 0.0f) {
+    return log(x);
+  }
+  if (x == 0.0f) {
+    return -1.0f / abs(x);
+  }
+  let nothing = x - x;
+  return nothing / nothing;
+}
+
 // x to the power y with the rules of C: 1 for y = 0 or x = 1, and a negative x takes whole y only.
 fn power(x: f32, y: f32) -> f32 {
   if (y == 0.0f || x == 1.0f) {

@@ -77,7 +77,7 @@ export const log = /* @__PURE__ */ unary({
   name: 'log',
   scalar: Math.log,
   gradient: ({ inputs: [x], dy }) => [div(dy, x!)],
-  expression: 'log(a)',
+  expression: 'logarithm(a)',
   flops: 10,
   samples: positive,
 });

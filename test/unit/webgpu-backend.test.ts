@@ -221,6 +221,19 @@ test('constants keep their bits: NaN, infinities, -0, the smallest and the large
   assert.is(literal(-(2 ** 31), 'int32'), 'i32(-2147483648)');
 });
 
+test('the logarithm of what is not positive is what C gives, on drivers that have it otherwise too', async () => {
+  const values = [0, -0, -1, -Infinity, Number.NaN, Infinity, 1];
+  const out = arena.poisoned([values.length]);
+  const log = handMade('log', ['float32'], 'float32', 'logarithm(a)', (a) => Math.log(a!));
+  const x = operand(arena.put(values));
+  const chain = chainOf([values.length], [instruction(log, [values.length], x)], [0, out]);
+  await arena.run({ kernel: null, chain });
+  assert.equal(
+    [...(await arena.read(out))],
+    [-Infinity, -Infinity, Number.NaN, Number.NaN, Number.NaN, Infinity, 0],
+  );
+});
+
 test('templates: loops over numbers and records, conditions with else, small sums', () => {
   const text =
     '//#for i 3\na{{i}}\n//#if i>1\nlast {{i%2}}\n//#else\nearly\n//#end\n//#end\n//#for r list\n{{r.x}}\n//#end';

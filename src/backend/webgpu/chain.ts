@@ -229,5 +229,5 @@ export function chainSource(chain: Chain, { lanes, bind, size, kernel }: ChainOp
     stores,
   };
   const text = fillTemplate(chainText, scope);
-  return /\b(erf|power)\(/.test(text) ? `${mathText}\n${text}` : text;
+  return /\b(erf|logarithm|power)\(/.test(text) ? `${mathText}\n${text}` : text;
 }
