@@ -31,8 +31,12 @@ const lavapipe = softwareVulkan('/usr/share/vulkan/icd.d/lvp_icd.x86_64.json');
 const denoPackage = `@deno/${platform}-${arch}${platform === 'linux' ? '-glibc' : ''}`;
 const bunPackage = `@oven/bun-${platform}-${arch === 'arm64' ? 'aarch64' : arch}`;
 
-/** Each entry gives a runtime that can be started, or the reason why there is none. */
+/** Each entry gives a runtime that can be started, or the reason why there is none. The slowest comes first, so that the others run beside it. */
 export const runtimes = {
+  firefox: () => {
+    const path = program('firefox-esr', 'firefox');
+    return path ? new Firefox(path, lavapipe) : notInstalled;
+  },
   node: () => node(execPath),
   node24: () => node(program(`${installed}/node-${platform}-${arch}/bin/node`)),
   deno: () => {
@@ -48,10 +52,6 @@ export const runtimes = {
   chromium: () => {
     const path = program('chromium', 'chromium-browser', 'google-chrome');
     return path ? new Chromium(path, swiftShader) : notInstalled;
-  },
-  firefox: () => {
-    const path = program('firefox-esr', 'firefox');
-    return path ? new Firefox(path, lavapipe) : notInstalled;
   },
   webkit: () => {
     const path = program('WebKitWebDriver');
