@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { configure, data, evaluate, fit, loss, nn, optim, type Tensor, tensor } from '../../src/index.js';
 import { inference } from '../../src/nn/module.js';
 import { environment } from '../helpers/environment.js';
+import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
 
 for (const device of environment.devices) {
@@ -136,6 +137,12 @@ for (const device of environment.devices) {
   });
 
   test('networks of each kind of unit learn exclusive or', async () => {
+    if (device === 'webgpu' && environment.runtime === 'firefox') {
+      return skip(
+        'exclusive or on webgpu in firefox',
+        'thousands of tiny steps wait for its GPU process; deno runs them on the same wgpu',
+      );
+    }
     const xor = new data.ArrayDataset({
       ...{ inputs: Float32Array.of(0, 0, 0, 1, 1, 0, 1, 1), inputShape: [2], inputDType: 'float32' },
       ...{ targets: Int32Array.of(0, 1, 1, 0), targetShape: [], targetDType: 'int32', classes: 2 },
