@@ -20,3 +20,19 @@ export function chunksOf(reduce: i32, inner: i32): i32 {
   const size = rowsOfChunk(together * inner);
   return (reduce / together + size - 1) / size;
 }
+
+/**
+ * Where the coefficients of 16 columns from column `first` of a wide row on lie one after the other: where they are, or
+ * for rows that are several in one, copied to `to`.
+ */
+@inline
+export function coefficients(from: usize, first: i32, inner: i32, wide: i32, to: usize): usize {
+  if (inner == wide) return from + (<usize>first << 2);
+  let c = first % inner;
+  const end = to + 64;
+  for (let p = to; p < end; p += 4) {
+    store<f32>(p, load<f32>(from + (<usize>c << 2)));
+    c = c + 1 == inner ? 0 : c + 1;
+  }
+  return to;
+}

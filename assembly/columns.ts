@@ -1,24 +1,8 @@
 // Affine functions of columns: every (outer, inner) of x (outer, reduce, inner) has coefficients of its own.
 // Work is cut into chunks of wide rows as in chunks.ts; strips of columns keep their coefficients in registers.
-import { chunksOf, rowsOfChunk, rowsTogether } from './chunks';
+import { chunksOf, coefficients, rowsOfChunk, rowsTogether } from './chunks';
 import { madd } from './gemm-micro';
 import { address, shareOf, word } from './split';
-
-/**
- * Where the coefficients of 16 columns from column `first` of a wide row on lie one after the other: where they are, or
- * for rows that are several in one, copied to `to`.
- */
-@inline
-function coefficients(from: usize, first: i32, inner: i32, wide: i32, to: usize): usize {
-  if (inner == wide) return from + (<usize>first << 2);
-  let c = first % inner;
-  const end = to + 64;
-  for (let p = to; p < end; p += 4) {
-    store<f32>(p, load<f32>(from + (<usize>c << 2)));
-    c = c + 1 == inner ? 0 : c + 1;
-  }
-  return to;
-}
 
 /** (x - c) f + s for 16 columns. */
 @inline

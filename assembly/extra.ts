@@ -10,6 +10,7 @@ export * from './resample';
 export * from './scan';
 export * from './sort';
 export * from './recurrent';
+export * from './avg-pool';
 export * from './pool';
 export * from './moments';
 export * from './columns';

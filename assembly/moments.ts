@@ -3,7 +3,7 @@
 // Work is cut as chunks.ts says. A first kernel makes two numbers for each chunk and column,
 // the parts; after a barrier a second one adds the parts of a column up, in order and in double precision. The rows that
 // are left over have parts of their own. Parts of an outer index: chunks x 2 x wide elements, then 2 x inner.
-import { chunksOf, rowsOfChunk, rowsTogether } from './chunks';
+import { chunksOf, coefficients, rowsOfChunk, rowsTogether } from './chunks';
 import { madd } from './gemm-micro';
 import { address, shareOf, word } from './split';
 
@@ -214,16 +214,8 @@ export function pairParts_f32(args: usize, thread: i32, threads: i32): void {
     if (k < chunks) {
       const from = <usize>k * size * wideBytes;
       for (let at: usize = 0; at < wideBytes; at += 64) {
-        let centres = centre + at;
-        if (together > 1) {
-          // Sixteen of them in a row, in the place that the second sums will take.
-          centres = parts + wideBytes + at;
-          let c = <i32>(at >> 2) % inner;
-          for (let i: usize = 0; i < 64; i += 4) {
-            store<f32>(centres + i, load<f32>(centre + (<usize>c << 2)));
-            c = c + 1 == inner ? 0 : c + 1;
-          }
-        }
+        // Where they are copied, it is to the place that the second sums will take.
+        const centres = coefficients(centre, <i32>(at >> 2), inner, wide, parts + wideBytes + at);
         pairStrip(parts + at, wideBytes, y + from + at, x + from + at, centres, min(size, rows - k * size));
       }
       continue;

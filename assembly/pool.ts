@@ -1,7 +1,6 @@
-// Pooling of images (N, H, W, C) into (N, OH, OW, C). Arguments of every kernel here, in 32-bit words:
+// Maximum pooling of images (N, H, W, C) into (N, OH, OW, C). Arguments of every kernel here, in 32-bit words:
 //   0 dst  1 x  2 second (maxPoolGradient: dy, maxPoolPick: v)   3 N  4 H  5 W  6 C  7 OH  8 OW
 //   9 KH  10 KW  11 SH  12 SW (stride)  13 PT  14 PL (padding above, at the left)  15 DH  16 DW (dilation)
-//   averages also: 17 PB  18 PR (padding below, at the right)  19 whether padding counts
 // x and dst of the gradients have H x W pixels, all else OH x OW. Every window has a pixel, which the caller checks.
 import { loadUpTo, storeUpTo } from './lanes';
 import { address, shareOf, word } from './split';
@@ -27,8 +26,6 @@ function isTwoByTwo(args: usize): bool {
     2 * word(args, 7) <= word(args, 4) && 2 * word(args, 8) <= word(args, 5)
   );
 }
-
-// max -----------------------------------------------------------------------------------------------------------------
 
 // V8 makes eight instructions of a maximum that hands NaN on. pmax(a, b) is one, and loses a NaN only if it is b: so all
 // that came as b are looked at, and where one was NaN all bits of the result are set, which is a NaN as well.
@@ -381,122 +378,3 @@ export function maxPoolGradient_f64(args: usize, thread: i32, threads: i32): voi
   if (isTwoByTwo(args)) maxPoolGradient2<f64>(args, thread, threads);
   else maxPoolGradient<f64, i64>(args, thread, threads);
 }
-
-// average -------------------------------------------------------------------------------------------------------------
-
-/** Pixels that a window from `start` on counts on one axis: those inside, or with padding those up to its end. */
-@inline
-function counted(start: i32, size: i32, kernel: i32, after: i32, padded: bool): i32 {
-  return padded ? min(start + kernel, size + after) - start : min(start + kernel, size) - max(start, 0);
-}
-
-/** A unit is a row of windows. Pixels are added in order, the sum is multiplied by 1 / count. */
-@inline
-function avgPool<T>(args: usize, thread: i32, threads: i32): void {
-  const h = word(args, 4);
-  const w = word(args, 5);
-  const oh = word(args, 7);
-  const ow = word(args, 8);
-  const padded = word(args, 19) != 0;
-  const pixel = <usize>word(args, 6) * sizeof<T>();
-  const row = <usize>w * pixel;
-  const units = word(args, 3) * oh;
-  const end = shareOf(units, thread + 1, threads);
-  for (let unit = shareOf(units, thread, threads); unit < end; unit++) {
-    const n = unit / oh;
-    let dst = address(args, 0) + <usize>unit * ow * pixel;
-    const top = (unit - n * oh) * word(args, 11) - word(args, 13);
-    const rows = min(top + word(args, 9), h) - max(top, 0);
-    const high = counted(top, h, word(args, 9), word(args, 17), padded);
-    const first = address(args, 1) + <usize>(n * h + max(top, 0)) * row;
-    for (let x = 0; x < ow; x++) {
-      const left = x * word(args, 12) - word(args, 14);
-      const columns = min(left + word(args, 10), w) - max(left, 0);
-      const part = v128.splat<T>(<T>1 / <T>(high * counted(left, w, word(args, 10), word(args, 18), padded)));
-      let p = first + <usize>max(left, 0) * pixel;
-      for (let rest = <i32>pixel; rest > 0; rest -= 16) {
-        let sum = v128.splat<T>(0);
-        let line = p;
-        for (let k = rows; k > 0; k--) {
-          let at = line;
-          if (rest >= 16) {
-            for (let l = columns; l > 0; l--) {
-              sum = v128.add<T>(sum, v128.load(at));
-              at += pixel;
-            }
-          } else {
-            for (let l = columns; l > 0; l--) {
-              sum = v128.add<T>(sum, loadUpTo(at, rest));
-              at += pixel;
-            }
-          }
-          line += row;
-        }
-        storeUpTo(dst, v128.mul<T>(sum, part), rest);
-        const step = <usize>min(rest, 16);
-        dst += step;
-        p += step;
-      }
-    }
-  }
-}
-
-export function avgPool_f32(args: usize, thread: i32, threads: i32): void { avgPool<f32>(args, thread, threads); }
-export function avgPool_f64(args: usize, thread: i32, threads: i32): void { avgPool<f64>(args, thread, threads); }
-
-/** First window that has the pixel at `at` on an axis, and one past the last; `padding` is that before the image. */
-@inline
-function firstWindow(at: i32, kernel: i32, stride: i32, padding: i32): i32 {
-  return max(0, at + padding - kernel + stride) / stride;
-}
-
-@inline
-function endWindow(at: i32, stride: i32, padding: i32, windows: i32): i32 {
-  return min((at + padding) / stride + 1, windows);
-}
-
-/** A unit is a row of pixels; each takes its part of every window that it is in, windows in order. `x` is dy. */
-@inline
-function avgPoolGradient<T>(args: usize, thread: i32, threads: i32): void {
-  const h = word(args, 4);
-  const w = word(args, 5);
-  const oh = word(args, 7);
-  const ow = word(args, 8);
-  const kh = word(args, 9);
-  const kw = word(args, 10);
-  const sh = word(args, 11);
-  const sw = word(args, 12);
-  const padded = word(args, 19) != 0;
-  const pixel = <usize>word(args, 6) * sizeof<T>();
-  const units = word(args, 3) * h;
-  const end = shareOf(units, thread + 1, threads);
-  for (let unit = shareOf(units, thread, threads); unit < end; unit++) {
-    const n = unit / h;
-    const y = unit - n * h;
-    const y0 = firstWindow(y, kh, sh, word(args, 13));
-    const y1 = endWindow(y, sh, word(args, 13), oh);
-    let dst = address(args, 0) + <usize>unit * w * pixel;
-    for (let x = 0; x < w; x++) {
-      const x0 = firstWindow(x, kw, sw, word(args, 14));
-      const x1 = endWindow(x, sw, word(args, 14), ow);
-      for (let at: usize = 0; at < pixel; at += 16) {
-        const rest = <i32>(pixel - at);
-        let sum = v128.splat<T>(0);
-        for (let v = y0; v < y1; v++) {
-          const high = counted(v * sh - word(args, 13), h, kh, word(args, 17), padded);
-          let p = address(args, 1) + (<usize>(n * oh + v) * ow + x0) * pixel + at;
-          for (let u = x0; u < x1; u++) {
-            const part = <T>1 / <T>(high * counted(u * sw - word(args, 14), w, kw, word(args, 18), padded));
-            sum = v128.add<T>(sum, v128.mul<T>(loadUpTo(p, rest), v128.splat<T>(part)));
-            p += pixel;
-          }
-        }
-        storeUpTo(dst + at, sum, rest);
-      }
-      dst += pixel;
-    }
-  }
-}
-
-export function avgPoolGradient_f32(args: usize, thread: i32, threads: i32): void { avgPoolGradient<f32>(args, thread, threads); }
-export function avgPoolGradient_f64(args: usize, thread: i32, threads: i32): void { avgPoolGradient<f64>(args, thread, threads); }

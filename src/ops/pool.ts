@@ -34,7 +34,7 @@ function sizes(shape: Shape, w: Window, countIncludePad = false): PoolSizes {
   return { N, H, W, C, OH, OW, KH, KW, SH, SW, PT, PL, DH, DW, PB, PR, PADDED: Number(countIncludePad) };
 }
 
-/** The words of `assembly/pool.ts` after dst, x and a second operand. */
+/** The words of `assembly/pool.ts` and `avg-pool.ts` after dst, x and a second operand. */
 const sizeWords = (s: PoolSizes): number[] => [
   s.N,
   s.H,
