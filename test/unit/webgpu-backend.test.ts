@@ -347,14 +347,16 @@ test('allocations that no adapter has are refused with their bytes', async () =>
   await rejects(compile, new RegExp(`${limit + 4} bytes is too large`));
 });
 
-test('errors of the device that nobody waits for come with the next read', async () => {
+test('an error of the device that nobody waits for comes once, with one of the next reads', async () => {
   const at = arena.put([1]);
   backend.copy(at.memory, at.offset, at.memory, 2 ** 30, 4);
-  await rejects(async () => {
-    await arena.read(at);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    await arena.read(at);
-  }, /a command was refused/);
+  const problems: string[] = [];
+  for (let i = 0; i < 6; i++) {
+    await arena.read(at).catch((error: Error) => problems.push(error.message));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.is(problems.length, 1, problems.join('\n'));
+  assert.match(problems[0]!, /a command was refused/);
   assert.equal([...(await arena.read(at))], [1]);
 });
 

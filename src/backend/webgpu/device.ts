@@ -107,6 +107,7 @@ export class Gpu {
   /** Resolves when the device is gone, with the reason. */
   readonly lost: Promise<DeviceError>;
   #failure: DeviceError | null = null;
+  #refused = false;
   #gone: DeviceError | null = null;
 
   private constructor(device: GPUDevice, info: GPUAdapterInfo) {
@@ -118,7 +119,11 @@ export class Gpu {
     this.features = wantedFeatures.filter((name) => device.features.has(name));
     device.onuncapturederror = (event) => {
       event.preventDefault(); // it is thrown, not printed
-      this.fail('a command was refused', event.error.message);
+      const { message } = event.error;
+      // Dawn tells of a bad command when it is encoded and again when it is submitted, maybe a read later.
+      if (this.#refused && message.includes('due to a previous error')) return;
+      this.#refused = true;
+      this.fail('a command was refused', message);
     };
     this.lost = device.lost.then(({ reason, message }) => {
       const how = reason === 'destroyed' ? 'the device was destroyed' : 'the device was lost';
