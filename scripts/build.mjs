@@ -73,6 +73,7 @@ export const bundleOptions = {
   legalComments: 'linked',
   external: ['comlink', 'webgpu', 'node:*'],
   chunkNames: 'chunks/[name]-[hash]',
+  define: { WITH_SAMPLES: 'false' },
 };
 
 async function buildBundles() {
@@ -154,6 +155,7 @@ async function buildTests() {
       ...(await present(['src/thread.ts', 'src/worker-thread.ts'])),
     ],
     entryNames: '[name]',
+    define: { WITH_SAMPLES: 'true' },
     outdir: 'build/test',
     external: ['webgpu', 'node:*'],
     metafile: true,

@@ -54,6 +54,7 @@ async function bundle(code) {
       mainFields: ['module', 'main'],
       external: ['comlink', 'webgpu', 'node:*'],
       plugins: [wgsl, papaparse],
+      define: { WITH_SAMPLES: 'false' },
     });
     const files = (await readdir(join(folder, 'out'))).filter((f) => f.endsWith('.js'));
     const sizes = await Promise.all(

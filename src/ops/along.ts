@@ -62,10 +62,12 @@ const takeDefinition: KernelOp<TakeAttributes> = {
     }
   },
   cost: (site) => streamingCost({ ...site, inputs: [site.output, site.inputs[1]!] }, 1),
-  samples: /* @__PURE__ */ pairs.map(([shape, indices, axis]) => ({
-    inputs: [{ shape }, indices],
-    attributes: { axis },
-  })),
+  samples: WITH_SAMPLES
+    ? pairs.map(([shape, indices, axis]) => ({
+        inputs: [{ shape }, indices],
+        attributes: { axis },
+      }))
+    : [],
   wasm: {
     calls({ inputs: [x, indices], output, attributes: { axis } }) {
       const { outer, axisSize, inner, count } = view(indices!, axis, x!.shape[axis]!);
@@ -108,10 +110,12 @@ const addDefinition: KernelOp<AddAttributes> = {
     }
   },
   cost: (site) => streamingCost(site, 1),
-  samples: /* @__PURE__ */ pairs.map(([{ length }, indices, axis]) => ({
-    inputs: [{ shape: indices.shape }, indices],
-    attributes: { axis, size: 3 + length },
-  })),
+  samples: WITH_SAMPLES
+    ? pairs.map(([{ length }, indices, axis]) => ({
+        inputs: [{ shape: indices.shape }, indices],
+        attributes: { axis, size: 3 + length },
+      }))
+    : [],
   wasm: {
     calls({ inputs: [, indices], output, attributes: { axis, size } }: Site<AddAttributes>) {
       const { outer, inner, count } = view(indices!, axis, size);

@@ -20,20 +20,24 @@ const ranged = (lo: number, hi: number, ...shapes: number[][]): Sample => ({
   inputs: shapes.map((shape) => ({ shape, range: [lo, hi] })),
   attributes: none,
 });
-const one = [sample([7]), sample([3, 5]), sample([1025])];
-const positive = [ranged(0.1, 4, [7]), ranged(0.1, 4, [3, 5]), ranged(0.1, 4, [1025])];
-const two = [
-  sample([7], [7]),
-  sample([3, 5], [5]),
-  sample([4, 1, 3], [2, 1]),
-  sample([2, 3], []),
-  sample([1030], [1030]),
-  sample([9, 130], [9, 1]),
-];
-const withPositive = /* @__PURE__ */ two.map(({ inputs }) => ({
-  inputs: inputs.map(({ shape }) => ({ shape, range: [0.2, 3] as const })),
-  attributes: none,
-}));
+const one = WITH_SAMPLES ? [sample([7]), sample([3, 5]), sample([1025])] : [];
+const positive = WITH_SAMPLES ? [ranged(0.1, 4, [7]), ranged(0.1, 4, [3, 5]), ranged(0.1, 4, [1025])] : [];
+const two = WITH_SAMPLES
+  ? [
+      sample([7], [7]),
+      sample([3, 5], [5]),
+      sample([4, 1, 3], [2, 1]),
+      sample([2, 3], []),
+      sample([1030], [1030]),
+      sample([9, 130], [9, 1]),
+    ]
+  : [];
+const withPositive = WITH_SAMPLES
+  ? two.map(({ inputs }) => ({
+      inputs: inputs.map(({ shape }) => ({ shape, range: [0.2, 3] as const })),
+      attributes: none,
+    }))
+  : [];
 
 export const neg = /* @__PURE__ */ unary({
   name: 'neg',
@@ -278,16 +282,18 @@ export const equal = /* @__PURE__ */ binary({
   scalar: (a, b) => Number(a === b),
   gradient: null,
   expression: '(a == b)',
-  samples: [
-    ...two,
-    {
-      inputs: [
-        { shape: [40], dtype: 'int32' },
-        { shape: [40], dtype: 'int32' },
-      ],
-      attributes: none,
-    },
-  ],
+  samples: WITH_SAMPLES
+    ? [
+        ...two,
+        {
+          inputs: [
+            { shape: [40], dtype: 'int32' },
+            { shape: [40], dtype: 'int32' },
+          ],
+          attributes: none,
+        },
+      ]
+    : [],
 });
 
 export const less = /* @__PURE__ */ binary({
@@ -321,7 +327,7 @@ export const logicalAnd = /* @__PURE__ */ binary({
   scalar: (a, b) => a & b,
   gradient: null,
   expression: '(a && b)',
-  samples: [bools([33], [33]), bools([4, 3], [3])],
+  samples: WITH_SAMPLES ? [bools([33], [33]), bools([4, 3], [3])] : [],
 });
 
 export const logicalOr = /* @__PURE__ */ binary({
@@ -330,7 +336,7 @@ export const logicalOr = /* @__PURE__ */ binary({
   scalar: (a, b) => a | b,
   gradient: null,
   expression: '(a || b)',
-  samples: [bools([33], [33]), bools([4, 3], [3])],
+  samples: WITH_SAMPLES ? [bools([33], [33]), bools([4, 3], [3])] : [],
 });
 
 export const logicalNot = /* @__PURE__ */ unary({
@@ -339,7 +345,7 @@ export const logicalNot = /* @__PURE__ */ unary({
   scalar: (a) => 1 - a,
   gradient: null,
   expression: '(!a)',
-  samples: [bools([33]), bools([4, 3])],
+  samples: WITH_SAMPLES ? [bools([33]), bools([4, 3])] : [],
 });
 
 const whereDefinition = /* @__PURE__ */ elementwise(
@@ -349,14 +355,16 @@ const whereDefinition = /* @__PURE__ */ elementwise(
     scalar: (condition, a, b) => (condition ? a : b),
     gradient: ({ inputs: [condition], dy }) => [null, where(condition!, dy, 0), where(condition!, 0, dy)],
     expression: 'select(c, b, a)',
-    samples: [
-      [[6], [6], [6]],
-      [[3, 1], [4], [3, 4]],
-      [[1100], [1100], []],
-    ].map(([condition, a, b]) => ({
-      inputs: [{ shape: condition!, dtype: 'bool' as const }, { shape: a! }, { shape: b! }],
-      attributes: none,
-    })),
+    samples: WITH_SAMPLES
+      ? [
+          [[6], [6], [6]],
+          [[3, 1], [4], [3, 4]],
+          [[1100], [1100], []],
+        ].map(([condition, a, b]) => ({
+          inputs: [{ shape: condition!, dtype: 'bool' as const }, { shape: a! }, { shape: b! }],
+          attributes: none,
+        }))
+      : [],
   },
   3,
 );

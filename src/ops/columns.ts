@@ -57,11 +57,13 @@ function columnOp(
       }
     },
     cost: (site) => streamingCost(site, columns),
-    samples: /* @__PURE__ */ cases.map(([shape, start, end]): Sample<Middle> => {
-      const own = { shape: withoutMiddle(shape, { start, end }) };
-      const inputs = [...new Array(full).fill({ shape }), ...new Array(columns).fill(own)];
-      return { inputs, attributes: { start, end } };
-    }),
+    samples: WITH_SAMPLES
+      ? cases.map(([shape, start, end]): Sample<Middle> => {
+          const own = { shape: withoutMiddle(shape, { start, end }) };
+          const inputs = [...new Array(full).fill({ shape }), ...new Array(columns).fill(own)];
+          return { inputs, attributes: { start, end } };
+        })
+      : [],
     wasm: {
       calls({ inputs, output, attributes }) {
         if (sizeOf(output.shape) === 0) return [];

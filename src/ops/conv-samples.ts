@@ -52,7 +52,7 @@ export function samplesOf(list: readonly ConvCase[]): { conv: Sample[]; input: S
 
 /** Those of one op; their attributes are that op's. */
 function own(op: 'conv' | 'input' | 'filter'): never[] {
-  return samplesOf(cases)[op] as never[];
+  return WITH_SAMPLES ? (samplesOf(cases)[op] as never[]) : [];
 }
 
 // One call each, marked as pure: so bundlers drop them with the ops.

@@ -61,10 +61,12 @@ const definition: KernelOp = {
     }
   },
   cost: (site) => ({ ...streamingCost(site, 1), flops: 24 * sizeOf(site.inputs[0]!.shape) }),
-  samples: /* @__PURE__ */ logitShapes.map((shape, i) => ({
-    inputs: [{ shape }, names[i]!],
-    attributes: {},
-  })),
+  samples: WITH_SAMPLES
+    ? logitShapes.map((shape, i) => ({
+        inputs: [{ shape }, names[i]!],
+        attributes: {},
+      }))
+    : [],
   wasm: {
     calls: (site) => [
       {
@@ -102,10 +104,12 @@ const gradientDefinition: KernelOp = {
     }
   },
   cost: (site) => streamingCost(site, 24),
-  samples: /* @__PURE__ */ logitShapes.map((shape, i) => {
-    const dy: SampleInput = { shape: shape.slice(0, -1) };
-    return { inputs: [{ shape }, names[i]!, dy], attributes: {} };
-  }),
+  samples: WITH_SAMPLES
+    ? logitShapes.map((shape, i) => {
+        const dy: SampleInput = { shape: shape.slice(0, -1) };
+        return { inputs: [{ shape }, names[i]!, dy], attributes: {} };
+      })
+    : [],
   wasm: {
     calls: (site) => [
       {

@@ -43,11 +43,13 @@ const gatherDefinition: KernelOp<GatherAttributes> = {
     }
   },
   cost: (site) => streamingCost({ ...site, inputs: [site.output, site.inputs[1]!] }, 0),
-  samples: [
-    { inputs: [{ shape: [3] }, indexInput], attributes: { axis: 0 } },
-    { inputs: [{ shape: [3, 7] }, indexInput], attributes: { axis: 0 } },
-    { inputs: [{ shape: [2, 3, 4] }, indexInput], attributes: { axis: 1 } },
-  ],
+  samples: WITH_SAMPLES
+    ? [
+        { inputs: [{ shape: [3] }, indexInput], attributes: { axis: 0 } },
+        { inputs: [{ shape: [3, 7] }, indexInput], attributes: { axis: 0 } },
+        { inputs: [{ shape: [2, 3, 4] }, indexInput], attributes: { axis: 1 } },
+      ]
+    : [],
   wasm: {
     calls({ inputs: [input, indices], output, attributes: { axis } }) {
       const { outer, axisSize, inner } = rows(input!.shape, axis);
@@ -99,11 +101,13 @@ const scatterDefinition: KernelOp<ScatterAttributes> = {
     }
   },
   cost: (site) => streamingCost(site, 1),
-  samples: [
-    { inputs: [{ shape: [5] }, indexInput], attributes: { axis: 0, size: 3 } },
-    { inputs: [{ shape: [5, 7] }, indexInput], attributes: { axis: 0, size: 4 } },
-    { inputs: [{ shape: [2, 5, 4] }, indexInput], attributes: { axis: 1, size: 3 } },
-  ],
+  samples: WITH_SAMPLES
+    ? [
+        { inputs: [{ shape: [5] }, indexInput], attributes: { axis: 0, size: 3 } },
+        { inputs: [{ shape: [5, 7] }, indexInput], attributes: { axis: 0, size: 4 } },
+        { inputs: [{ shape: [2, 5, 4] }, indexInput], attributes: { axis: 1, size: 3 } },
+      ]
+    : [],
   wasm: {
     calls({ inputs: [updates], output, attributes: { axis, size } }) {
       const { outer, axisSize: count, inner } = rows(updates!.shape, axis);
@@ -164,10 +168,12 @@ const iotaDefinition: KernelOp<IotaAttributes> = {
     for (let i = 0; i < out.length; i++) out[i] = start + i * step;
   },
   cost: (site) => streamingCost(site, 1),
-  samples: [
-    { inputs: [], attributes: { size: 11, start: 0, step: 1, dtype: 'int32' } },
-    { inputs: [], attributes: { size: 5, start: -2, step: 0.5, dtype: 'float32' } },
-  ],
+  samples: WITH_SAMPLES
+    ? [
+        { inputs: [], attributes: { size: 11, start: 0, step: 1, dtype: 'int32' } },
+        { inputs: [], attributes: { size: 5, start: -2, step: 0.5, dtype: 'float32' } },
+      ]
+    : [],
   wasm: {
     calls({ attributes: { size, start, step, dtype } }) {
       const word = (value: number) => (dtype === 'int32' ? value : { float32: value });

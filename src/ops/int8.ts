@@ -55,14 +55,16 @@ const quantizeDefinition: KernelOp = {
     }
   },
   cost: (site) => streamingCost({ ...site, output: site.inputs[0]! }, 4),
-  samples: /* @__PURE__ */ [
-    [1, 5],
-    [3, 8],
-    [4, 13],
-  ].map(([rows, cols]) => ({
-    inputs: [{ shape: [rows!, cols!] }, { shape: [rows!], range: [20, 90] }],
-    attributes: {},
-  })),
+  samples: WITH_SAMPLES
+    ? [
+        [1, 5],
+        [3, 8],
+        [4, 13],
+      ].map(([rows, cols]) => ({
+        inputs: [{ shape: [rows!, cols!] }, { shape: [rows!], range: [20, 90] }],
+        attributes: {},
+      }))
+    : [],
   wasm: {
     calls({ inputs: [x] }) {
       const [rows, cols] = x!.shape as [number, number];
@@ -107,14 +109,16 @@ const dequantizeDefinition: KernelOp<DequantizeAttributes> = {
     }
   },
   cost: (site) => streamingCost(site, 2),
-  samples: /* @__PURE__ */ [
-    [1, 5],
-    [3, 8],
-    [2, 13],
-  ].map(([rows, cols]) => ({
-    inputs: [{ ...packed, shape: [rows!, wordsOfRow(cols!)] }, { shape: [rows!] }],
-    attributes: { cols: cols! },
-  })),
+  samples: WITH_SAMPLES
+    ? [
+        [1, 5],
+        [3, 8],
+        [2, 13],
+      ].map(([rows, cols]) => ({
+        inputs: [{ ...packed, shape: [rows!, wordsOfRow(cols!)] }, { shape: [rows!] }],
+        attributes: { cols: cols! },
+      }))
+    : [],
   wasm: {
     calls({ inputs: [q], output: { shape, dtype } }) {
       const [rows, cols] = shape as [number, number];
@@ -176,20 +180,22 @@ const productDefinition: KernelOp = {
   reference: productReference,
   // Two multiply-adds of 8 bits cost about what one of a float does.
   cost: (site) => streamingCost(site, 4 * site.inputs[0]!.shape[1]!),
-  samples: /* @__PURE__ */ [
-    [1, 1, 5],
-    [1, 10, 24],
-    [3, 5, 8],
-    [4, 7, 40],
-  ].map(([m, n, k]) => ({
-    inputs: [
-      { ...packed, shape: [m!, wordsOfRow(k!)] },
-      { ...packed, shape: [n!, wordsOfRow(k!)] },
-      { shape: [m!], range: [0.001, 0.01] },
-      { shape: [n!], range: [0.001, 0.01] },
-    ],
-    attributes: {},
-  })),
+  samples: WITH_SAMPLES
+    ? [
+        [1, 1, 5],
+        [1, 10, 24],
+        [3, 5, 8],
+        [4, 7, 40],
+      ].map(([m, n, k]) => ({
+        inputs: [
+          { ...packed, shape: [m!, wordsOfRow(k!)] },
+          { ...packed, shape: [n!, wordsOfRow(k!)] },
+          { shape: [m!], range: [0.001, 0.01] },
+          { shape: [n!], range: [0.001, 0.01] },
+        ],
+        attributes: {},
+      }))
+    : [],
   wasm: {
     calls({ inputs: [a, b], output: { dtype } }) {
       const operands = ['output' as const, ...[0, 1, 2, 3].map((input) => ({ input }))];

@@ -98,10 +98,12 @@ const momentsDefinition: KernelOp<Middle> = {
   },
   cost: (site) =>
     streamingCost(site, (4 * sizeOf(site.inputs[0]!.shape)) / Math.max(1, sizeOf(site.output.shape))),
-  samples: /* @__PURE__ */ cases.map(([shape, start, end]) => ({
-    inputs: [{ shape }],
-    attributes: { start, end },
-  })),
+  samples: WITH_SAMPLES
+    ? cases.map(([shape, start, end]) => ({
+        inputs: [{ shape }],
+        attributes: { start, end },
+      }))
+    : [],
   wasm: {
     calls(site) {
       if (isEmpty(site)) return [];
@@ -156,12 +158,14 @@ const pairSumsDefinition: KernelOp<Middle> = {
   },
   cost: (site) =>
     streamingCost(site, (4 * sizeOf(site.inputs[0]!.shape)) / Math.max(1, sizeOf(site.output.shape))),
-  samples: /* @__PURE__ */ cases.map(
-    ([shape, start, end]): Sample<Middle> => ({
-      inputs: [{ shape }, { shape }, { shape: withoutMiddle(shape, { start, end }) }],
-      attributes: { start, end },
-    }),
-  ),
+  samples: WITH_SAMPLES
+    ? cases.map(
+        ([shape, start, end]): Sample<Middle> => ({
+          inputs: [{ shape }, { shape }, { shape: withoutMiddle(shape, { start, end }) }],
+          attributes: { start, end },
+        }),
+      )
+    : [],
   wasm: {
     calls(site) {
       if (isEmpty(site)) return [];

@@ -137,10 +137,12 @@ const reshapeDefinition: ViewOp<ReshapeAttributes> = {
     out.set(x!);
   },
   cost: () => ({ flops: 0, bytes: 0 }),
-  samples: [
-    { inputs: [{ shape: [2, 6] }], attributes: { shape: [3, 4] } },
-    { inputs: [{ shape: [1] }], attributes: { shape: [] } },
-  ],
+  samples: WITH_SAMPLES
+    ? [
+        { inputs: [{ shape: [2, 6] }], attributes: { shape: [3, 4] } },
+        { inputs: [{ shape: [1] }], attributes: { shape: [] } },
+      ]
+    : [],
 };
 
 /** The same elements in row-major order under another shape; one size may be -1 and is worked out. */
@@ -167,7 +169,7 @@ const stopGradientDefinition: ViewOp = {
   name: 'stopGradient',
   infer: ([input]) => ({ shape: input!.shape, dtype: input!.dtype }),
   gradient: null,
-  samples: [{ inputs: [{ shape: [3] }], attributes: {} }],
+  samples: WITH_SAMPLES ? [{ inputs: [{ shape: [3] }], attributes: {} }] : [],
 };
 
 /** The same values, but a constant to differentiation. */
@@ -191,12 +193,14 @@ const transposeDefinition: KernelOp<TransposeAttributes> = /* @__PURE__ */ movem
       axes.map((_, i) => axes.indexOf(i)),
     ),
   ],
-  samples: [
-    { inputs: [{ shape: [3, 5] }], attributes: { axes: [1, 0] } },
-    { inputs: [{ shape: [2, 3, 4] }], attributes: { axes: [2, 0, 1] } },
-    { inputs: [{ shape: [65, 34] }], attributes: { axes: [1, 0] } },
-    { inputs: [{ shape: [3, 5], dtype: 'bool' }], attributes: { axes: [1, 0] } },
-  ],
+  samples: WITH_SAMPLES
+    ? [
+        { inputs: [{ shape: [3, 5] }], attributes: { axes: [1, 0] } },
+        { inputs: [{ shape: [2, 3, 4] }], attributes: { axes: [2, 0, 1] } },
+        { inputs: [{ shape: [65, 34] }], attributes: { axes: [1, 0] } },
+        { inputs: [{ shape: [3, 5], dtype: 'bool' }], attributes: { axes: [1, 0] } },
+      ]
+    : [],
   movement({ inputs: [input], output, attributes: { axes } }) {
     const strides = stridesOf(input!.shape);
     const from = { offset: 0, strides: axes.map((a) => strides[a]!) };
@@ -249,11 +253,16 @@ const sliceDefinition: KernelOp<SliceAttributes> = /* @__PURE__ */ movementOp<Sl
     const high = x!.shape.map((d, i) => d - starts[i]! - used[i]!);
     return [record(padDefinition, [dy], { low: starts, high, interior: steps.map((s) => s - 1), value: 0 })];
   },
-  samples: [
-    { inputs: [{ shape: [7] }], attributes: { starts: [2], sizes: [3], steps: [1] } },
-    { inputs: [{ shape: [5, 9] }], attributes: { starts: [1, 0], sizes: [3, 4], steps: [1, 2] } },
-    { inputs: [{ shape: [3, 4, 5] }], attributes: { starts: [0, 1, 2], sizes: [3, 2, 3], steps: [1, 1, 1] } },
-  ],
+  samples: WITH_SAMPLES
+    ? [
+        { inputs: [{ shape: [7] }], attributes: { starts: [2], sizes: [3], steps: [1] } },
+        { inputs: [{ shape: [5, 9] }], attributes: { starts: [1, 0], sizes: [3, 4], steps: [1, 2] } },
+        {
+          inputs: [{ shape: [3, 4, 5] }],
+          attributes: { starts: [0, 1, 2], sizes: [3, 2, 3], steps: [1, 1, 1] },
+        },
+      ]
+    : [],
   movement({ inputs: [input], output, attributes: { starts, steps } }) {
     const strides = stridesOf(input!.shape);
     const from = { offset: dot(starts, strides), strides: strides.map((s, i) => s * steps[i]!) };
@@ -306,14 +315,19 @@ const padDefinition: KernelOp<PadAttributes> = /* @__PURE__ */ movementOp<PadAtt
   gradient: ({ inputs: [x], dy, attributes: { low, interior } }) => [
     record(sliceDefinition, [dy], { starts: low, sizes: x!.shape, steps: interior.map((n) => n + 1) }),
   ],
-  samples: [
-    { inputs: [{ shape: [4] }], attributes: { low: [1], high: [2], interior: [0], value: 0 } },
-    { inputs: [{ shape: [3, 4] }], attributes: { low: [0, 2], high: [1, 0], interior: [0, 1], value: -1.5 } },
-    {
-      inputs: [{ shape: [2, 3, 2] }],
-      attributes: { low: [1, 0, 0], high: [0, 0, 3], interior: [0, 2, 0], value: 0 },
-    },
-  ],
+  samples: WITH_SAMPLES
+    ? [
+        { inputs: [{ shape: [4] }], attributes: { low: [1], high: [2], interior: [0], value: 0 } },
+        {
+          inputs: [{ shape: [3, 4] }],
+          attributes: { low: [0, 2], high: [1, 0], interior: [0, 1], value: -1.5 },
+        },
+        {
+          inputs: [{ shape: [2, 3, 2] }],
+          attributes: { low: [1, 0, 0], high: [0, 0, 3], interior: [0, 2, 0], value: 0 },
+        },
+      ]
+    : [],
   movement({ inputs: [input], output, attributes: { low, interior, value } }) {
     const strides = stridesOf(output.shape);
     const to = { offset: dot(low, strides), strides: strides.map((s, i) => s * (interior[i]! + 1)) };
@@ -381,11 +395,13 @@ const concatDefinition = /* @__PURE__ */ movementOp<AxisAttributes>({
       return record(sliceDefinition, [dy], { starts, sizes: x.shape, steps: x.shape.map(() => 1) });
     });
   },
-  samples: [
-    { inputs: [{ shape: [3] }, { shape: [2] }], attributes: { axis: 0 } },
-    { inputs: [{ shape: [2, 3] }, { shape: [2, 1] }, { shape: [2, 4] }], attributes: { axis: 1 } },
-    { inputs: [{ shape: [2, 3, 4] }, { shape: [2, 5, 4] }], attributes: { axis: 1 } },
-  ],
+  samples: WITH_SAMPLES
+    ? [
+        { inputs: [{ shape: [3] }, { shape: [2] }], attributes: { axis: 0 } },
+        { inputs: [{ shape: [2, 3] }, { shape: [2, 1] }, { shape: [2, 4] }], attributes: { axis: 1 } },
+        { inputs: [{ shape: [2, 3, 4] }, { shape: [2, 5, 4] }], attributes: { axis: 1 } },
+      ]
+    : [],
   movement({ inputs, output, attributes: { axis } }) {
     const strides = stridesOf(output.shape);
     let at = 0;
@@ -429,10 +445,12 @@ const flipDefinition: KernelOp<FlipAttributes> = /* @__PURE__ */ movementOp<Flip
   name: 'flip',
   infer: ([input]) => ({ shape: input!.shape, dtype: input!.dtype }),
   gradient: ({ dy, attributes }) => [record(flipDefinition, [dy], attributes)],
-  samples: [
-    { inputs: [{ shape: [5] }], attributes: { axes: [0] } },
-    { inputs: [{ shape: [3, 4] }], attributes: { axes: [0, 1] } },
-  ],
+  samples: WITH_SAMPLES
+    ? [
+        { inputs: [{ shape: [5] }], attributes: { axes: [0] } },
+        { inputs: [{ shape: [3, 4] }], attributes: { axes: [0, 1] } },
+      ]
+    : [],
   movement({ inputs: [input], output, attributes: { axes } }) {
     const strides = stridesOf(input!.shape);
     const flipped = (i: number): boolean => axes.includes(i);

@@ -163,7 +163,7 @@ const maxDefinition: KernelOp<MaxAttributes> = /* @__PURE__ */ poolOp('maxPool',
       out[window] = pixels.map((at) => x![at]!).reduce((a, b) => Math.max(a, b));
     }),
   shader: maxPoolShader,
-  samples: /* @__PURE__ */ maxCases.map(({ shape, attributes }) => ({ inputs: [{ shape }], attributes })),
+  samples: WITH_SAMPLES ? maxCases.map(({ shape, attributes }) => ({ inputs: [{ shape }], attributes })) : [],
 });
 
 const maxGradientDefinition: KernelOp<MaxAttributes> = /* @__PURE__ */ poolOp('maxPoolGradient', {
@@ -182,7 +182,7 @@ const maxGradientDefinition: KernelOp<MaxAttributes> = /* @__PURE__ */ poolOp('m
     out.set(total);
   },
   shader: maxPoolGradientShader,
-  samples: /* @__PURE__ */ maxCases.map((c) => withSecond('windows', c)),
+  samples: WITH_SAMPLES ? maxCases.map((c) => withSecond('windows', c)) : [],
 });
 
 const maxPickDefinition: KernelOp<MaxAttributes> = /* @__PURE__ */ poolOp('maxPoolPick', {
@@ -197,7 +197,7 @@ const maxPickDefinition: KernelOp<MaxAttributes> = /* @__PURE__ */ poolOp('maxPo
       out[window] = v![argmaxOf(x!, pixels)]!;
     }),
   shader: maxPoolPickShader,
-  samples: /* @__PURE__ */ maxCases.map((c) => withSecond('pixels', c)),
+  samples: WITH_SAMPLES ? maxCases.map((c) => withSecond('pixels', c)) : [],
 });
 
 const avgCases = [
@@ -222,7 +222,7 @@ const avgDefinition: KernelOp<AvgAttributes> = /* @__PURE__ */ poolOp('avgPool',
       out[window] = pixels.reduce((total, at) => total + x![at]!, 0) / counted;
     }),
   shader: avgPoolShader,
-  samples: /* @__PURE__ */ avgCases.map(({ shape, attributes }) => ({ inputs: [{ shape }], attributes })),
+  samples: WITH_SAMPLES ? avgCases.map(({ shape, attributes }) => ({ inputs: [{ shape }], attributes })) : [],
 });
 
 const imageOf = ({ shape }: Spec, [height, width]: readonly number[]): number[] => [
@@ -250,10 +250,12 @@ const avgGradientDefinition: KernelOp<AvgGradientAttributes> = /* @__PURE__ */ p
       out.set(total);
     },
     shader: avgPoolGradientShader,
-    samples: /* @__PURE__ */ avgCases.map(({ shape, attributes }) => ({
-      inputs: [{ shape: [...pooled('pool', { shape, dtype: 'float32' }, attributes).shape] }],
-      attributes: { ...attributes, size: shape.slice(1, 3) },
-    })),
+    samples: WITH_SAMPLES
+      ? avgCases.map(({ shape, attributes }) => ({
+          inputs: [{ shape: [...pooled('pool', { shape, dtype: 'float32' }, attributes).shape] }],
+          attributes: { ...attributes, size: shape.slice(1, 3) },
+        }))
+      : [],
   },
 );
 

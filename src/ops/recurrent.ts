@@ -172,7 +172,7 @@ function sequenceOp(cell: Cell, back: KernelOp<GradientAttributes>): KernelOp<Se
       const bytes = site.inputs.reduce((n, s) => n + hostBytes(s), hostBytes(site.output));
       return { flops: steps * plane * (2 * cell.gates * hidden + 30 * cell.gates), bytes };
     },
-    samples: sequenceSamples(cell),
+    samples: WITH_SAMPLES ? sequenceSamples(cell) : [],
     wasm: {
       calls: (site) =>
         forwardCalls(
@@ -259,7 +259,7 @@ function gradientOp(cell: Cell): KernelOp<GradientAttributes> {
       const bytes = site.inputs.reduce((n, s) => n + hostBytes(s), hostBytes(site.output));
       return { flops: steps * plane * (2 * cell.gates * hidden + 20 * cell.gates), bytes };
     },
-    samples: gradientSamples(cell),
+    samples: WITH_SAMPLES ? gradientSamples(cell) : [],
     wasm: {
       calls: (site) =>
         backwardCalls(

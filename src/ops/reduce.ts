@@ -30,14 +30,16 @@ const without = (shape: Shape, { start, end, keepDims }: ReduceAttributes): numb
 const restored = (y: Tensor, full: Shape, attributes: ReduceAttributes): Tensor =>
   reshape(y, without(full, { ...attributes, keepDims: true }));
 
-const samples: Sample<ReduceAttributes>[] = [
-  { inputs: [{ shape: [5] }], attributes: { start: 0, end: 1, keepDims: false } },
-  { inputs: [{ shape: [4, 7] }], attributes: { start: 1, end: 2, keepDims: false } },
-  { inputs: [{ shape: [4, 7] }], attributes: { start: 0, end: 1, keepDims: true } },
-  { inputs: [{ shape: [3, 4, 5] }], attributes: { start: 1, end: 2, keepDims: false } },
-  { inputs: [{ shape: [3, 37, 29] }], attributes: { start: 0, end: 2, keepDims: false } },
-  { inputs: [{ shape: [2, 1500] }], attributes: { start: 1, end: 2, keepDims: true } },
-];
+const samples: Sample<ReduceAttributes>[] = WITH_SAMPLES
+  ? [
+      { inputs: [{ shape: [5] }], attributes: { start: 0, end: 1, keepDims: false } },
+      { inputs: [{ shape: [4, 7] }], attributes: { start: 1, end: 2, keepDims: false } },
+      { inputs: [{ shape: [4, 7] }], attributes: { start: 0, end: 1, keepDims: true } },
+      { inputs: [{ shape: [3, 4, 5] }], attributes: { start: 1, end: 2, keepDims: false } },
+      { inputs: [{ shape: [3, 37, 29] }], attributes: { start: 0, end: 2, keepDims: false } },
+      { inputs: [{ shape: [2, 1500] }], attributes: { start: 1, end: 2, keepDims: true } },
+    ]
+  : [];
 
 interface Entry {
   name: ReduceKind | 'argmax' | 'argmin';
@@ -117,9 +119,11 @@ const prodDefinition = /* @__PURE__ */ reduction({
   gradient: ({ inputs: [x], output, dy, attributes }) => [
     div(broadcastTo(restored(mul(dy, output), x!.shape, attributes), x!.shape), x!),
   ],
-  samples: /* @__PURE__ */ samples
-    .slice(0, 4)
-    .map((s) => ({ ...s, inputs: s.inputs.map((i) => ({ ...i, range: [0.5, 1.5] as const })) })),
+  samples: WITH_SAMPLES
+    ? samples
+        .slice(0, 4)
+        .map((s) => ({ ...s, inputs: s.inputs.map((i) => ({ ...i, range: [0.5, 1.5] as const })) }))
+    : [],
 });
 
 /** The gradient goes to the extreme elements, in equal parts where there are several. */

@@ -67,12 +67,14 @@ function resampling(name: 'resample' | 'resampleGradient'): KernelOp<ResampleAtt
       }
     },
     cost: (site) => streamingCost(site, 3),
-    samples: /* @__PURE__ */ cases.map(
-      ([shape, attributes]): Sample<ResampleAttributes> => ({
-        inputs: [{ shape: back ? shape.with(attributes.axis, attributes.to) : shape }],
-        attributes,
-      }),
-    ),
+    samples: WITH_SAMPLES
+      ? cases.map(
+          ([shape, attributes]): Sample<ResampleAttributes> => ({
+            inputs: [{ shape: back ? shape.with(attributes.axis, attributes.to) : shape }],
+            attributes,
+          }),
+        )
+      : [],
     wasm: {
       calls(site) {
         const { outer, inner, size, to, linear, alignCorners } = view(site);

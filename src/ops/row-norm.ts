@@ -64,10 +64,12 @@ const rowNormDefinition: KernelOp<RowAttributes> = {
     }
   },
   cost: (site) => streamingCost(site, 6),
-  samples: /* @__PURE__ */ rowCases.map(([shape, centred]) => ({
-    inputs: [{ shape }],
-    attributes: { centred, eps },
-  })),
+  samples: WITH_SAMPLES
+    ? rowCases.map(([shape, centred]) => ({
+        inputs: [{ shape }],
+        attributes: { centred, eps },
+      }))
+    : [],
   wasm: { calls: (site) => [{ kernel: `rowNorm_${suffix(site.output.dtype)}`, args: rowWords(site) }] },
   webgpu: { calls: ({ output, attributes }) => rowNormShader({ ...rowsOf(output.shape), ...attributes }) },
 };
@@ -114,10 +116,12 @@ const rowNormGradientDefinition: KernelOp<RowAttributes> = {
     }
   },
   cost: (site) => streamingCost(site, 10),
-  samples: /* @__PURE__ */ rowCases.map(([shape, centred]) => ({
-    inputs: [{ shape }, { shape }],
-    attributes: { centred, eps },
-  })),
+  samples: WITH_SAMPLES
+    ? rowCases.map(([shape, centred]) => ({
+        inputs: [{ shape }, { shape }],
+        attributes: { centred, eps },
+      }))
+    : [],
   wasm: {
     calls: (site) => [{ kernel: `rowNormGradient_${suffix(site.output.dtype)}`, args: rowWords(site) }],
   },
@@ -224,11 +228,13 @@ const windowSumDefinition: KernelOp<WindowAttributes> = {
     }
   },
   cost: (site) => streamingCost(site, site.attributes.before + site.attributes.after),
-  samples: [
-    { inputs: [{ shape: [3, 7] }], attributes: { before: 2, after: 2 } },
-    { inputs: [{ shape: [2, 3, 16] }], attributes: { before: 2, after: 1 } },
-    { inputs: [{ shape: [2, 3] }], attributes: { before: 4, after: 5 } },
-  ],
+  samples: WITH_SAMPLES
+    ? [
+        { inputs: [{ shape: [3, 7] }], attributes: { before: 2, after: 2 } },
+        { inputs: [{ shape: [2, 3, 16] }], attributes: { before: 2, after: 1 } },
+        { inputs: [{ shape: [2, 3] }], attributes: { before: 4, after: 5 } },
+      ]
+    : [],
   wasm: {
     calls({ output, attributes: { before, after } }) {
       const { rows, cols } = rowsOf(output.shape);

@@ -38,6 +38,7 @@ await build({
   platform: 'node',
   external: ['webgpu'],
   plugins: [wgsl],
+  define: { WITH_SAMPLES: 'false' },
   outfile,
   logLevel: 'error',
 });
