@@ -1,4 +1,7 @@
 // A chain of block kernels over n elements, one block after the other, so that what is between them stays in L1.
+// Chains run by themselves, not inside of the products before them: tried with each part of a result as soon as it was
+// complete, a bias, batch norm and ReLU took as long in L1 as in a pass of their own (LeNet's first layer 1.3 ms, not
+// 1.1), since it is the turns of the blocks that cost, not the memory.
 //
 // Arguments, in 32-bit words:
 //   0  n, elements of the chain
@@ -7,16 +10,19 @@
 //   3  number of prologue entries
 //   4  address of the scratch memory: one part per thread, thread 0 first
 //   5  bytes of a part, a multiple of 16
-//   6  prologue entries of 4 words, run once by each thread that has a block:
-//        0 table index of a block kernel   1 offset of dst in the thread's scratch   2 address of a   3 n
-//        (splat_8, splat_32 or splat_64 make a block of a scalar; copy_* would keep a short row)
+//   6  prologue entries of 5 words, run once by each thread that has a block:
+//        0 table index of a block kernel   1 offset of dst in the thread's scratch   2 address of a   3 n   4 unused
+//        (splat_8, splat_32 or splat_64 make a block of a scalar)
+//        or, to repeat a row that is broadcast along all other axes, n elements in all:
+//        0 -(bytes per element)   1 2 3 as above   4 elements of the row
 //   then instructions of 14 words, run for each block:
 //        0        table index of a block kernel, or -1 for a broadcast (below)
 //        1 2 3    dst: mode, position, bytes per element
 //        4 5 6    a    modes: 0 not there (the kernel gets address 0)
 //        7 8 9    b           1 stream: position is the address of element 0 of the whole array
 //        10 11 12 c           2 scratch: position is an offset in the thread's scratch
-//        13       0           (bytes per element count for streams only)
+//        13       0           3 + 4 m repeated row of m elements: position as for 2, where element 0 of the row lies
+//                             (bytes per element count for 1 and 3 only)
 //   A broadcast writes block elements of the output's index range from a smaller array, seen through strides:
 //        1 2 3 dst (scratch or stream; its bytes per element are those of the array: 1, 4 or 8)
 //        5     address of the array's element 0
@@ -39,11 +45,9 @@ export function fusedLoop(args: usize, thread: i32, threads: i32): void {
   if (i >= end) return;
   const scratch = address(args, 4) + <usize>thread * address(args, 5);
   const prologue = args + 24;
-  const first = prologue + (address(args, 3) << 4);
+  const first = prologue + 20 * address(args, 3);
   const last = first + address(args, 2) * 56;
-  for (let p = prologue; p < first; p += 16) {
-    call_indirect<void>(word(p, 0), scratch + address(p, 1), address(p, 2), <usize>0, <usize>0, word(p, 3));
-  }
+  for (let p = prologue; p < first; p += 20) begin(p, scratch);
   for (; i < end; i++) {
     const from = i * block;
     const count = min(block, n - from);
@@ -64,11 +68,22 @@ export function fusedLoop(args: usize, thread: i32, threads: i32): void {
   }
 }
 
+/** A prologue entry. */
+function begin(p: usize, scratch: usize): void {
+  const kernel = word(p, 0), count = word(p, 3), row = word(p, 4);
+  const dst = scratch + address(p, 1), src = address(p, 2);
+  if (kernel >= 0) call_indirect<void>(kernel, dst, src, <usize>0, <usize>0, count);
+  else if (kernel == -4) cycle<u32>(dst, src, row, 0, count);
+  else if (kernel == -8) cycle<u64>(dst, src, row, 0, count);
+  else cycle<u8>(dst, src, row, 0, count);
+}
+
 @inline
 function operand(p: usize, from: i32, scratch: usize): usize {
   const mode = word(p, 0);
   if (mode == 1) return address(p, 1) + <usize>from * address(p, 2);
-  return mode == 2 ? scratch + address(p, 1) : 0;
+  if (mode == 2) return scratch + address(p, 1);
+  return mode ? scratch + address(p, 1) + <usize>(from % (mode >> 2)) * address(p, 2) : 0;
 }
 
 @inline

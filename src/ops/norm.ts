@@ -2,7 +2,7 @@
 import { type DType, type Shape, sameShape, showShape, sizeOf } from '../dtype.js';
 import { OptionError, ShapeError } from '../errors.js';
 import type { Tensor } from '../graph.js';
-import { add, mul, reciprocal, sqrt, square, sub } from './arithmetic.js';
+import { add, mul, neg, reciprocal, sqrt, square, sub } from './arithmetic.js';
 import { broadcastTo } from './cast.js';
 import { columnAffine, columnAffinePair } from './columns.js';
 import { mean as meanOver, zeros } from './compositions.js';
@@ -74,14 +74,9 @@ export function normalize(x: Tensor, mean: Tensor, variance: Tensor, options: No
   checkEps('normalize', eps);
   checkChannels('normalize', x, { mean, variance, ...options });
   const factor = inverseDeviation(variance, eps);
-  return columnAffine(
-    x,
-    mean,
-    scale ? mul(scale, factor) : factor,
-    spreadOut(shift, mean.shape, x.dtype),
-    0,
-    x.rank - 1,
-  );
+  const scaled = scale ? mul(scale, factor) : factor;
+  const moved = mul(mean, scaled);
+  return add(mul(x, scaled), shift ? sub(shift, moved) : neg(moved));
 }
 
 /**

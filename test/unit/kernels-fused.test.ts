@@ -6,6 +6,7 @@ import { arrays, random, SIZES, same, Zone } from '../helpers/zone.js';
 
 const STREAM = 1;
 const SCRATCH = 2;
+const ROW = 3;
 const none = [0, 0, 0];
 const stream = (address: number, bytes: number) => [STREAM, address, bytes];
 const scratch = (offset: number) => [SCRATCH, offset, 0];
@@ -36,7 +37,7 @@ for (const build of kernelBuilds()) {
         // t0 = 0.75 (prologue), t1 = x * t0, t2 = t1 < y (bytes), t1 = t1 + y in place, dst = t2 ? t1 : x
         const args = [
           ...[n, block, 4, 1, memory, part],
-          ...[index('splat_32'), 0, scalar, block],
+          ...[index('splat_32'), 0, scalar, block, 0],
           ...[index('mul_f32'), ...scratch(4 * block), ...stream(px, 4), ...scratch(0), ...none, 0],
           ...[index('less_f32'), ...scratch(8 * block), ...scratch(4 * block), ...stream(py, 4), ...none, 0],
           ...[index('add_f32'), ...scratch(4 * block), ...scratch(4 * block), ...stream(py, 4), ...none, 0],
@@ -142,6 +143,51 @@ for (const build of kernelBuilds()) {
             return source[at]!;
           });
           same(`(${own}) to (${shape}), block ${block}`, got, expected);
+        }
+      }
+    }
+  });
+
+  test('a row repeated without end, at every phase', () => {
+    for (const [bits, type] of [
+      [8, arrays.u8],
+      [32, arrays.f32],
+      [64, arrays.f64],
+    ] as const) {
+      const width = type.BYTES_PER_ELEMENT;
+      for (const [rows, length] of [
+        [7, 5],
+        [3, 16],
+        [40, 7],
+        [2, 100],
+        [90, 2],
+      ] as const) {
+        for (const block of [16, 96]) {
+          const n = rows * length;
+          zone.reset();
+          const source = type.from({ length }, (_, i) => i + 1);
+          const src = zone.input(source);
+          const dst = zone.output(n * width);
+          const repeated = block + length;
+          const part = (width * repeated + 15) & -16;
+          const memory = zone.output(8 * part);
+          const args = [
+            ...[n, block, 1, 1, memory, part],
+            ...[-width, 0, src, repeated, length],
+            ...[
+              index(`copy_${bits}`),
+              ...stream(dst, width),
+              ROW + 4 * length,
+              0,
+              width,
+              ...none,
+              ...none,
+              0,
+            ],
+          ];
+          const got = zone.run('fusedLoop', args, type, dst, n);
+          const expected = new type(n).map((_, i) => source[i % length]!);
+          same(`${rows} rows of ${length}, block ${block}`, got, expected);
         }
       }
     }

@@ -9,7 +9,9 @@ import type { Chain, ChainInput, Operand } from '../backend.js';
 export type Place =
   /** Contiguous memory; moves on with the blocks. */
   | { readonly kind: 'stream'; readonly address: number; readonly bytes: number }
-  | { readonly kind: 'register'; readonly register: number };
+  | { readonly kind: 'register'; readonly register: number }
+  /** A row that repeats along all outer axes; in scratch memory, so often that a block never meets its end. */
+  | { readonly kind: 'row'; readonly row: number };
 
 /** An axis of a broadcast operand: its length in the index space and its stride in elements. */
 export interface Axis {
@@ -36,9 +38,21 @@ export interface Splat {
   readonly dtype: DType;
 }
 
+/** A short row that is read as if it were repeated without end. */
+export interface Row {
+  readonly address: number;
+  /** Of an element. */
+  readonly bytes: number;
+  readonly length: number;
+}
+
+/** Longer rows are copied block by block: that costs less than to repeat them first. */
+const longestRow = 512;
+
 export interface ChainPlan {
   /** Elements of the index space. */
   readonly size: number;
+  readonly rows: readonly Row[];
   readonly splats: readonly Splat[];
   readonly body: readonly BlockStep[];
   readonly registers: number;
@@ -73,6 +87,7 @@ class Planner {
   readonly #size: number;
   readonly #body: Entry[] = [];
   readonly #splats: { value: Value; from: Splat['from']; dtype: DType }[] = [];
+  readonly #rows: Row[] = [];
   /** Values by instruction, made when first needed, and by what they are loaded from. */
   readonly #results: (Value | undefined)[] = [];
   readonly #loaded = new Map<string, Value>();
@@ -155,7 +170,11 @@ class Planner {
       if (count === this.#size) value.place = stream(address, dtype);
       else {
         const axes = mergedAxes(shape, this.#chain.shape);
-        this.#body.push({ kernel: null, from: [], to: value, fill: { address, bytes, axes } });
+        const [outer, inner] = axes;
+        if (axes.length === 2 && outer!.stride === 0 && inner!.stride === 1 && inner!.size <= longestRow) {
+          value.place = { kind: 'row', row: this.#rows.length };
+          this.#rows.push({ address, bytes, length: inner!.size });
+        } else this.#body.push({ kernel: null, from: [], to: value, fill: { address, bytes, axes } });
       }
     }
     return value;
@@ -214,7 +233,7 @@ class Planner {
         from: entry.from.map((v) => v.place as Place),
       };
     });
-    return { size: this.#size, splats, body, registers, elementBytes };
+    return { size: this.#size, rows: this.#rows, splats, body, registers, elementBytes };
   }
 
   /** A store may go where an operand was loaded from element by element, never across elements. */

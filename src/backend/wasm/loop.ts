@@ -2,7 +2,7 @@
 import { dtypes } from '../../dtype.js';
 import { alignUp } from './allocator.js';
 import type { ProgramBuilder, Word } from './builder.js';
-import type { BlockStep, ChainPlan, Place } from './chain.js';
+import type { BlockStep, ChainPlan, Place, Row } from './chain.js';
 
 /** All registers together stay below this: half of a small L1 cache, the operands stream through the rest. */
 const registerBytes = 16384;
@@ -11,22 +11,34 @@ const fewestElements = 128;
 
 const streamMode = 1;
 const scratchMode = 2;
+const rowMode = 3;
 const broadcast = -1;
 
 /** Elements per block. Does not depend on the number of threads. */
-function blockOf({ registers, elementBytes }: ChainPlan): number {
-  const fitting = Math.floor(registerBytes / (Math.max(registers, 1) * elementBytes * 64)) * 64;
+function blockOf({ registers, rows, elementBytes }: ChainPlan): number {
+  const held = Math.max(registers + rows.length, 1);
+  const fitting = Math.floor(registerBytes / (held * elementBytes * 64)) * 64;
   return Math.min(Math.max(fitting, fewestElements), mostElements);
 }
 
 /** Bytes of a register. */
 const stride = (plan: ChainPlan): number => blockOf(plan) * plan.elementBytes;
 
+/** Elements of a repeated row: a block may begin anywhere in it. */
+const repeated = (plan: ChainPlan, { length }: Row): number => Math.min(blockOf(plan), plan.size) + length;
+
+/** Where the repeated rows lie in a thread's scratch memory, behind the registers, and where they end. */
+function rowOffsets(plan: ChainPlan): number[] {
+  const offsets = [alignUp(plan.registers * stride(plan))];
+  for (const row of plan.rows) offsets.push(offsets.at(-1)! + alignUp(repeated(plan, row) * row.bytes));
+  return offsets;
+}
+
 /** Scratch memory for each thread. */
-export const loopScratchBytes = (plan: ChainPlan): number => alignUp(plan.registers * stride(plan));
+export const loopScratchBytes = (plan: ChainPlan): number => rowOffsets(plan).at(-1)!;
 
 export function emitLoop(builder: ProgramBuilder, plan: ChainPlan, scratch: number): void {
-  const { size, splats, body } = plan;
+  const { size, rows, splats, body } = plan;
   if (size === 0) return;
   const block = blockOf(plan);
   const bytes = stride(plan);
@@ -35,19 +47,27 @@ export function emitLoop(builder: ProgramBuilder, plan: ChainPlan, scratch: numb
     register * bytes,
     'value' in from ? builder.constant(from.value, dtype) : from.address,
     Math.min(block, size),
+    0,
   ]);
-  const instructions = body.flatMap((step) => instruction(builder, step, bytes));
-  const scratchBytes = loopScratchBytes(plan);
-  const head = [size, block, body.length, splats.length, scratch, scratchBytes];
-  builder.call('fusedLoop', [...head, ...prologue, ...instructions]);
-}
-
-function instruction(builder: ProgramBuilder, step: BlockStep, registerStride: number): Word[] {
+  const offsets = rowOffsets(plan);
+  for (const [i, row] of rows.entries())
+    prologue.push(-row.bytes, offsets[i]!, row.address, repeated(plan, row), row.length);
   const place = (p: Place | undefined): Word[] => {
     if (!p) return [0, 0, 0];
     if (p.kind === 'stream') return [streamMode, p.address, p.bytes];
-    return [scratchMode, p.register * registerStride, 0];
+    if (p.kind === 'register') return [scratchMode, p.register * bytes, 0];
+    return [rowMode + 4 * rows[p.row]!.length, offsets[p.row]!, rows[p.row]!.bytes];
   };
+  const instructions = body.flatMap((step) => instruction(builder, step, place));
+  const head = [size, block, body.length, splats.length + rows.length, scratch, loopScratchBytes(plan)];
+  builder.call('fusedLoop', [...head, ...prologue, ...instructions]);
+}
+
+function instruction(
+  builder: ProgramBuilder,
+  step: BlockStep,
+  place: (p: Place | undefined) => Word[],
+): Word[] {
   if (step.kind === 'kernel') {
     const [a, b, c] = step.from;
     return [builder.index(step.kernel), ...place(step.to), ...place(a), ...place(b), ...place(c), 0];
