@@ -16,4 +16,5 @@ export * from './moments';
 export * from './columns';
 export * from './rows';
 export * from './half';
+export * from './conv-int8';
 export * from './int8';

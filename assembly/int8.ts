@@ -145,29 +145,38 @@ function tile2x4<T>(a: usize, b: usize, bytes: usize, c: usize, ldc: usize, scal
   tile<T>(2, 4, a, b, bytes, c, ldc, scaleA, scaleB);
 }
 
+/** c[i, j] = (row i of A . row j of B) * their scales, for n rows of A and m of B, all of `bytes`. */
+@inline
+export function productOfRows<T>(
+  c: usize, ldc: usize, a: usize, scaleA: usize, n: i32, b: usize, scaleB: usize, m: i32, bytes: usize,
+): void {
+  for (let j = 0; j < m; ) {
+    const wide = m - j >= 4, bj = b + <usize>j * bytes, scaleJ = scaleB + <usize>j * sizeof<T>();
+    for (let i = 0; i < n; ) {
+      const ai = a + <usize>i * bytes, scaleI = scaleA + <usize>i * sizeof<T>();
+      const to = c + <usize>i * ldc + <usize>j * sizeof<T>();
+      const two = n - i >= 2;
+      if (wide) {
+        if (two) tile2x4<T>(ai, bj, bytes, to, ldc, scaleI, scaleJ);
+        else tile1x4<T>(ai, bj, bytes, to, ldc, scaleI, scaleJ);
+      } else if (two) tile2x1<T>(ai, bj, bytes, to, ldc, scaleI, scaleJ);
+      else tile1x1<T>(ai, bj, bytes, to, ldc, scaleI, scaleJ);
+      i += two ? 2 : 1;
+    }
+    j += wide ? 4 : 1;
+  }
+}
+
 /** Rows i0..i1 and columns j0..j1 of C. */
 @inline
 function block<T>(args: usize, i0: i32, i1: i32, j0: i32, j1: i32): void {
   const words = word(args, 7), bytes = <usize>words << 2, ldc = <usize>word(args, 6) * sizeof<T>();
   const step = max(2, BLOCK_A / 4 / max(words, 1));
+  const b = address(args, 2) + <usize>j0 * bytes, scaleB = address(args, 4) + <usize>j0 * sizeof<T>();
   for (; i0 < i1; i0 += step) {
-    const last = min(i1, i0 + step);
-    for (let j = j0; j < j1; ) {
-      const wide = j1 - j >= 4;
-      const b = address(args, 2) + <usize>j * bytes, scaleB = address(args, 4) + <usize>j * sizeof<T>();
-      for (let i = i0; i < last; ) {
-        const a = address(args, 1) + <usize>i * bytes, scaleA = address(args, 3) + <usize>i * sizeof<T>();
-        const c = address(args, 0) + <usize>i * ldc + <usize>j * sizeof<T>();
-        const two = last - i >= 2;
-        if (wide) {
-          if (two) tile2x4<T>(a, b, bytes, c, ldc, scaleA, scaleB);
-          else tile1x4<T>(a, b, bytes, c, ldc, scaleA, scaleB);
-        } else if (two) tile2x1<T>(a, b, bytes, c, ldc, scaleA, scaleB);
-        else tile1x1<T>(a, b, bytes, c, ldc, scaleA, scaleB);
-        i += two ? 2 : 1;
-      }
-      j += wide ? 4 : 1;
-    }
+    const a = address(args, 1) + <usize>i0 * bytes, scaleA = address(args, 3) + <usize>i0 * sizeof<T>();
+    const c = address(args, 0) + <usize>i0 * ldc + <usize>j0 * sizeof<T>();
+    productOfRows<T>(c, ldc, a, scaleA, min(step, i1 - i0), b, scaleB, j1 - j0, bytes);
   }
 }
 

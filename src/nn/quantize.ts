@@ -1,14 +1,17 @@
 // Models with smaller weights, for inference: the same forward pass with other values in the parameters' places.
 //
 // A model is not rebuilt from other layers. Its own forward pass records the graph, and in that graph every use of a
-// parameter is replaced: a product x W by one of 8-bit rows where W is held so, any other use by ops that make floats of
-// what is held (so a convolution or an embedding has small weights too, and computes in float32). This works for any
+// parameter is replaced: a product x W or a convolution by one of 8-bit rows where W is held so, any other use by ops
+// that make floats of what is held (so an embedding has small weights too, and computes in float32). This works for any
 // module, also those that users write.
 import { type Shape, sameShape, showShape, sizeOf } from '../dtype.js';
 import { engine } from '../engine.js';
 import { DataError, FormatError, OptionError, StateError } from '../errors.js';
 import { record, type Tensor, Variable, withValuesAsRecorded } from '../graph.js';
+import type { ConvAttributes } from '../ops/conv-geometry.js';
 import {
+  conv2d,
+  conv2dInt8,
   dequantizeRows,
   fromHalf,
   matmul,
@@ -27,8 +30,9 @@ import { type Buffer, type Context, Module, type Parameter } from './module.js';
 
 export interface QuantizeOptions {
   /**
-   * `int8`: a quarter of the memory; 8-bit numbers with a scale for each output (the last axis), and products in whole
-   * numbers, for which inputs are quantised row by row at run time. `float16`: half of the memory, computed in float32.
+   * `int8`: a quarter of the memory; 8-bit numbers with a scale for each output (the last axis), and products and
+   * convolutions in whole numbers, for which inputs are quantised at run time, row by row or image by image. `float16`:
+   * half of the memory, computed in float32.
    */
   weights: 'int8' | 'float16';
 }
@@ -160,19 +164,36 @@ function replaceParameters(y: Tensor, x: Tensor, held: ReadonlyMap<Tensor, Held>
   // One quantisation of a tensor that goes into several products.
   const rows = new Map<Tensor, QuantizedRows>();
   const rowsOf = (t: Tensor): QuantizedRows => {
-    const known = rows.get(t) ?? quantizeByRow(t);
+    const known = rows.get(t) ?? quantizeByRow(reshape(t, [t.shape[0]!, sizeOf(t.shape.slice(1))]));
     rows.set(t, known);
     return known;
+  };
+  /** What a parameter is held by, also where it is seen in another shape of the same outputs (conv1d does that). */
+  const heldOf = (t: Tensor | undefined): Held | undefined => {
+    if (!t) return undefined;
+    const { source } = t;
+    const isView = source.kind === 'op' && source.op === reshape.definition;
+    const h = held.get(isView ? source.inputs[0]! : t);
+    return h?.shape.at(-1) === t.shape.at(-1) ? h : undefined;
   };
   return withValuesAsRecorded(() => {
     // Inputs have smaller ids than what is made of them.
     for (const t of order.sort((a, b) => a.id - b.id)) {
       if (t.source.kind !== 'op') continue;
       const { op, inputs, attributes } = t.source;
-      const weight = inputs[1] && held.get(inputs[1]);
+      const weight = heldOf(inputs[1]);
       if (op === matmul.definition && weight?.kind === 'int8' && takesRows(t, weight)) {
         const { q, scale } = rowsOf(now(inputs[0]!));
         made.set(t, matmulInt8(q, weight.values, scale, weight.scale));
+      } else if (op === conv2d.definition && weight?.kind === 'int8' && takesImages(weight)) {
+        const x = now(inputs[0]!);
+        const { q, scale } = rowsOf(x);
+        const kernel = inputs[1]!.shape.slice(0, 2);
+        const image = x.shape.slice(1);
+        made.set(
+          t,
+          conv2dInt8(q, weight.values, scale, weight.scale, image, kernel, attributes as ConvAttributes),
+        );
       } else {
         const replaced = inputs.map(now);
         if (replaced.some((r, i) => r !== inputs[i])) made.set(t, record(op, replaced, attributes));
@@ -189,6 +210,15 @@ function takesRows({ source }: Tensor, { values, shape }: Held): boolean {
   const plain = source.inputs[0]!.rank === 2 && shape.length === 2 && !transA && !transB;
   return plain && values.shape[1]! <= mostWords;
 }
+
+/**
+ * Whether a convolution with a filter held in 8 bits is computed so. With a few products for each output (a single input
+ * channel, or each channel on its own) it costs more to lay out patches than whole numbers save.
+ */
+function takesImages({ values, shape }: Held): boolean {
+  return sizeOf(shape.slice(0, -1)) >= fewestProducts && values.shape[1]! <= mostWords;
+}
+const fewestProducts = 24;
 
 /** A parameter's values as floats. */
 function floatsOf(held: Held): Tensor {

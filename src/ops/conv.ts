@@ -35,7 +35,7 @@ function cost(site: Site, g: ConvGeometry): Cost {
 }
 
 /** Where the kernels find what: `assembly/conv-args.ts`. */
-const sizesOf = (g: ConvGeometry): number[] => [
+export const sizesOf = (g: ConvGeometry): number[] => [
   ...[g.batch, g.height, g.width, g.channels, g.outHeight, g.outWidth, g.filters],
   ...[g.kh, g.kw, g.sh, g.sw, g.top, g.left, g.dh, g.dw, g.groups],
 ];
@@ -82,7 +82,7 @@ function calls(kernel: Kernel, { output: { dtype } }: Site, g: ConvGeometry): Wa
 }
 
 /** Calls f for each pair of an output position and an input position under filter element (ky, kx). */
-function eachPlace(g: ConvGeometry, f: (input: number, filter: number, output: number) => void): void {
+export function eachPlace(g: ConvGeometry, f: (input: number, filter: number, output: number) => void): void {
   for (let n = 0; n < g.batch; n++) {
     for (let oy = 0; oy < g.outHeight; oy++) {
       for (let ox = 0; ox < g.outWidth; ox++) {

@@ -5,6 +5,7 @@ import * as arithmetic from './arithmetic.js';
 import * as casts from './cast.js';
 import * as columns from './columns.js';
 import * as convolutions from './conv.js';
+import * as byteConvolutions from './conv-int8.js';
 import * as crossEntropies from './cross-entropy.js';
 import type { OpDefinition } from './define.js';
 import * as dropouts from './dropout.js';
@@ -34,6 +35,7 @@ export * from './compositions.js';
 // The one that takes short cuts for common exponents, over the op of the same name.
 export { pow } from './compositions.js';
 export * from './conv.js';
+export { conv2dInt8 } from './conv-int8.js';
 export * from './cross-entropy.js';
 export * from './dropout.js';
 export type { TensorLike } from './elementwise.js';
@@ -88,6 +90,7 @@ const modules = (): object[] => [
   rowNorms,
   halves,
   bytes,
+  byteConvolutions,
 ];
 
 /** Every op that has an entry, found by its recorder's `definition`. */

@@ -1,4 +1,5 @@
 // How the shaders of half precision and 8-bit numbers are called.
+import type { ConvGeometry } from './conv-geometry.js';
 import type { ShaderCall } from './define.js';
 import { spread } from './shader-calls.js';
 
@@ -29,3 +30,12 @@ export const dequantizeRowsShader = (rows: number, cols: number, words: number):
 /** Bindings: A (m, words), B (n, words), scales (m) and (n), output (m, n). */
 export const matmulInt8Shader = (m: number, n: number, words: number): ShaderCall[] =>
   each('matmul_int8', m * n, { M: m, N: n, WORDS: words }, 4);
+
+/** Bindings: images (batch, wordsX), filters (filters, wordsW), scales (batch) and (filters), output. */
+export function convInt8Shader(g: ConvGeometry, wordsX: number, wordsW: number): ShaderCall[] {
+  const sizes = { HEIGHT: g.height, WIDTH: g.width, CHANNELS: g.channels };
+  const outSizes = { BATCH: g.batch, OUT_HEIGHT: g.outHeight, OUT_WIDTH: g.outWidth, FILTERS: g.filters };
+  const kernel = { KH: g.kh, KW: g.kw, SH: g.sh, SW: g.sw, TOP: g.top, LEFT: g.left, DH: g.dh, DW: g.dw };
+  const constants = { ...sizes, ...outSizes, ...kernel, GROUPS: g.groups, WORDS_X: wordsX, WORDS_W: wordsW };
+  return each('conv_int8', g.batch * g.outHeight * g.outWidth * g.filters, constants, 4);
+}

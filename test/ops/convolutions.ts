@@ -1,4 +1,5 @@
 // Awkward sizes of convolutions: odd channels, strides, dilations, groups, padding that is larger on one side.
+import { samplesOfInt8 } from '../../src/ops/conv-int8.js';
 import { type ConvCase, samplesOf } from '../../src/ops/conv-samples.js';
 
 /** Channels on both sides around the widths of vectors and tiles. */
@@ -106,3 +107,4 @@ const cases: readonly ConvCase[] = [
 ];
 
 export const convolutions = samplesOf(cases);
+export const int8Convolutions = samplesOfInt8(cases);

@@ -4,7 +4,7 @@ import type { OpDefinition, Sample } from '../../src/ops/define.js';
 import { maxPool2d } from '../../src/ops/index.js';
 import { gradientSample, sequenceSample } from '../../src/ops/recurrent.js';
 import { cells } from '../../src/ops/recurrent-cells.js';
-import { convolutions } from './convolutions.js';
+import { convolutions, int8Convolutions } from './convolutions.js';
 
 const sample = (attributes: Attributes, ...shapes: number[][]): Sample => ({
   inputs: shapes.map((shape) => ({ shape })),
@@ -186,6 +186,7 @@ const byName: Record<string, Sample[]> = {
   conv2d: convolutions.conv,
   conv2dInputGradient: convolutions.input,
   conv2dFilterGradient: convolutions.filter,
+  conv2dInt8: int8Convolutions,
   cast: (['float32', 'int32', 'bool', 'uint8'] as const).flatMap((from) =>
     (['float32', 'int32', 'bool'] as const)
       .filter((to) => to !== from)

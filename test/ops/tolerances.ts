@@ -76,6 +76,7 @@ const wasm: Record<string, Rule> = {
   sum: summed,
   prod: multiplied,
   matmul: products,
+  conv2dInt8: [2, 0],
   matmulInt8: [2, 0], // the sum as a float, the product of the scales, the product of both
   dequantizeRows: [0.5, 0],
   conv2d: filtered,
@@ -125,6 +126,7 @@ const webgpu: Record<string, Rule> = {
   sum: summed,
   prod: multiplied,
   matmul: products,
+  conv2dInt8: [2, 0],
   matmulInt8: [2, 0],
   dequantizeRows: [0.5, 0],
   conv2d: filtered,

@@ -3,6 +3,7 @@
 import * as assert from 'uvu/assert';
 import {
   add,
+  compile,
   configure,
   DataError,
   data,
@@ -53,8 +54,7 @@ async function rejects(
   assert.match((error as Error).message, pattern);
 }
 
-async function trained(sets: { train: data.Dataset }, hidden: number, epochs: number): Promise<nn.Module> {
-  const model = mlp(hidden);
+async function trained(sets: { train: data.Dataset }, model: nn.Module, epochs: number): Promise<nn.Module> {
   const options = { loss: loss.crossEntropy(), batchSize: 50, epochs, seed: 5 };
   await fit(model, sets.train, { ...options, optimizer: optim.adam({ lr: 0.001 }) });
   return model;
@@ -161,17 +161,25 @@ for (const device of environment.devices) {
     model.dispose();
   });
 
-  test('convolutions have small weights and compute in float32', async () => {
-    const make = () =>
-      nn.sequential(nn.conv2d(2, 6, 3, { padding: 1 }), nn.relu(), nn.flatten(), nn.linear(6 * 25, 4));
+  test('convolutions have small weights and compute with them', async () => {
+    const depthwise = nn.conv2d(6, 6, 3, { groups: 6 });
+    const grouped = nn.conv2d(6, 4, 3, { groups: 2, padding: 1 });
+    const layers = [nn.conv2d(3, 6, 3, { padding: 1 }), nn.relu(), depthwise, grouped, nn.flatten()];
+    const make = () => nn.sequential(...layers, nn.linear(4 * 9, 4));
     const model = await make().initialize(7);
-    const x = tensor(randomValues(3 * 25 * 2), { shape: [3, 5, 5, 2] });
+    const x = tensor(randomValues(3 * 25 * 3), { shape: [3, 5, 5, 3] });
+    const integer = await quantize(model, { weights: 'int8' });
+    const plan = compile((input: Tensor) => integer.forward(input, nn.inference()));
+    const ops = (await plan.explain(x)).flatMap((row) => row.ops.split(' '));
+    const count = (name: string) => ops.filter((op) => op === name).length;
+    assert.equal([count('conv2dInt8'), count('conv2d'), count('matmulInt8')], [2, 1, 1], String(ops));
+    integer.dispose();
     const wanted = await (await predict(model, x)).data();
     for (const weights of kinds) {
       const small = await quantize(model, { weights });
       const bytes = await weightsToBytes(small);
       const saved = decodeSafetensors(bytes).tensors.get('0.weight')!;
-      assert.equal([saved.shape, saved.stored], [[3, 3, 2, 6], weights === 'int8' ? 'I8' : 'F16']);
+      assert.equal([saved.shape, saved.stored], [[3, 3, 3, 6], weights === 'int8' ? 'I8' : 'F16']);
       const copy = await quantizedFromBytes(make(), bytes);
       for (const m of [small, copy]) {
         const y = await (await predict(m, x)).data();
@@ -180,6 +188,20 @@ for (const device of environment.devices) {
         m.dispose();
       }
     }
+    model.dispose();
+  });
+
+  test('sequences are convolved in whole numbers, too', async () => {
+    const model = await nn.sequential(nn.conv1d(7, 5, 4, { stride: 2, padding: 1 })).initialize(3);
+    const x = tensor(randomValues(2 * 21 * 7), { shape: [2, 21, 7] });
+    const wanted = await (await predict(model, x)).data();
+    const small = await quantize(model, { weights: 'int8' });
+    const y = await (await predict(small, x)).data();
+    const error = largestOf(y.map((v, i) => v - wanted[i]!));
+    assert.ok(error > 0 && error < 0.02 * largestOf(wanted), `off by ${error}`);
+    const plan = compile((input: Tensor) => small.forward(input, nn.inference()));
+    assert.ok((await plan.explain(x)).some(({ ops }) => ops.includes('conv2dInt8')));
+    small.dispose();
     model.dispose();
   });
 
@@ -361,7 +383,7 @@ for (const device of environment.devices) {
 
   test('digits: what is lost', async () => {
     const sets = await data.digits({ train: device === 'wasm' ? 2000 : 300, test: 500 });
-    const model = await trained(sets, 32, 3);
+    const model = await trained(sets, mlp(32), 3);
     const before = await evaluate(model, sets.test);
     for (const weights of kinds) {
       const small = await quantize(model, { weights });
@@ -386,18 +408,23 @@ for (const device of environment.devices) {
     test(real, async () => {
       await configure({ device });
       const sets = await data.mnist(folder.path);
-      for (const [hidden, epochs] of [
-        [100, 3],
-        [800, 1],
-      ] as const) {
-        const model = await trained(sets, hidden, epochs);
-        const before = await evaluate(model, sets.test);
+      const images = {
+        train: sets.train.take(12_800).reshape([28, 28, 1]),
+        test: sets.test.reshape([28, 28, 1]),
+      };
+      for (const { name, make, own, epochs } of [
+        { name: '784-100-10', make: () => mlp(100), own: sets, epochs: 3 },
+        { name: '784-800-10', make: () => mlp(800), own: sets, epochs: 1 },
+        { name: 'LeNet', make: () => nn.lenet(), own: images, epochs: 1 },
+      ]) {
+        const model = await trained(own, make(), epochs);
+        const before = await evaluate(model, own.test);
         for (const weights of kinds) {
           const small = await quantize(model, { weights });
-          const after = await evaluate(small, sets.test);
+          const after = await evaluate(small, own.test);
           const lost = 100 * (before.accuracy - after.accuracy);
           console.log(
-            `NOTE 784-${hidden}-10 after ${epochs} epoch${epochs > 1 ? 's' : ''}: ${(100 * before.accuracy).toFixed(2)} %, with ${weights} weights ${(100 * after.accuracy).toFixed(2)} %, ${lost.toFixed(2)} points lost`,
+            `NOTE ${name} after ${epochs} epoch${epochs > 1 ? 's' : ''}: ${(100 * before.accuracy).toFixed(2)} %, with ${weights} weights ${(100 * after.accuracy).toFixed(2)} %, ${lost.toFixed(2)} points lost`,
           );
           assert.ok(lost < 0.1, `${weights}: ${lost} points lost`);
           small.dispose();

@@ -9,6 +9,7 @@ import columnAffinePair from '../../../gpu/column_affine_pair.wgsl';
 import conv from '../../../gpu/conv.wgsl';
 import convFilter from '../../../gpu/conv_filter.wgsl';
 import convInput from '../../../gpu/conv_input.wgsl';
+import convInt8 from '../../../gpu/conv_int8.wgsl';
 import cumsum from '../../../gpu/cumsum.wgsl';
 import dequantizeRows from '../../../gpu/dequantize_rows.wgsl';
 import fromHalf from '../../../gpu/from_half.wgsl';
@@ -42,6 +43,7 @@ export const extraShaders: Readonly<Record<string, string>> = {
   cumsum,
   dequantize_rows: dequantizeRows,
   from_half: fromHalf,
+  conv_int8: convInt8,
   matmul_int8: matmulInt8,
   max_pool: maxPool,
   max_pool_gradient: maxPoolGradient,
