@@ -17,4 +17,5 @@ export * from './columns';
 export * from './rows';
 export * from './half';
 export * from './conv-int8';
+export * from './conv-winograd';
 export * from './int8';

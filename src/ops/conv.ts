@@ -18,6 +18,7 @@ import {
 } from './conv-geometry.js';
 import { convSamples, filterSamples, inputSamples } from './conv-samples.js';
 import { convFilterShader, convInputShader, convShader } from './conv-shaders.js';
+import { usesWinograd, winogradCalls } from './conv-winograd.js';
 import { type Cost, hostBytes, type KernelOp, type Site, suffix, type WasmCall } from './define.js';
 import { reshape } from './movement.js';
 
@@ -75,6 +76,9 @@ function product(kernel: Kernel, dtype: DType, g: ConvGeometry): WasmCall {
 
 function calls(kernel: Kernel, { output: { dtype } }: Site, g: ConvGeometry): WasmCall[] {
   if (isPointwise(g)) return [product(kernel, dtype, g)];
+  const gradient = kernel === 'conv2dInput';
+  if (dtype === 'float32' && kernel !== 'conv2dFilter' && usesWinograd(g, gradient))
+    return winogradCalls(g, gradient);
   const args = ['output', { input: 0 }, { input: 1 }, ...sizesOf(g), 'scratch', 'scratchBytes'] as const;
   const call = { kernel: `${kernel}_${suffix(dtype)}`, args };
   if (dtype === 'float64') return [call];
@@ -217,7 +221,8 @@ const filterGeometry = ({ inputs: [x, dy], output, attributes }: Site<FilterAttr
  * Convolution (cross-correlation, as the field has it) of x (batch, height, width, channels) with the filter w
  * (kh, kw, channels / groups, filters): y (batch, height', width', filters),
  * y[n, i, j, f] = sum of x[n, i sh + a dh - top, j sw + b dw - left, c] w[a, b, c, f] over a, b and the channels c of
- * f's group; x is zero outside. height' = floor((height + top + bottom - (kh - 1) dh - 1) / sh) + 1.
+ * f's group; x is zero outside. On WASM filters of 3 x 3 without stride may go by Winograd's way, in which rounding (and NaN
+ * or infinity) spreads to outputs side by side, as in other libraries. height' = floor((height + top + bottom - (kh - 1) dh - 1) / sh) + 1.
  * Throws where channels, groups or kernel do not fit, or an option is none.
  */
 export const conv2d = /* @__PURE__ */ Object.assign(

@@ -104,6 +104,14 @@ def conv2d(x, w, strides, pads, dilations, groups):
     return last(F.conv2d(x, w.permute(3, 2, 0, 1), stride=strides, dilation=dilations, groups=groups))
 
 
+def conv2d_int8(x, w, scale_x, scale_w, image, kernel, groups, **options):
+    size = [*kernel, image[2] // groups]
+    images = unpacked(x, 'i1')[:, :math.prod(image)].reshape(-1, *image).double()
+    filters = unpacked(w, 'i1')[:, :math.prod(size)].reshape(-1, *size).double().permute(1, 2, 3, 0)
+    total = conv2d(images, filters, groups=groups, **options)
+    return total * (scale_x[:, None, None, None] * scale_w).detach()
+
+
 def conv2d_input(dy, w, size, **options):
     x = torch.zeros(dy.shape[0], *size, w.shape[2] * options['groups'], requires_grad=True)
     return torch.autograd.grad(conv2d(x, w, **options), x, dy, create_graph=True)[0]
@@ -352,6 +360,7 @@ OPS = {
     'quantizeRows': quantize_rows,
     'dequantizeRows': dequantize_rows,
     'matmulInt8': matmul_int8,
+    'conv2dInt8': conv2d_int8,
     'crossEntropyLogits': lambda x, y: F.cross_entropy(x, y.long(), reduction='none'),
     'crossEntropyLogitsGradient': lambda x, y, dy:
         (x.softmax(-1) - F.one_hot(y.long(), x.shape[-1])) * dy.unsqueeze(-1),

@@ -3,6 +3,6 @@
 set -e
 cd "$(dirname "$0")/../.."
 npx esbuild test/golden/export.ts --bundle --format=esm --platform=neutral --main-fields=module,main \
-  --external:node:* --external:webgpu --loader:.wgsl=text --outfile=build/golden-export.mjs --log-level=warning
+  --external:node:* --external:webgpu --loader:.wgsl=text --define:WITH_SAMPLES=true --outfile=build/golden-export.mjs --log-level=warning
 node build/golden-export.mjs | /usr/bin/python3 test/golden/make.py > build/golden-ops.json
 mv build/golden-ops.json test/golden/ops.json

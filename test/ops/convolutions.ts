@@ -8,8 +8,29 @@ const channels = Array.from({ length: 17 }, (_, i): ConvCase => {
   return [[2, 5, 4, c], [3, 3, c, f], { padding: 1, stride: 1 + (i % 2) }];
 });
 
+/** Those that WASM computes by Winograd's way, forward, for the gradient of the input, or both. */
+const winograd: readonly ConvCase[] = [
+  [[2, 12, 11, 16], [3, 3, 16, 20], { padding: 1 }],
+  [[3, 10, 10, 32], [3, 3, 16, 32], { padding: 'same', groups: 2 }],
+  [
+    [4, 9, 9, 20],
+    [3, 3, 20, 16],
+    {
+      padding: [
+        [0, 2],
+        [1, 0],
+      ],
+    },
+  ],
+  [
+    [4, 10, 9, 16],
+    [3, 3, 16, 36],
+  ],
+];
+
 const cases: readonly ConvCase[] = [
   ...channels,
+  ...winograd,
   [[0, 4, 4, 2], [3, 3, 2, 3], { padding: 1 }],
   [
     [1, 1, 1, 1],
