@@ -133,6 +133,30 @@ function multiply(v: usize, u: usize, m: usize, n: i32, depth: i32, cols: i32, f
   }
 }
 
+/** Of the patch that patchAt found: bytes from pixel to pixel and from line to line. */
+export let patchPixel: usize = 0;
+export let patchLine: usize = 0;
+
+/** The 4 x 4 patch of `depth` channels at row y, column x: where it lies, or a copy with zeros where nothing is. */
+export function patchAt(image: usize, height: i32, width: i32, pixel: usize, y: i32, x: i32, depth: i32, copy: usize): usize {
+  const line = <usize>width * pixel;
+  const p = image + <usize>y * line + <usize>x * pixel;
+  if (y >= 0 && x >= 0 && y + 4 <= height && x + 4 <= width) {
+    patchPixel = pixel, patchLine = line;
+    return p;
+  }
+  patchPixel = <usize>depth << 2, patchLine = <usize>depth << 4;
+  for (let i = 0; i < 4; i++) {
+    for (let j = 0; j < 4; j++) {
+      const place = copy + <usize>i * patchLine + <usize>j * patchPixel;
+      const inside = <u32>(y + i) < <u32>height && <u32>(x + j) < <u32>width;
+      if (inside) copyFloats(place, p + <usize>i * line + <usize>j * pixel, depth);
+      else zeroFloats(place, depth);
+    }
+  }
+  return copy;
+}
+
 /** V of a tile: element c of V[i] goes to `to + i * step + c * apart`. */
 function readTile(
   args: usize, group: i32, tile: i32, down: i32, across: i32, patch: usize, to: usize, step: usize, apart: usize,
@@ -141,20 +165,10 @@ function readTile(
   const image = tile / (down * across), rest = tile - image * (down * across);
   const ty = rest / across, tx = rest - ty * across;
   const y = 2 * ty - word(args, At.top), x = 2 * tx - word(args, At.left);
-  let pixel = <usize>(depth * word(args, At.groups)) << 2, line = <usize>width * pixel;
-  const source = address(args, At.source) + (<usize>(group * depth) << 2);
-  let p = source + <usize>(image * height + y) * line + <usize>x * pixel;
-  if (y < 0 || x < 0 || y + 4 > height || x + 4 > width) {
-    // At an edge: a copy, with zeros where nothing is.
-    for (let i = 0; i < 4; i++) {
-      for (let j = 0; j < 4; j++) {
-        const place = patch + (<usize>((i * 4 + j) * depth) << 2);
-        if (<u32>(y + i) < <u32>height && <u32>(x + j) < <u32>width) copyFloats(place, p + <usize>i * line + <usize>j * pixel, depth);
-        else zeroFloats(place, depth);
-      }
-    }
-    p = patch, pixel = <usize>depth << 2, line = 4 * pixel;
-  }
+  const apartAll = <usize>(depth * word(args, At.groups)) << 2;
+  const source = address(args, At.source) + (<usize>(group * depth) << 2) + <usize>(image * height * width) * apartAll;
+  let p = patchAt(source, height, width, apartAll, y, x, depth, patch);
+  const pixel = patchPixel, line = patchLine;
   for (let c = 0; c < depth; c += 4) {
     const p1 = p + line, p2 = p1 + line, p3 = p2 + line;
     patchRow(0, p, p2, pixel, to, step, apart);
@@ -177,9 +191,10 @@ function patchRow(row: i32, p: usize, q: usize, pixel: usize, to: usize, step: u
   scatter(to + 2 * step, apart, f32x4.sub(t2, t1));
   scatter(to + 3 * step, apart, f32x4.sub(t1, t3));
 }
+/** An element of B^T d. */
 // @ts-ignore: decorator
 @inline
-function patchElement(row: i32, p: usize, q: usize): v128 {
+export function patchElement(row: i32, p: usize, q: usize): v128 {
   return row == 1 ? f32x4.add(v128.load(p), v128.load(q)) : f32x4.sub(v128.load(p), v128.load(q));
 }
 // @ts-ignore: decorator

@@ -17,5 +17,6 @@ export * from './columns';
 export * from './rows';
 export * from './half';
 export * from './conv-int8';
-export * from './conv-winograd';
+export { winograd, winogradFilter } from './conv-winograd';
+export * from './conv-winograd-filter';
 export * from './int8';

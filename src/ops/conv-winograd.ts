@@ -45,3 +45,16 @@ export function winogradCalls(g: ConvGeometry, gradient: boolean): WasmCall[] {
   };
   return ['winogradFilter', 'winograd'].map((kernel) => ({ kernel, args, scratch }));
 }
+
+/** Operands: x, dy. */
+export function winogradFilterCalls(g: ConvGeometry): WasmCall[] {
+  const { from, to, tiles } = sides(g, false);
+  const [depth, cols] = [from.channels, to.channels];
+  const fitting = Math.floor(blockFloats / (16 * (depth + cols)));
+  const block = Math.min(tiles, Math.max(fitting, 2 * fewestTiles));
+  const sizes = [g.batch, from.height, from.width, depth, to.height, to.width, cols, g.groups];
+  const operands = ['output', { input: 0 }, { input: 1 }] as const;
+  const args = [...operands, ...sizes, g.top, g.left, block, 'ownScratch', 'scratchBytes'] as const;
+  const each = aligned(192 + 64 * depth + 64 * (block * (depth + cols) + depth * cols));
+  return [{ kernel: 'winogradFilterGradient', args, scratch: { shared: 0, each } }];
+}

@@ -18,7 +18,7 @@ import {
 } from './conv-geometry.js';
 import { convSamples, filterSamples, inputSamples } from './conv-samples.js';
 import { convFilterShader, convInputShader, convShader } from './conv-shaders.js';
-import { usesWinograd, winogradCalls } from './conv-winograd.js';
+import { usesWinograd, winogradCalls, winogradFilterCalls } from './conv-winograd.js';
 import { type Cost, hostBytes, type KernelOp, type Site, suffix, type WasmCall } from './define.js';
 import { reshape } from './movement.js';
 
@@ -74,11 +74,18 @@ function product(kernel: Kernel, dtype: DType, g: ConvGeometry): WasmCall {
   return { kernel: 'matmul_f32', args, scratch: { bytesFrom: 'matmulScratchBytes', args: sizes } };
 }
 
+function winograd(kernel: Kernel, g: ConvGeometry): WasmCall[] | null {
+  if (kernel === 'conv2dFilter') return usesWinograd(g, false) ? winogradFilterCalls(g) : null;
+  const gradient = kernel === 'conv2dInput';
+  return usesWinograd(g, gradient) ? winogradCalls(g, gradient) : null;
+}
+
 function calls(kernel: Kernel, { output: { dtype } }: Site, g: ConvGeometry): WasmCall[] {
   if (isPointwise(g)) return [product(kernel, dtype, g)];
-  const gradient = kernel === 'conv2dInput';
-  if (dtype === 'float32' && kernel !== 'conv2dFilter' && usesWinograd(g, gradient))
-    return winogradCalls(g, gradient);
+  if (dtype === 'float32') {
+    const calls = winograd(kernel, g);
+    if (calls) return calls;
+  }
   const args = ['output', { input: 0 }, { input: 1 }, ...sizesOf(g), 'scratch', 'scratchBytes'] as const;
   const call = { kernel: `${kernel}_${suffix(dtype)}`, args };
   if (dtype === 'float64') return [call];

@@ -1,7 +1,7 @@
 // Convolutions of 3 x 3 by Winograd's way against plain loops in double precision: edges, groups, blocks, threads.
 import * as assert from 'uvu/assert';
 import { type ConvGeometry, geometryOf } from '../../src/ops/conv-geometry.js';
-import { usesWinograd, winogradCalls } from '../../src/ops/conv-winograd.js';
+import { usesWinograd, winogradCalls, winogradFilterCalls } from '../../src/ops/conv-winograd.js';
 import { kernelBuilds, loadKernels } from '../helpers/kernels.js';
 import { suite } from '../helpers/suite.js';
 import { random, Zone } from '../helpers/zone.js';
@@ -102,6 +102,51 @@ function check(zone: Zone, g: ConvGeometry, gradient: boolean, block?: number): 
   }
 }
 
+/** The gradient of the filter. Errors are bounded by all that is added up for a pair of channels. */
+function checkFilter(zone: Zone, g: ConvGeometry, block?: number): void {
+  zone.reset();
+  const draw = (n: number) => Float32Array.from({ length: n }, () => 2 * random() - 1);
+  const x = draw(g.batch * g.height * g.width * g.channels);
+  const dy = draw(g.batch * g.outHeight * g.outWidth * g.filters);
+  const [depth, count] = [g.channels / g.groups, g.filters / g.groups];
+  const wanted = new Float64Array(9 * depth * g.filters);
+  for (let place = 0; place < g.batch * g.outHeight * g.outWidth; place++) {
+    const ox = place % g.outWidth;
+    const row = Math.trunc(place / g.outWidth);
+    const [n, oy] = [Math.trunc(row / g.outHeight), row % g.outHeight];
+    for (let tap = 0; tap < 9; tap++) {
+      const [iy, ix] = [oy + Math.trunc(tap / 3) - g.top, ox + (tap % 3) - g.left];
+      if (iy < 0 || iy >= g.height || ix < 0 || ix >= g.width) continue;
+      const pixel = ((n * g.height + iy) * g.width + ix) * g.channels;
+      for (let f = 0; f < g.filters; f++) {
+        for (let c = 0; c < depth; c++) {
+          const product = x[pixel + Math.trunc(f / count) * depth + c]! * dy[place * g.filters + f]!;
+          wanted[(tap * depth + c) * g.filters + f]! += product;
+        }
+      }
+    }
+  }
+  const inputs = [zone.input(x), zone.input(dy)];
+  const out = zone.output(4 * wanted.length);
+  const [call] = winogradFilterCalls(g);
+  const { each } = call!.scratch as { each: number };
+  const own = zone.output(8 * each);
+  const args = call!.args.map((word, i) => {
+    if (word === 'output') return out;
+    if (word === 'ownScratch') return own;
+    if (word === 'scratchBytes') return each;
+    if (typeof word === 'object' && 'input' in word) return inputs[word.input]!;
+    assert.type(word, 'number');
+    return i === blockPlace - 1 && block ? Math.min(block, word as number) : (word as number);
+  });
+  const got = zone.run(call!.kernel, args, Float32Array, out, wanted.length);
+  const allowed = 2 ** -24 * 8 * g.batch * g.outHeight * g.outWidth;
+  for (const [i, v] of wanted.entries()) {
+    if (!(Math.abs(got[i]! - v) <= allowed))
+      assert.unreachable(`${JSON.stringify(g)}: [${i}] is ${got[i]}, not ${v}`);
+  }
+}
+
 /** Place of the block's size among the arguments. */
 const blockPlace = 14;
 
@@ -132,6 +177,21 @@ for (const build of kernelBuilds()) {
       }
     });
   }
+
+  test('gradient of the filter: edges, padding, groups, blocks', () => {
+    checkFilter(zone, geometry([3, 7, 7], [32, 64]));
+    checkFilter(zone, geometry([2, 14, 14], [16, 32]), 11);
+    checkFilter(zone, geometry([1, 1, 1], [20, 28]));
+    checkFilter(zone, geometry([2, 9, 6], [32, 48], { groups: 2 }), 7);
+    checkFilter(zone, geometry([2, 6, 9], [36, 16], { pads: [2, 2, 2, 2] }), 1);
+    for (let i = 0; i < 25; i++) {
+      const groups = between(1, 2);
+      const pads = [between(0, 2), between(0, 2), between(0, 2), between(0, 2)];
+      const channels = [4 * groups * between(1, 7), 4 * groups * between(1, 7)] as const;
+      const size = [between(1, 3), between(3, 9), between(3, 9)] as const;
+      checkFilter(zone, geometry(size, channels, { pads, groups }), between(1, 40));
+    }
+  });
 
   test.run();
 }
