@@ -25,7 +25,7 @@ export function usesWinograd(g: ConvGeometry, gradient: boolean): boolean {
   const { from, to, tiles } = sides(g, gradient);
   const plain = g.kh === 3 && g.kw === 3 && g.sh * g.sw * g.dh * g.dw === 1;
   const channels = [from.channels, to.channels];
-  return plain && channels.every((n) => n >= 16 && n % 4 === 0) && tiles >= 64;
+  return plain && channels.every((n) => n >= 16 && n % 4 === 0) && tiles >= 32;
 }
 
 /** Operands of the forward pass: x, w; of the gradient: dy, w. */
