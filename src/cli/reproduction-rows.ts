@@ -1,5 +1,5 @@
 // Published results that `everygrad reproduce` trains anew: each row is a network, how it is trained, and what was reported.
-import { type data, loss, nn, optim } from '../index.js';
+import { data, loss, nn, optim, schedules } from '../index.js';
 
 /** One published result. */
 export interface Row {
@@ -17,6 +17,8 @@ export interface Row {
   loss(): loss.Loss;
   /** `examples` are those of the training set. */
   optimizer(examples: number): optim.Optimizer;
+  /** How the learning rate changes; it stays where not said. */
+  schedule?(): schedules.Schedule;
   /** What is trained on in place of the training set, such as distorted copies. */
   training?(train: data.ArrayDataset): data.Dataset;
 }
@@ -54,12 +56,43 @@ function lecture({ name, about, published, hidden, cost, init, lr, lambda }: Lec
   };
 }
 
+interface Modern {
+  name: string;
+  about: string;
+  published: number;
+  model: 'mlp' | 'lenet';
+  epochs: number;
+  batchSize: number;
+  schedule: 'cosine' | 'oneCycle';
+  distortions?: data.AugmentOptions;
+}
+
+/** Softmax and cross-entropy, momentum 0.9, a rate of 0.1 at its largest, a little L2; images distorted anew in each epoch. */
+function modern({ name, about, published, epochs, batchSize, ...how }: Modern): Row {
+  const { model, schedule, distortions } = how;
+  const sgd = { lr: 0.1, momentum: 0.9, weightDecay: 1e-4 };
+  return {
+    ...{ name, about, published, grace: 0.15, epochs, batchSize },
+    settings: {
+      ...{ model, schedule, ...sgd },
+      ...(distortions && { distortions: JSON.stringify(distortions) }),
+    },
+    model: () =>
+      model === 'mlp'
+        ? nn.sequential(nn.linear(784, 800), nn.relu(), nn.linear(800, 10))
+        : nn.sequential(nn.reshape([28, 28, 1]), nn.lenet()),
+    loss: () => loss.crossEntropy(),
+    optimizer: () => optim.sgd(sgd),
+    schedule: () => schedules[schedule](),
+    ...(distortions && { training: (train) => data.augment(train, distortions) }),
+  };
+}
+
 const quadratic = { cost: 'quadratic', lr: 3, lambda: 0, init: 'fanIn' } as const;
 const crossEntropy = { cost: 'crossEntropy', lr: 0.5, lambda: 0, init: 'fanIn' } as const;
 const withL2 = { ...crossEntropy, lambda: 5 } as const;
 
-/** In the order of the table. */
-export const rows: readonly Row[] = [
+const lectures: readonly Row[] = [
   { name: 'mnist-30-quadratic', published: 5.53, hidden: 30, ...quadratic },
   { name: 'mnist-30-crossentropy', published: 4.86, hidden: 30, ...crossEntropy },
   { name: 'mnist-30-l2', published: 4.03, hidden: 30, ...withL2 },
@@ -72,3 +105,32 @@ function aboutLecture({ hidden, cost, lambda }: Omit<Lecture, 'about'>): string 
   const how = cost === 'quadratic' ? 'quadratic cost' : 'cross-entropy';
   return `784-${hidden}-10 sigmoid units, ${how}${lambda > 0 ? `, L2 with lambda ${lambda}` : ''}`;
 }
+
+/** What turns, stretches and moves an image, in degrees, parts and pixels; and a displacement field on top. */
+const affine = { shift: 1, rotate: 10, scale: 0.1, skew: 0.1 };
+const elastic = { ...affine, elastic: { alpha: 34, sigma: 4 } };
+const wide = {
+  model: 'mlp',
+  batchSize: 100,
+  schedule: 'cosine',
+  about: '784-800-10 units, ReLU and softmax',
+} as const;
+const lenet = { model: 'lenet', batchSize: 64, schedule: 'oneCycle' } as const;
+
+/** In the order of the tables. */
+export const rows: readonly Row[] = [
+  ...lectures,
+  modern({ ...wide, name: 'mnist-800-none', published: 1.6, epochs: 12 }),
+  modern({ ...wide, name: 'mnist-800-affine', published: 1.1, epochs: 40, distortions: affine }),
+  modern({ ...wide, name: 'mnist-800-elastic', published: 0.7, epochs: 60, distortions: elastic }),
+  modern({ ...lenet, name: 'lenet', about: 'LeNet with batch norm, 3 epochs', published: 1, epochs: 3 }),
+  modern({
+    ...{
+      ...lenet,
+      name: 'lenet-distorted',
+      about: 'LeNet with batch norm, distorted images',
+      published: 0.5,
+    },
+    ...{ epochs: 12, distortions: elastic },
+  }),
+];
