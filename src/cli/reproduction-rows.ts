@@ -131,6 +131,6 @@ export const rows: readonly Row[] = [
       about: 'LeNet with batch norm, distorted images',
       published: 0.5,
     },
-    ...{ epochs: 12, distortions: elastic },
+    ...{ epochs: 10, distortions: elastic },
   }),
 ];
