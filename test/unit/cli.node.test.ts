@@ -319,7 +319,7 @@ test('reproduce: lists its rows, trains one with seeds, keeps what is done', asy
 test('reproduce: networks with a schedule and distorted images, on a small data set', async () => {
   const place = join(folder, 'images-3');
   await writeImages(place);
-  const rows = ['mnist-800-none', 'mnist-800-elastic', 'lenet', 'lenet-distorted'];
+  const rows = ['mnist-800-none', 'mnist-800-elastic', 'lenet', 'lenet-affine'];
   const args = ['reproduce', ...rows, '--data', place, '--cache', join(folder, 'kept-3'), '--seeds', '1'];
   const results = await jsonLines([...args, ...onWasm]);
   assert.equal(
