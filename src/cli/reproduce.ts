@@ -3,6 +3,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   cacheFolder,
+  checkpointed,
   configure,
   data,
   type Engine,
@@ -107,7 +108,7 @@ async function runRow(
   const results: SeedResult[] = [];
   for (let seed = 1; seed <= options.seeds && !signal.aborted; seed++) {
     const known = store.results[seed];
-    const result = known ?? (await runSeed(row, sets, seed, signal));
+    const result = known ?? (await runSeed(row, sets, seed, `${store.key} ${seed}`, signal));
     if (!result) break;
     if (!known) await store.keep(result);
     results.push(result);
@@ -121,34 +122,56 @@ async function runRow(
   return results;
 }
 
-/** Trains with one seed and tests the weights of the best validation epoch; null if it was stopped. */
+/**
+ * Trains with one seed and tests the weights of the best validation epoch; null if it was stopped, and then the next call with
+ * this key goes on there.
+ */
 async function runSeed(
   row: Row,
   { train, validation, test }: data.Mnist,
   seed: number,
+  key: string,
   signal: AbortSignal,
 ): Promise<SeedResult | null> {
   const started = performance.now();
+  /** Seconds of this run that are counted in its epochs. */
+  let trained = 0;
   const model = row.model();
   const optimizer = row.optimizer(train.length);
   const loss = row.loss();
   try {
     const { epochs, bestEpoch } = await fit(model, row.training?.(train) ?? train, {
       ...{ loss, optimizer, seed, signal, validation, batchSize: row.batchSize, epochs: row.epochs },
-      ...{ monitor: 'validationAccuracy', restoreBest: true },
+      ...{ monitor: 'validationAccuracy', restoreBest: true, checkpoint: checkpointed({ key }) },
+      ...(row.schedule && { schedule: row.schedule() }),
+      onEpoch: ({ epoch, seconds, validationAccuracy }) => {
+        trained += seconds;
+        progress(
+          `${row.name}  seed ${seed}  epoch ${epoch}, validation ${percent(validationAccuracy).toFixed(2)} %`,
+        );
+      },
     });
     if (signal.aborted) return null;
     const { accuracy } = await evaluate(model, test, { loss });
+    // Epochs of earlier runs count, too.
+    const all = epochs.reduce((sum, { seconds }) => sum + seconds, 0);
+    const total = all - trained + (performance.now() - started) / 1000;
     return {
       ...{ seed, epoch: bestEpoch! },
       validationError: percent(epochs[bestEpoch! - 1]!.validationAccuracy),
       testError: percent(accuracy),
-      seconds: Number(((performance.now() - started) / 1000).toFixed(2)),
+      seconds: Number(total.toFixed(2)),
     };
   } finally {
+    progress('');
     model.dispose();
     optimizer.dispose();
   }
+}
+
+/** A line that the next one replaces, where somebody looks. */
+function progress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${dim(text)}`);
 }
 
 /** Results by seed in a small file for each row; of each setting (another build, another number of examples) its own. */
@@ -158,6 +181,11 @@ class Store {
     private readonly all: Record<string, Record<number, SeedResult>>,
     private readonly settings: string,
   ) {}
+
+  /** Names a training of this row with these settings. */
+  get key(): string {
+    return `reproduce ${this.file} ${this.settings}`;
+  }
 
   get results(): Record<number, SeedResult> {
     this.all[this.settings] ??= {};

@@ -119,6 +119,7 @@ class CourseKeeper implements Keeper {
   async save(epoch: number, batches: number, seconds: number): Promise<void> {
     this.#saved = performance.now();
     const { training, rates, epochs } = this.course;
+    await this.#ready();
     const variables = [...this.#variables()];
     const values = await read(variables.map(([, v]) => v));
     const tensors = new Map<string, SavedTensor>();
@@ -152,9 +153,8 @@ class CourseKeeper implements Keeper {
     if (!file || !text) return;
     const place = JSON.parse(text, revive) as Place;
     this.#check('was made with', place.settings, this.#settings());
-    const { training, data, settings, stopping, rates, epochs } = this.course;
-    // The optimizer's variables exist when a step has been traced.
-    await training.ready(Math.min(settings.batchSize, data.length ?? settings.batchSize));
+    const { training, stopping, rates, epochs } = this.course;
+    await this.#ready();
     const variables = this.#variables();
     const best = [...file.tensors.keys()].filter((name) => name.startsWith('best.'));
     const shapes = (entries: Iterable<[string, Pick<Tensor, 'shape'>]>): string =>
@@ -172,6 +172,12 @@ class CourseKeeper implements Keeper {
     await stopping.resume(place.epochs, best.length > 0 ? best.map((b) => file.tensors.get(b)!.data) : null);
     training.examples = place.examples;
     Object.assign(this, { epoch: place.epoch, batches: place.batches, seconds: place.seconds });
+  }
+
+  /** The optimizer's variables exist when a step has been traced. */
+  #ready(): Promise<void> {
+    const { training, data, settings } = this.course;
+    return training.ready(Math.min(settings.batchSize, data.length ?? settings.batchSize));
   }
 
   #check(verb: string, found: string, expected: string): void {

@@ -69,17 +69,19 @@ test('after a crash, from the last checkpoint, in any epoch and with accumulated
   }
 });
 
-test('after a stop by its signal', async () => {
+test('after a stop by its signal, before the first batch too', async () => {
   const undisturbed = await run({});
-  const checkpoint = checkpointed({ key: key('stop'), everySeconds: 1000 });
-  const stop = new AbortController();
-  let batches = 0;
-  const pause = (): null => {
-    if (++batches === 14) stop.abort();
-    return null;
-  };
-  await run({ checkpoint, signal: stop.signal, pause });
-  assert.is((await run({ checkpoint })).sha, undisturbed.sha);
+  for (const last of [1, 14]) {
+    const checkpoint = checkpointed({ key: key('stop'), everySeconds: 1000 });
+    const stop = new AbortController();
+    let batches = 0;
+    const pause = (): null => {
+      if (++batches === last) stop.abort();
+      return null;
+    };
+    await run({ checkpoint, signal: stop.signal, pause });
+    assert.is((await run({ checkpoint })).sha, undisturbed.sha);
+  }
 });
 
 test('a training that came to its end leaves no checkpoint', async () => {

@@ -316,19 +316,49 @@ test('reproduce: lists its rows, trains one with seeds, keeps what is done', asy
   assert.match(gone.stderr, /there is no t10k-images-idx3-ubyte/);
 });
 
-test('reproduce: Ctrl-C keeps the seeds that are done', async () => {
+test('reproduce: networks with a schedule and distorted images, on a small data set', async () => {
+  const place = join(folder, 'images-3');
+  await writeImages(place);
+  const rows = ['mnist-800-none', 'mnist-800-elastic', 'lenet', 'lenet-affine'];
+  const args = ['reproduce', ...rows, '--data', place, '--cache', join(folder, 'kept-3'), '--seeds', '1'];
+  const results = await jsonLines([...args, ...onWasm]);
+  assert.equal(
+    results.map(({ row }) => row),
+    rows,
+  );
+  for (const { row, testError } of results) {
+    const { mean } = testError as { mean: number };
+    assert.ok(mean <= (row === 'lenet' ? 60 : 5), `${row}: ${mean} %`); // 3 epochs of 4 steps are few
+  }
+});
+
+test('reproduce: Ctrl-C keeps the seeds that are done and a checkpoint of the one that is not', async () => {
   const place = join(folder, 'images-2');
   await writeImages(place);
   const kept = join(folder, 'kept-2');
-  const args = ['reproduce', 'mnist-100-l2', '--data', place, '--cache', kept, '--seeds', '400', ...onWasm];
-  const { code, stderr } = await everygrad(args, {
-    onLine: (line, interrupt) => line.includes('seed 2 ') && interrupt(),
+  const cache = join(folder, 'cache-2');
+  const env = { EVERYGRAD_CACHE: cache };
+  const args = ['reproduce', 'mnist-800-affine', '--data', place, '--cache', kept, ...onWasm];
+  const { code, stderr } = await everygrad([...args, '--seeds', '400'], {
+    env,
+    onLine: (line, interrupt) => line.includes('seed 2 ') && setTimeout(interrupt, 200),
   });
   assert.is(code, 130);
   assert.match(stderr, /goes on where this one was/);
-  const all = JSON.parse(await fs.readFile(join(kept, 'mnist-100-l2.json'), 'utf8')) as object;
-  const [results] = Object.values(all) as Record<string, unknown>[];
-  assert.ok(results![1] && results![2] && !results![400]);
+  const all = JSON.parse(await fs.readFile(join(kept, 'mnist-800-affine.json'), 'utf8')) as object;
+  const [results] = Object.values(all) as Record<string, { testError: number; validationError: number }>[];
+  const next = Object.keys(results!).length + 1;
+  assert.ok(next >= 3 && next < 400);
+  const checkpoints = () => fs.readdir(join(cache, 'checkpoints'));
+  assert.is((await checkpoints()).length, 1);
+  // The seed that was interrupted comes to what it comes to undisturbed, and leaves no checkpoint.
+  const disturbed = await jsonLines([...args, '--seeds', String(next)], { env });
+  assert.equal(await checkpoints(), []);
+  const anew = [...args.slice(0, 4), '--cache', join(folder, 'kept-4'), ...onWasm, '--seeds', String(next)];
+  const undisturbed = await jsonLines(anew, { env });
+  const outcomes = ([line]: Record<string, unknown>[]) =>
+    (line!.seeds as Record<string, unknown>[]).map(({ seconds, ...rest }) => rest);
+  assert.equal(outcomes(disturbed), outcomes(undisturbed));
 });
 
 test('bench --json: checked, then timed', async () => {
