@@ -34,7 +34,9 @@ const points = Array.from({ length: 200 }, (_, i) => [numbers[2 * i], numbers[2 
 );
 const classes = points.map((point) => Math.sign(signed(point)));
 const line = await perceptron(points, classes, { epochs: 1000 });
-console.log(`${points.length} points: no mistake in epoch ${line.epoch}, weights ${line.weights.map((w) => w.toFixed(2))}`);
+console.log(
+  `${points.length} points: no mistake in epoch ${line.epoch}, weights ${line.weights.map((w) => w.toFixed(2))}`,
+);
 
 const corners = [0, 1, 2, 3].map((i) => [i >> 1, i & 1, 1]);
 const xor = await perceptron(corners, [-1, 1, 1, -1], { epochs: 250 });
@@ -47,5 +49,9 @@ const margin = Math.min(...points.map((point) => Math.abs(signed(point)))) / len
 const bound = Math.floor((Math.max(...points.map(length)) / margin) ** 2);
 report([
   ['mistakes until all points are right', line.mistakes, `at most ${bound}: (R / margin)^2 (Novikoff 1962)`],
-  ['mistakes on XOR in 250 epochs', xor.mistakes, 'at least 250, one in each epoch: no line separates XOR (Minsky and Papert 1969)'],
+  [
+    'mistakes on XOR in 250 epochs',
+    xor.mistakes,
+    'at least 250, one in each epoch: no line separates XOR (Minsky and Papert 1969)',
+  ],
 ]);

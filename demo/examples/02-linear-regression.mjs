@@ -28,7 +28,10 @@ const found = [...(await weight.data()), await bias.item()];
 const rows = (await inputs.array()).map(([a, b]) => [a, b, 1]);
 const y = await targets.data();
 const gram = [0, 1, 2].map((i) => [0, 1, 2].map((j) => rows.reduce((sum, row) => sum + row[i] * row[j], 0)));
-const exact = solve(gram, [0, 1, 2].map((i) => rows.reduce((sum, row, k) => sum + row[i] * y[k], 0)));
+const exact = solve(
+  gram,
+  [0, 1, 2].map((i) => rows.reduce((sum, row, k) => sum + row[i] * y[k], 0)),
+);
 report(
   ['first weight', 'second weight', 'bias'].map((name, i) => [
     name,

@@ -36,7 +36,9 @@ let exact = [0, 0, 0];
 for (let i = 0; i < 10; i++) {
   const p = rows.map((row) => 1 / (1 + Math.exp(-row.reduce((sum, x, k) => sum + x * exact[k], 0))));
   const over = (f) => rows.reduce((sum, row, n) => sum + f(row, n), 0);
-  const hessian = exact.map((_, j) => exact.map((_, k) => over((row, n) => row[j] * row[k] * p[n] * (1 - p[n]))));
+  const hessian = exact.map((_, j) =>
+    exact.map((_, k) => over((row, n) => row[j] * row[k] * p[n] * (1 - p[n]))),
+  );
   const gradient = exact.map((_, j) => over((row, n) => row[j] * (labels[n] - p[n])));
   const step = solve(hessian, gradient);
   exact = exact.map((w, k) => w + step[k]);

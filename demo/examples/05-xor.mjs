@@ -37,7 +37,9 @@ async function learn(model) {
     ...{ batchSize: 4, epochs: 400, seed },
   });
   const probabilities = (await answers(model)).map((z) => 1 / (1 + Math.exp(-z)));
-  console.log(`${model.layers.length > 1 ? 'two layers' : 'one layer'}: ${probabilities.map((p) => p.toFixed(3))}`);
+  console.log(
+    `${model.layers.length > 1 ? 'two layers' : 'one layer'}: ${probabilities.map((p) => p.toFixed(3))}`,
+  );
   return {
     right: probabilities.filter((p, i) => Number(p > 0.5) === xor[i]).length,
     loss: epochs.at(-1).trainLoss,
@@ -47,8 +49,16 @@ const one = await learn(nn.sequential(nn.linear(2, 1)));
 const two = await learn(nn.sequential(nn.linear(2, 8), nn.tanh(), nn.linear(8, 1)));
 
 report([
-  ['outputs with weights set by hand', set.join(' '), '0 1 1 0 (Goodfellow, Bengio, Courville 2016, section 6.1)'],
-  ['one layer: cross-entropy', one.loss.toFixed(4), `${Math.LN2.toFixed(4)} = log 2: no line knows better than to say 1/2 everywhere`],
+  [
+    'outputs with weights set by hand',
+    set.join(' '),
+    '0 1 1 0 (Goodfellow, Bengio, Courville 2016, section 6.1)',
+  ],
+  [
+    'one layer: cross-entropy',
+    one.loss.toFixed(4),
+    `${Math.LN2.toFixed(4)} = log 2: no line knows better than to say 1/2 everywhere`,
+  ],
   ['one layer: right of 4', one.right, 'at most 3'],
   ['two layers: right of 4', two.right, '4'],
 ]);

@@ -26,9 +26,23 @@ compare('neuron: da/dw0', dw[0], -slope, '-0.20', course);
 compare('neuron: da/dw1', dw[1], -2 * slope, '-0.39', course);
 
 // 3. A network of two inputs, two hidden units and two outputs, all sigmoid; the loss is half the sum of squares.
-const [inputs, targets] = [[0.05, 0.1], [0.01, 0.99]];
+const [inputs, targets] = [
+  [0.05, 0.1],
+  [0.01, 0.99],
+];
 const network = nn.sequential(nn.linear(2, 2), nn.sigmoid(), nn.linear(2, 2), nn.sigmoid());
-const first = [[[0.15, 0.25], [0.2, 0.3]], [0.35, 0.35], [[0.4, 0.5], [0.45, 0.55]], [0.6, 0.6]];
+const first = [
+  [
+    [0.15, 0.25],
+    [0.2, 0.3],
+  ],
+  [0.35, 0.35],
+  [
+    [0.4, 0.5],
+    [0.45, 0.55],
+  ],
+  [0.6, 0.6],
+];
 const parameters = network.parameters();
 await Promise.all(parameters.map((p, i) => p.assign(tensor(first[i]))));
 for (const p of parameters) p.trainable = p.decays; // weights: the printed example leaves the biases as they are

@@ -26,10 +26,20 @@ async function descend(batchSize, lr) {
 const rows = [];
 // The rate of single examples is smaller: each gradient is one example's own, not a mean.
 for (const [what, batchSize, lr, reference] of [
-  ['full batch', train.length, 3, 'far less than mini-batches: one step in each epoch (LeCun et al. 1998, "Efficient BackProp")'],
-  ['mini-batches of 100', 100, 3, ''],
-  ['mini-batches of 10', 10, 3, '94.7 % with 50,000 examples of MNIST and 30 epochs (Nielsen 2015, chapter 1)'],
-  ['single examples', 1, 0.5, 'as good by epochs; by seconds, small steps use the machine worse'],
+  [
+    'full batch',
+    train.length,
+    3,
+    'far less than mini-batches: one step in each epoch (LeCun et al. 1998, "Efficient BackProp")',
+  ],
+  ['mini-batches of 100', 100, 3, 'more than the full batch, less than smaller ones: fewer steps'],
+  ['mini-batches of 10', 10, 3, '94.5 % with 50,000 examples of MNIST and 30 epochs (Nielsen 2015)'],
+  [
+    'single examples',
+    1,
+    0.5,
+    'as good as mini-batches by epochs; by seconds worse, as each step has its own costs',
+  ],
 ]) {
   const steps = epochs * Math.ceil(train.length / batchSize);
   rows.push([`${what}: accuracy after ${steps} steps`, percent(await descend(batchSize, lr)), reference]);

@@ -20,7 +20,10 @@ const arcs = await polar(
   each(() => 0.6),
 );
 const sets = {
-  clouds: blurred(each((label) => (label ? [0.4, 0.4] : [-0.4, -0.4])), 0.25),
+  clouds: blurred(
+    each((label) => (label ? [0.4, 0.4] : [-0.4, -0.4])),
+    0.25,
+  ),
   xor: each((label, [u, v, w]) => {
     const [x, y] = [0.05 + 0.9 * u, (0.05 + 0.9 * v) * (label ? 1 : -1)];
     return w < 0.5 ? [x, y] : [-x, -y];

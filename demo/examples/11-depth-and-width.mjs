@@ -17,7 +17,9 @@ async function spirals(n, first) {
   const labels = Array.from({ length: n }, (_, i) => [i % 2]);
   const angle = at.mul(4).add(tensor(labels)).mul(Math.PI);
   const radius = at.mul(0.8).add(0.1);
-  const noise = await randomNormal([n, 2], { seed, stream: first + 1 }).mul(0.02).array();
+  const noise = await randomNormal([n, 2], { seed, stream: first + 1 })
+    .mul(0.02)
+    .array();
   const [x, y] = [await radius.mul(angle.cos()).data(), await radius.mul(angle.sin()).data()];
   return dataset(
     noise.map(([dx, dy], i) => [x[i] + dx, y[i] + dy]),
@@ -67,12 +69,28 @@ const zigzag = dataset(
   xs,
   ys.map((y) => [y]),
 );
-await fit(wide, zigzag, { loss: square, optimizer: optim.adam({ lr: 0.01 }), batchSize: 13, epochs: quick ? 50 : 1000, seed });
-console.log(`zigzag: ${(await evaluate(wide, zigzag, { loss: square })).loss.toFixed(3)} mean square error with one hidden layer`);
+await fit(wide, zigzag, {
+  loss: square,
+  optimizer: optim.adam({ lr: 0.01 }),
+  batchSize: 13,
+  epochs: quick ? 50 : 1000,
+  seed,
+});
+console.log(
+  `zigzag: ${(await evaluate(wide, zigzag, { loss: square })).loss.toFixed(3)} mean square error with one hidden layer`,
+);
 // m + 1 straight pieces cross 1/2 at most m + 1 times; in each of the m + 2 parts between, every second point is wrong.
 const least = Math.ceil((n - (m + 2)) / 2);
 rows.push(
-  [`zigzag, six hidden layers of 2, ${deep.parameterCount} parameters: wrong of ${n}`, await wrong(deep), '0, by construction (Telgarsky 2015)'],
-  [`zigzag, one hidden layer of ${m}, ${wide.parameterCount} parameters: wrong of ${n}`, await wrong(wide), `at least ${least}, whatever its weights: it has ${m + 1} straight pieces`],
+  [
+    `zigzag, six hidden layers of 2, ${deep.parameterCount} parameters: wrong of ${n}`,
+    await wrong(deep),
+    '0, by construction (Telgarsky 2015)',
+  ],
+  [
+    `zigzag, one hidden layer of ${m}, ${wide.parameterCount} parameters: wrong of ${n}`,
+    await wrong(wide),
+    `at least ${least}, whatever its weights: it has ${m + 1} straight pieces`,
+  ],
 );
 report(rows);

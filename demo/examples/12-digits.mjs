@@ -6,9 +6,14 @@ import { join } from 'node:path';
 import { evaluate, fit, load, loss, nn, optim, save } from 'everygrad';
 import { digits, options, percent, quick, report, seed } from './common.mjs';
 
-const { name, train, validation, test } = await digits({ train: quick ? 2000 : 50_000, validation: quick ? 500 : 10_000 });
+const { name, train, validation, test } = await digits({
+  train: quick ? 2000 : 50_000,
+  validation: quick ? 500 : 10_000,
+});
 const epochs = quick ? 3 : 30;
-console.log(`${name}: ${train.length} training examples, 784-30-10 sigmoid units, batches of 10, ${epochs} epochs`);
+console.log(
+  `${name}: ${train.length} training examples, 784-30-10 sigmoid units, batches of 10, ${epochs} epochs`,
+);
 
 function network(withSigmoid) {
   const layer = (inputs, outputs) =>

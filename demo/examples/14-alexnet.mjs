@@ -18,7 +18,10 @@ for (const layer of whole.layers) {
 // dark in ten degrees, with noise.
 const small = nn.alexnet({ classes: 10, inputSize: 67 });
 const labels = Int32Array.from({ length: 10 }, (_, i) => i);
-const pixels = Float32Array.from({ length: 10 * 67 * 67 * 3 }, (_, i) => Math.floor(i / (67 * 67 * 3)) / 10 - 0.5);
+const pixels = Float32Array.from(
+  { length: 10 * 67 * 67 * 3 },
+  (_, i) => Math.floor(i / (67 * 67 * 3)) / 10 - 0.5,
+);
 const images = new data.ArrayDataset({
   ...{ inputs: pixels, inputShape: [67, 67, 3], inputDType: 'float32' },
   ...{ targets: labels, targetShape: [], targetDType: 'int32', classes: 10 },
@@ -33,7 +36,15 @@ await fit(small, images, {
 const last = (await evaluate(small, images, { loss: crossEntropy })).loss;
 report([
   ['parameters', whole.parameterCount, '60,965,224 (Krizhevsky et al. 2012 say 60 million)'],
-  ['outputs of the convolutions', shapes.slice(0, 5).join(' '), '55x55x96 27x27x256 13x13x384 13x13x384 13x13x256 (section 3.5)'],
-  ['67 x 67 pixels, 10 classes: first loss', first.toFixed(3), `${Math.LN10.toFixed(3)} = log 10, by guessing`],
+  [
+    'outputs of the convolutions',
+    shapes.slice(0, 5).join(' '),
+    '55x55x96 27x27x256 13x13x384 13x13x384 13x13x256 (section 3.5)',
+  ],
+  [
+    '67 x 67 pixels, 10 classes: first loss',
+    first.toFixed(3),
+    `${Math.LN10.toFixed(3)} = log 10, by guessing`,
+  ],
   ['loss after the steps', last.toFixed(3), 'less'],
 ]);

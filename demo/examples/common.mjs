@@ -50,7 +50,10 @@ export async function digits({ train = 50_000, validation = 1000, test = 10_000 
       ...{ validation: all.validation.take(validation), test: all.test.take(test) },
     };
   }
-  const drawn = await data.digits({ train: Math.min(train, 10_000) + validation, test: Math.min(test, 2000) });
+  const drawn = await data.digits({
+    train: Math.min(train, 10_000) + validation,
+    test: Math.min(test, 2000),
+  });
   const [first, rest] = [drawn.train.slice(validation), drawn.train.take(validation)];
   return { name: 'drawn digits', train: first, validation: rest, test: drawn.test };
 }
@@ -70,7 +73,9 @@ export function solve(a, b) {
   const rows = a.map((row, i) => [...row, b[i]]);
   const n = rows.length;
   for (let k = 0; k < n; k++) {
-    const best = rows.slice(k).reduce((most, row, i) => (Math.abs(row[k]) > Math.abs(rows[most][k]) ? k + i : most), k);
+    const best = rows
+      .slice(k)
+      .reduce((most, row, i) => (Math.abs(row[k]) > Math.abs(rows[most][k]) ? k + i : most), k);
     [rows[k], rows[best]] = [rows[best], rows[k]];
     for (const row of rows.slice(k + 1)) {
       const factor = row[k] / rows[k][k];
