@@ -50,7 +50,7 @@ async function learned(hidden) {
   await biases.assign(tensor(slopes.map((slope, k) => (-slope * (k + 0.5)) / hidden)));
   const square = loss.meanSquaredError();
   const { iterations } = await minimise.lbfgs(() => square(model.forward(x), f), model.parameters(), {
-    maxIterations: quick ? 60 : 400,
+    maxIterations: quick ? 200 : 400,
     tolerance: 1e-6,
   });
   return { ...(await errors(model)), iterations };

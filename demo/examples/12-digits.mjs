@@ -1,10 +1,9 @@
 // Handwritten digits with one hidden layer, as in Nielsen's "Neural Networks and Deep Learning", chapters 1 and 3: quadratic
 // cost, cross-entropy, cross-entropy with L2. The best network is saved and loaded again. All rows of the published table, with
 // 3 seeds each: everygrad reproduce.
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { evaluate, fit, load, loss, nn, optim, save } from 'everygrad';
-import { digits, options, percent, quick, report, seed } from './common.mjs';
+import { digits, outputFolder, percent, quick, report, seed } from './common.mjs';
 
 const { name, train, validation, test } = await digits({
   train: quick ? 2000 : 50_000,
@@ -40,7 +39,7 @@ async function train30(cost, { lr, lambda = 0 }) {
 const quadratic = await train30('quadratic cost', { lr: 3 });
 const crossEntropy = await train30('cross-entropy', { lr: 0.5 });
 const withL2 = await train30('cross-entropy with L2', { lr: 0.5, lambda: 5 });
-const file = join(options.out ?? tmpdir(), 'digits.safetensors');
+const file = join(await outputFolder(), 'digits.safetensors');
 await save(withL2.model, file);
 const again = network(false);
 await load(again, file);

@@ -91,12 +91,18 @@ export function solve(a, b) {
 }
 
 let folder;
-/** Writes a picture into the folder of --out. */
-export async function savePng(name, image) {
+/** The folder of --out, or one of its own. */
+export async function outputFolder() {
   folder ??= options.out ?? (await mkdtemp(join(tmpdir(), 'everygrad-')));
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, name), await data.encodePng(image));
-  console.log(`${join(folder, name)}: ${image.width} x ${image.height}`);
+  return folder;
+}
+
+/** Writes a picture there. */
+export async function savePng(name, image) {
+  const path = join(await outputFolder(), name);
+  await writeFile(path, await data.encodePng(image));
+  console.log(`${path}: ${image.width} x ${image.height}`);
 }
 
 export const percent = (part, digitsAfter = 1) => `${(100 * part).toFixed(digitsAfter)} %`;
