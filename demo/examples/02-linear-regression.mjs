@@ -1,12 +1,13 @@
 // Linear regression by gradient descent, against the normal equations and the weights that the data were made with.
-import { compile, randomNormal, tensor, valueAndGrad, variable } from 'everygrad';
+import { compile, randomNormal, read, tensor, valueAndGrad, variable } from 'everygrad';
 import { report, seed, solve } from './common.mjs';
 
 const truth = [2, -3, 0.5];
-const inputs = tensor(await randomNormal([200, 2], { seed }).data(), { shape: [200, 2] });
+const inputs = randomNormal([200, 2], { seed });
 const noise = randomNormal([200, 1], { seed, stream: 1 }).mul(0.1);
 const clean = inputs.matmul(tensor([[truth[0]], [truth[1]]])).add(truth[2]);
-const targets = tensor(await clean.add(noise).data(), { shape: [200, 1] });
+const targets = clean.add(noise);
+await read([inputs, targets]); // computed once, here; from now on they are data
 
 const weight = variable(tensor([[0], [0]]));
 const bias = variable(tensor([0]));

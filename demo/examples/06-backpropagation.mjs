@@ -76,5 +76,5 @@ compare('network: w5 after a step', after2[0], w2[0][0], '0.35891648', source);
 compare('network: w8 after a step', after2[3], w2[1][1], '0.561370121', source);
 compare('network: w1 after a step', after1[0], w1[0][0], '0.149780716', source);
 for (let i = 0; i < 9998; i++) stepByHand();
-compare('network: error in step 10,000', errorAtLast, stepByHand().error, '0.0000351085', source);
+compare('network, step 10,000: error', errorAtLast, stepByHand().error, '0.0000351085', source);
 report(rows);

@@ -9,8 +9,8 @@ const x = tensor(
   { shape: [points, 1] },
 );
 const wave = x.mul(15).sin().mul(x).mul(0.3).add(x.mul(50).cos().mul(0.05));
-const f = tensor(await x.square().mul(0.4).add(0.2).add(wave).data(), { shape: [points, 1] });
-const values = await f.data();
+const f = x.square().mul(0.4).add(0.2).add(wave);
+const values = await f.data(); // from here on f is data, too
 const network = (hidden) => nn.sequential(nn.linear(1, hidden), nn.sigmoid(), nn.linear(hidden, 1));
 async function errors(model) {
   const d = (await (await predict(model, x)).data()).map((y, i) => Math.abs(y - values[i]));

@@ -1,6 +1,17 @@
 // Depth against width with equally many parameters: two spirals, learned; and a zigzag that a deep network has by a few
 // weights set by hand, and that no network of one hidden layer with as many can have.
-import { evaluate, fit, loss, nn, optim, predict, randomNormal, randomUniform, tensor } from 'everygrad';
+import {
+  concat,
+  evaluate,
+  fit,
+  loss,
+  nn,
+  optim,
+  predict,
+  randomNormal,
+  randomUniform,
+  tensor,
+} from 'everygrad';
 import { dataset, percent, quick, report, seed } from './common.mjs';
 
 const network = (sizes, activation) =>
@@ -13,18 +24,13 @@ const network = (sizes, activation) =>
 
 /** Points of two spirals with two turns each, a little blurred. */
 async function spirals(n, first) {
-  const at = tensor(await randomUniform([n, 1], { seed, stream: first }).data(), { shape: [n, 1] });
+  const at = randomUniform([n, 1], { seed, stream: first });
   const labels = Array.from({ length: n }, (_, i) => [i % 2]);
   const angle = at.mul(4).add(tensor(labels)).mul(Math.PI);
   const radius = at.mul(0.8).add(0.1);
-  const noise = await randomNormal([n, 2], { seed, stream: first + 1 })
-    .mul(0.02)
-    .array();
-  const [x, y] = [await radius.mul(angle.cos()).data(), await radius.mul(angle.sin()).data()];
-  return dataset(
-    noise.map(([dx, dy], i) => [x[i] + dx, y[i] + dy]),
-    labels,
-  );
+  const places = concat([radius.mul(angle.cos()), radius.mul(angle.sin())], 1);
+  const noise = randomNormal([n, 2], { seed, stream: first + 1 }).mul(0.02);
+  return dataset(await places.add(noise).array(), labels);
 }
 const [train, test] = [await spirals(300, 10), await spirals(300, 20)];
 const rows = [];

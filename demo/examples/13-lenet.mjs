@@ -61,10 +61,8 @@ class PartialConvolution extends nn.Module {
 }
 
 // The outputs are distances to a code of 84 numbers 1 or -1 for each class; the paper's codes are drawn characters, ours random.
-const codes = tensor(
-  await randomUniform([84, 10], { seed: 7 }).less(0.5).cast('float32').mul(2).sub(1).data(),
-  { shape: [84, 10] },
-);
+const codes = randomUniform([84, 10], { seed: 7 }).neg().add(0.5).sign();
+await codes.data(); // drawn once, not in every step
 const weightInit = nn.init.fanInNormal;
 const lenet5 = nn.sequential(
   // Background -0.1, ink 1.175, as in the paper: a mean of about 0 and a variance of about 1.

@@ -1,5 +1,5 @@
 // Autoencoders: digits through a code of few numbers and back, against the best linear code; and noise taken out of digits.
-import { data, fit, loss, nn, optim, predict, randomNormal, schedules, tensor } from 'everygrad';
+import { data, fit, loss, nn, optim, predict, randomNormal, read, schedules, tensor } from 'everygrad';
 import { enlarge, tile, toImage } from 'everygrad/inspect';
 import { digits, quick, report, savePng, seed } from './common.mjs';
 
@@ -14,7 +14,7 @@ const itself = new data.ArrayDataset({
 const images = tensor(pixels(test), { shape: [test.length, 784] });
 
 /** Mean over the images of the sum of squared differences. */
-const errorOf = async (made) => await made.sub(images).square().sum(1).mean().item();
+const errorOf = (made) => made.sub(images).square().sum(1).mean().item();
 const layers = (...sizes) =>
   sizes
     .slice(1)
@@ -35,11 +35,10 @@ async function learn(model, epochs) {
 
 // The best linear code is that of principal components: here by orthogonal iteration on the covariance.
 const columns = tensor(pixels(train), { shape: [train.length, 784] });
-const mean = tensor(await columns.mean(0).data());
+const mean = columns.mean(0);
 const centred = columns.sub(mean);
-const covariance = tensor(await centred.transpose().matmul(centred).div(train.length).data(), {
-  shape: [784, 784],
-});
+const covariance = centred.transpose().matmul(centred).div(train.length);
+await read([mean, covariance]); // computed once, here; from now on they are data
 let basis = await randomNormal([code, 784], { seed }).array();
 for (let i = 0; i < 30; i++) {
   const rows = await tensor(basis).matmul(covariance).array();
@@ -69,9 +68,7 @@ const deep = await errorOf(rebuilt);
 // Noise in training only; then new noise, on images never seen.
 const sigma = 0.5;
 const denoise = await learn(nn.sequential(nn.gaussianNoise(sigma), ...layers(784, 256, 784)), quick ? 4 : 15);
-const noisy = tensor(await images.add(randomNormal(images.shape, { seed, stream: 3 }).mul(sigma)).data(), {
-  shape: images.shape,
-});
+const noisy = images.add(randomNormal(images.shape, { seed, stream: 3 }).mul(sigma));
 const denoised = await denoise(noisy);
 const before = await errorOf(noisy);
 const after = await errorOf(denoised);
