@@ -3,7 +3,7 @@
 import { compile, randomUniform, tensor, variable, where } from 'everygrad';
 import { report, seed } from './common.mjs';
 
-/** The rule: a point on the wrong side is added to the weights, times its class, 1 or -1. Points end with a 1, for the bias. */
+/** The rule: a point on the wrong side, times its class (1 or -1), is added to the weights. Points end with a 1: the bias. */
 async function perceptron(points, classes, { epochs }) {
   const weights = variable(tensor([0, 0, 0]));
   const step = compile((point, label) => {

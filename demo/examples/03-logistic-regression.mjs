@@ -1,5 +1,5 @@
-// Logistic regression on two clouds of points, by gradient descent; against the greatest likelihood, which Newton's method
-// finds by solving weighted normal equations again and again, and against the best that any classifier can do.
+// Logistic regression on two clouds of points, by gradient descent; against the greatest likelihood, which Newton's
+// method finds by solving weighted normal equations again and again, and against the best that any classifier can do.
 import { fit, loss, nn, optim, predict, randomNormal, tensor } from 'everygrad';
 import { dataset, percent, report, seed, solve } from './common.mjs';
 

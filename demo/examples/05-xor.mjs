@@ -13,7 +13,8 @@ async function answers(model) {
   return Array.from(await (await predict(model, tensor(corners))).data());
 }
 
-// Both hidden units add up their inputs, the second one less 1: h = max(0, x1 + x2), max(0, x1 + x2 - 1); y = h1 - 2 h2.
+// Both hidden units add up their inputs, the second one less 1: h = max(0, x1 + x2), max(0, x1 + x2 - 1); y = h1 - 2
+// h2.
 const byHand = nn.sequential(nn.linear(2, 2), nn.relu(), nn.linear(2, 1, { bias: false }));
 const [weights, biases, outputs] = byHand.parameters();
 await weights.assign(

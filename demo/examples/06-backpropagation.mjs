@@ -1,5 +1,5 @@
-// Backpropagation by example: three small computations whose gradients others have printed, and that are worked out here
-// by hand in double precision, too.
+// Backpropagation by example: three small computations whose gradients others have printed, and that are worked out
+// here by hand in double precision, too.
 import { fit, grad, loss, nn, optim, predict, read, sigmoid, tensor, valueAndGrad } from 'everygrad';
 import { dataset, report } from './common.mjs';
 
@@ -57,7 +57,7 @@ const error = await step(1);
 const [after1, , after2] = await read(parameters);
 const errorAtLast = await step(9999);
 
-/** By hand: forward h, o, the error; backward the outputs' deltas, the hidden units' deltas; then 0.5 downhill, in place. */
+/** By hand: forward h, o, the error; backward the deltas of outputs and hidden units; then 0.5 downhill, in place. */
 function stepByHand() {
   const h = [0, 1].map((j) => s(inputs[0] * w1[0][j] + inputs[1] * w1[1][j] + b1[j]));
   const o = [0, 1].map((k) => s(h[0] * w2[0][k] + h[1] * w2[1][k] + b2[k]));

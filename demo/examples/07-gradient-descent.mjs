@@ -1,5 +1,5 @@
-// Gradient descent with all examples, with mini-batches and with single examples: how well a network reads digits after the
-// same number of epochs, and how that grows with the seconds it takes.
+// Gradient descent with all examples, with mini-batches and with single examples: how well a network reads digits after
+// the same number of epochs, and how that grows with the seconds it takes.
 import { evaluate, fit, loss, nn, optim } from 'everygrad';
 import { digits, percent, quick, report, seed } from './common.mjs';
 

@@ -1,5 +1,6 @@
-// One neuron with the input 1 and the target 0. Where it starts badly wrong, the quadratic cost teaches it slowly at first:
-// its gradient has the factor a (1 - a), which is small where the neuron is saturated; that of cross-entropy has not.
+// One neuron with the input 1 and the target 0. Where it starts badly wrong, the quadratic cost teaches it slowly at
+// first: its gradient has the factor a (1 - a), which is small where the neuron is saturated; that of cross-entropy has
+// not.
 import { fit, loss, nn, optim, predict, tensor } from 'everygrad';
 import { dataset, report } from './common.mjs';
 

@@ -1,4 +1,5 @@
-// Decision surfaces of networks of one, two and three layers on the classic sets of points in the plane, as one picture.
+// Decision surfaces of networks of one, two and three layers on the classic sets of points in the plane, as one
+// picture.
 import { fit, loss, nn, optim, predict, randomNormal, randomUniform, tensor } from 'everygrad';
 import { decisionSurface, tile, toImage } from 'everygrad/inspect';
 import { dataset, percent, quick, report, savePng, seed } from './common.mjs';

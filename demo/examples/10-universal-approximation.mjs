@@ -18,8 +18,8 @@ async function errors(model) {
 }
 
 /**
- * A staircase: sigmoids so steep that each is a step, at the ends of n intervals; each goes up by as much as the middle of the
- * function's range changes there. Half the range of the function in an interval is all that it can be wrong by.
+ * A staircase: sigmoids so steep that each is a step, at the ends of n intervals; each goes up by as much as the middle
+ * of the function's range changes there. Half the range of the function in an interval is all that it can be wrong by.
  */
 async function staircase(n) {
   const model = network(n);

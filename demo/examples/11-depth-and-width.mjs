@@ -50,8 +50,8 @@ for (const sizes of [
   rows.push([`spirals, ${what}, ${model.parameterCount} parameters`, percent(right), reference]);
 }
 
-// The zigzag: 65 points of [0, 1], in turn 0 and 1. t(x) = 2 relu(x) - 4 relu(x - 1/2) folds [0, 1] once; six times in a row
-// it goes up and down 32 times.
+// The zigzag: 65 points of [0, 1], in turn 0 and 1. t(x) = 2 relu(x) - 4 relu(x - 1/2) folds [0, 1] once; six times in
+// a row it goes up and down 32 times.
 const n = 65;
 const xs = Array.from({ length: n }, (_, i) => [i / (n - 1)]);
 const ys = xs.map((_, i) => i % 2);

@@ -1,6 +1,6 @@
-// Handwritten digits with one hidden layer, as in Nielsen's "Neural Networks and Deep Learning", chapters 1 and 3: quadratic
-// cost, cross-entropy, cross-entropy with L2. The best network is saved and loaded again. All rows of the published table, with
-// 3 seeds each: everygrad reproduce.
+// Handwritten digits with one hidden layer, as in Nielsen's "Neural Networks and Deep Learning", chapters 1 and 3:
+// quadratic cost, cross-entropy, cross-entropy with L2. The best network is saved and loaded again. All rows of the
+// published table, with 3 seeds each: everygrad reproduce.
 import { join } from 'node:path';
 import { evaluate, fit, load, loss, nn, optim, save } from 'everygrad';
 import { digits, outputFolder, percent, quick, report, seed } from './common.mjs';

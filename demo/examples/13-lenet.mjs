@@ -1,4 +1,5 @@
-// LeNet-5 as it was in 1998, and a LeNet of today with ReLU and batch norm, on images that are distorted anew in every epoch.
+// LeNet-5 as it was in 1998, and a LeNet of today with ReLU and batch norm, on images that are distorted anew in every
+// epoch.
 import {
   concat,
   conv2d,
@@ -60,7 +61,8 @@ class PartialConvolution extends nn.Module {
   }
 }
 
-// The outputs are distances to a code of 84 numbers 1 or -1 for each class; the paper's codes are drawn characters, ours random.
+// The outputs are distances to a code of 84 numbers 1 or -1 for each class; the paper's codes are drawn characters,
+// ours random.
 const codes = randomUniform([84, 10], { seed: 7 }).neg().add(0.5).sign();
 await codes.data(); // drawn once, not in every step
 const weightInit = nn.init.fanInNormal;

@@ -14,8 +14,8 @@ for (const layer of whole.layers) {
   if (parameters > 0) shapes.push(x.shape.slice(1).join('x'));
 }
 
-// The same network on images of 67 x 67, the smallest that pass its strides, and with ten classes. The images are bright or
-// dark in ten degrees, with noise.
+// The same network on images of 67 x 67, the smallest that pass its strides, and with ten classes. The images are
+// bright or dark in ten degrees, with noise.
 const small = nn.alexnet({ classes: 10, inputSize: 67 });
 const labels = Int32Array.from({ length: 10 }, (_, i) => i);
 const pixels = Float32Array.from(
@@ -39,7 +39,7 @@ report([
   [
     'outputs of the convolutions',
     shapes.slice(0, 5).join(' '),
-    '55x55x96 27x27x256 13x13x384 13x13x384 13x13x256 (section 3.5)',
+    '55x55x96 27x27x256 13x13x384 13x13x384 13x13x256 (figure 2, both halves)',
   ],
   [
     '67 x 67 pixels, 10 classes: first loss',

@@ -1,5 +1,5 @@
-// The adding problem (Hochreiter and Schmidhuber 1997): of a long row of random numbers two are marked, and their sum is wanted
-// at the end. A simple recurrent network does not learn to remember the first one; gates do.
+// The adding problem (Hochreiter and Schmidhuber 1997): of a long row of random numbers two are marked, and their sum
+// is wanted at the end. A simple recurrent network does not learn to remember the first one; gates do.
 import { data, evaluate, fit, loss, nn, optim, randomUniform, tensor } from 'everygrad';
 import { quick, report, seed } from './common.mjs';
 
@@ -30,7 +30,7 @@ const result = {};
 for (const kind of ['rnn', 'gru', 'lstm']) {
   const model = nn.sequential(nn[kind](2, hidden, { returns: 'last' }), nn.linear(hidden, 1));
   if (kind === 'lstm') {
-    // Forget gates, the second of four parts, open at first: a bias of 1 (Gers et al. 2000).
+    // Forget gates, the second of four parts, open at first: a bias of 1 (Jozefowicz et al. 2015).
     const open = Array.from({ length: 4 * hidden }, (_, i) => Number(Math.floor(i / hidden) === 1));
     await model.layers[0].weights[0].biasInput.assign(tensor(open));
   }
@@ -46,7 +46,7 @@ report([
   [
     'simple RNN, mean square error',
     result.rnn.toFixed(4),
-    '0.1667 = 1/6, the variance of the sum of two such numbers: what saying 1 always costs',
+    '0.1667 = 1/6, the variance of the sum of two such numbers: what saying 1 always costs (Le et al. 2015)',
   ],
   ['GRU', result.gru.toFixed(4), 'solved below 0.01'],
   [

@@ -1,5 +1,5 @@
-// Two tasks on one network: which digit is it, and how much does it lean? The tasks share their first layers; against a network
-// for each task.
+// Two tasks on one network: which digit is it, and how much does it lean? The tasks share their first layers; against a
+// network for each task (Caruana 1997).
 import { concat, data, fit, loss, nn, optim, predict, schedules, tensor } from 'everygrad';
 import { digits, percent, quick, report, seed } from './common.mjs';
 
@@ -94,6 +94,6 @@ report([
   [
     'mean square error of the slant',
     squares((i) => rows[i][10]).toFixed(4),
-    `${slantAlone.toFixed(4)} by a network for slant alone; ${squares(() => mean).toFixed(4)} is the variance (Caruana 1997)`,
+    `${slantAlone.toFixed(4)} by a network for slant alone; ${squares(() => mean).toFixed(4)} is the variance`,
   ],
 ]);

@@ -1,5 +1,6 @@
-// Fine-tuning: a network that learned to tell 0 to 4 apart is given new layers on top of its convolutions, and 100 examples of 5
-// to 9. The convolutions stay as they are; against the same network that learns everything from those 100 examples.
+// Fine-tuning: a network that learned to tell 0 to 4 apart is given new layers on top of its convolutions, and 100
+// examples of 5 to 9. The convolutions stay as they are; against the same network that learns everything from those 100
+// examples.
 import { data, evaluate, fit, loss, nn, optim } from 'everygrad';
 import { digits, percent, quick, report, seed } from './common.mjs';
 

@@ -1,5 +1,5 @@
-// Inside a network: are its gradients right, what do its filters and feature maps look like, what would each output like best to
-// see, where does it look, which digits does it confuse? Everything is drawn into PNG files.
+// Inside a network: are its gradients right, what do its filters and feature maps look like, what would each output
+// like best to see, where does it look, which digits does it confuse? Everything is drawn into PNG files.
 import { fit, loss, nn, optim, predict, tensor } from 'everygrad';
 import {
   activations,
