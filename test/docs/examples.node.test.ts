@@ -264,12 +264,15 @@ const promised: Readonly<Record<string, Example>> = {
 test('each is promised something here, and listed in the index', async () => {
   const files = (await readdir(examples)).filter((name) => /^\d/.test(name)).sort();
   assert.equal(files, Object.keys(promised));
-  const index = await readFile(new URL('README.md', examples), 'utf8');
-  const listed = [...index.matchAll(/^\| \[(\d\d-[a-z0-9-]+)\]\(\1\.mjs\)/gm)].map(
-    ([, name]) => `${name}.mjs`,
-  );
-  assert.equal(listed, files);
+  assert.equal([...(await indexFigures()).keys()], files);
 });
+
+/** Rows of the index: an example's own figure, in words. */
+async function indexFigures(): Promise<Map<string, string>> {
+  const index = await readFile(new URL('README.md', examples), 'utf8');
+  const rows = index.matchAll(/^\| \[[\w-]+\]\(([\w-]+\.mjs)\) \|[^|]+\| ([^|]+) \|/gm);
+  return new Map([...rows].map(([, name, figure]) => [name!, figure!]));
+}
 
 /** A picture that shows something: a PNG of more than one colour. */
 async function checkPicture(file: string): Promise<void> {
@@ -292,7 +295,15 @@ for (const [name, { claim, pictures = [] }] of chosen) {
         cwd: folder,
         timeout: 120_000,
       });
-      claim(new Table(stdout));
+      const table = new Table(stdout);
+      claim(table);
+      // The index has the figures of the whole form; some examples have only one.
+      if (!(await readFile(new URL(name, examples), 'utf8')).includes('quick')) {
+        const said = (await indexFigures()).get(name)!.match(/-?\d+(\.\d+)?/g)!;
+        const shown = table.rows.map(({ here }) => here.split(' ')[0]);
+        for (const figure of said)
+          assert.ok(shown.includes(figure), `${figure} of the index is not in:\n${stdout}`);
+      }
       for (const picture of pictures) await checkPicture(join(folder, picture));
     } finally {
       await rm(folder, { recursive: true });
