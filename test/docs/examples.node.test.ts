@@ -192,7 +192,22 @@ const promised: Readonly<Record<string, Example>> = {
       assert.is(table.here('the same, saved and loaded'), table.here('cross-entropy with L2'));
     },
   },
-  '13-lenet.mjs': {
+  '13-overfitting.mjs': {
+    claim(table) {
+      less(99, table.here('plain: right of the images learned'), 'by heart');
+      const loss = 'loss on new images at the end';
+      less(table.reference(`plain: ${loss}`) * 1.05, table.here(`plain: ${loss}`), 'it was better earlier');
+      less(table.here(`L2: ${loss}`), table.reference(`L2: ${loss}`) * 0.95, 'L2');
+      less(
+        table.here('early stopping: epochs'),
+        table.reference('early stopping: epochs') / 2,
+        'early stopping',
+      );
+      for (const variant of ['plain', 'L2', 'L1', 'dropout', 'early stopping'])
+        less(80, table.here(`${variant}: right of new images`), variant);
+    },
+  },
+  '14-lenet.mjs': {
     claim(table) {
       assert.is(table.here('LeNet-5: parameters'), 60_000);
       assert.is(table.here('with batch norm: parameters'), table.reference('with batch norm: parameters'));
@@ -200,7 +215,7 @@ const promised: Readonly<Record<string, Example>> = {
       less(table.here('with batch norm: test error'), 35, 'with batch norm');
     },
   },
-  '14-alexnet.mjs': {
+  '15-alexnet.mjs': {
     claim(table) {
       assert.is(table.here('parameters'), 60_965_224);
       const { here, reference } = table.rows.find(({ what }) => what.startsWith('outputs of'))!;
@@ -208,7 +223,7 @@ const promised: Readonly<Record<string, Example>> = {
       less(table.here('loss after the steps'), table.here('67 x 67 pixels') - 0.05, 'the steps lead down');
     },
   },
-  '15-autoencoder.mjs': {
+  '16-autoencoder.mjs': {
     pictures: ['autoencoder.png'],
     claim(table) {
       const code = 'squared error of an image';
@@ -217,14 +232,14 @@ const promised: Readonly<Record<string, Example>> = {
       less(table.here('squared error, noise taken out'), table.here('squared error with noise') / 4, 'noise');
     },
   },
-  '16-adding-problem.mjs': {
+  '17-adding-problem.mjs': {
     claim(table) {
       less(0.12, table.here('simple RNN'), 'the simple network forgets');
       less(table.here('LSTM'), 0.01, 'the LSTM remembers');
       less(table.here('GRU'), 0.01, 'the GRU remembers');
     },
   },
-  '17-character-text.mjs': {
+  '18-character-text.mjs': {
     claim(table) {
       for (const what of ['simple RNN', 'GRU', 'LSTM']) {
         less(table.here(what), table.here('pairs of characters') / 2, `${what}: more than pairs`);
@@ -233,7 +248,7 @@ const promised: Readonly<Record<string, Example>> = {
       assert.match(table.text, /\nlstm writes: [a-z. ]{88}\n/);
     },
   },
-  '18-multi-task.mjs': {
+  '19-multi-task.mjs': {
     claim(table) {
       const parameters = 'parameters of the network for both';
       less(table.here(parameters), 0.51 * table.reference(parameters), 'parameters');
@@ -241,13 +256,13 @@ const promised: Readonly<Record<string, Example>> = {
       less(table.here('mean square error of the slant'), 0.02, 'slant'); // its variance is 0.056
     },
   },
-  '19-fine-tuning.mjs': {
+  '20-fine-tuning.mjs': {
     claim(table) {
       less(table.reference('frozen features') + 1, table.here('frozen features'), 'what was learned helps');
       less(table.here('numbers that'), table.reference('numbers that'), 'less is learned');
     },
   },
-  '20-inside-a-network.mjs': {
+  '21-inside-a-network.mjs': {
     pictures: ['filters.png', 'maps-1-Conv2d.png', 'maps-2-relu.png', 'maps-6-maxPool2d.png', 'liked.png'],
     claim(table) {
       assert.match(table.text, /^gradients are right$/m);

@@ -1,6 +1,6 @@
 // Text, character by character, by a simple recurrent network, a GRU and an LSTM. The text is made by a grammar whose
-// next character has a known probability, so the least possible loss is known, too; another text: node
-// 17-character-text.mjs FILE
+// next character has a known probability, so the least possible loss is known, too. Another text:
+//   node 18-character-text.mjs FILE
 import { readFile } from 'node:fs/promises';
 import { data, evaluate, fit, loss, nn, optim, randomUniform, schedules, tensor } from 'everygrad';
 import { options, quick, report, seed } from './common.mjs';
