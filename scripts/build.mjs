@@ -2,7 +2,7 @@
 //   node scripts/build.mjs [--kernels] [--bundles] [--types] [--tests [--suite=PART-OF-PATH]]
 // With no flag: kernels, bundles and types.
 import { execFile } from 'node:child_process';
-import { chmod, cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { papaparse } from './papaparse.mjs';
@@ -95,6 +95,16 @@ async function buildBundles() {
   });
   await writeFile('dist/LICENSES.txt', await licencesOf(metafile));
   await buildCommandLine();
+  await linkForExamples();
+}
+
+/** The examples import the library by its name, as a program does that has it installed. */
+async function linkForExamples() {
+  const folder = 'demo/examples/node_modules';
+  if (await exists(`${folder}/everygrad/package.json`)) return;
+  await rm(`${folder}/everygrad`, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  await symlink(process.platform === 'win32' ? process.cwd() : '../../..', `${folder}/everygrad`, 'junction');
 }
 
 /** The command line uses the built library as any program does; the packages that it needs are bundled into it. */
