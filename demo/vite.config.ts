@@ -1,4 +1,4 @@
-// The pages: three HTML files, which find the library's kernels and workers in everygrad/ beside them.
+// The pages: four HTML files, which find the library's kernels and workers in everygrad/ beside them.
 import { cp } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build as bundle } from 'esbuild';
@@ -11,6 +11,7 @@ const isolated = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 
+const pages = ['index', 'digits', 'inside', 'bench'];
 const external = ['webgpu', /^node:/];
 
 /** What is loaded by address, not by the pages' bundles: kernels, threads and the training worker. */
@@ -66,7 +67,7 @@ export default defineConfig({
     target: 'es2022',
     modulePreload: { polyfill: false },
     rollupOptions: {
-      input: { index: path('index.html'), digits: path('digits.html'), bench: path('bench.html') },
+      input: Object.fromEntries(pages.map((name) => [name, path(`${name}.html`)])),
       external,
     },
   },
