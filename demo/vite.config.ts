@@ -41,19 +41,19 @@ const assets: Plugin = {
   },
 };
 
-/** The chosen theme is set before the first paint, by a script that is not a module. */
-const theme: Plugin = {
-  name: 'theme',
+/** What has to be done before the first paint, by a script that is not a module. */
+const first: Plugin = {
+  name: 'first',
   transformIndexHtml: {
     order: 'post',
-    handler: () => [{ tag: 'script', attrs: { src: './theme-init.js' }, injectTo: 'head-prepend' }],
+    handler: () => [{ tag: 'script', attrs: { src: './first.js' }, injectTo: 'head-prepend' }],
   },
 };
 
 export default defineConfig({
   root: path('.'),
   base: './', // any sub-path
-  plugins: [assets, theme],
+  plugins: [assets, first],
   resolve: {
     alias: [
       { find: /^everygrad$/, replacement: `${library}/index.js` },

@@ -141,6 +141,11 @@ export class ClinicView {
     byId('anew').addEventListener('click', () => void this.open(this.#sickness, this.#dose));
   }
 
+  /** Resolves when what was asked for last is to be seen. */
+  get opened(): Promise<unknown> {
+    return this.#queue;
+  }
+
   /** Admits two networks before their first step. */
   open(sickness: Sickness, dose: number): Promise<unknown> {
     this.#sickness = sickness;

@@ -53,7 +53,7 @@ export class Dreams {
         );
       }),
     );
-    byId('dreams-state').textContent = this.#course.trained ? '' : 'train it first';
+    byId('dreams-state').textContent = '';
     this.#draw();
   }
 
@@ -93,5 +93,6 @@ export class Dreams {
       return item;
     });
     byId('dreams').replaceChildren(...items);
+    byId('no-dreams').hidden = this.#course.trained;
   }
 }

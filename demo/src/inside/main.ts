@@ -19,6 +19,8 @@ import { showUnits } from './units.ts';
 const statisticsBatch = 128;
 
 let choice: Choice = parseChoice(location.hash, defaults, allowed).choice;
+/** What the page shows; nothing yet. */
+let opened: Partial<Choice> = {};
 let sets: { train: ArrayDataset; test: ArrayDataset } | null = null;
 let stop: AbortController | null = null;
 let picked: { image: Float32Array<ArrayBuffer>; label: number } | null = null;
@@ -69,6 +71,7 @@ async function inspect(): Promise<void> {
       byId('maps'),
       look.layers.filter(({ kind }) => kind !== 'flatten'),
     );
+    byId('no-maps').hidden = true;
     const logits = look.layers.at(-1)!.data;
     const said = logits.indexOf(Math.max(...logits));
     byId('verdict').textContent =
@@ -136,15 +139,15 @@ async function pick(label: number): Promise<void> {
 }
 
 function choose(changes: Partial<Choice>, write = true): void {
-  const before = choice;
   choice = { ...choice, ...changes };
   sicknessButtons.show(choice.sick);
   modelButtons.show(choice.model);
   byId<HTMLSelectElement>('dose').value = String(choice.dose);
   if (write) writeAddress(formatChoice(choice, defaults));
-  const first = course.model !== choice.model || before === choice;
-  if (choice.sick !== before.sick || choice.dose !== before.dose) void clinic.open(choice.sick, choice.dose);
-  if (choice.model !== before.model || first) void after(open);
+  const { sick, dose, model } = opened;
+  if (choice.sick !== sick || choice.dose !== dose) void clinic.open(choice.sick, choice.dose);
+  if (choice.model !== model) void after(open);
+  opened = choice;
 }
 
 /** Takes up the network that is chosen, as it was left. */
@@ -213,6 +216,6 @@ showCourse();
 dreams.open();
 built();
 read();
-await clinic.open(choice.sick, choice.dose);
+await clinic.opened;
 await queue;
 ready();

@@ -44,4 +44,5 @@ export function showUnits({ layers, parameters }: StepReport, model: ModelName):
       return row;
     });
   byId('units').replaceChildren(...rows);
+  byId('no-units').hidden = true;
 }
