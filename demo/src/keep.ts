@@ -11,21 +11,24 @@ function open(): Promise<IDBDatabase> {
   });
 }
 
-/** Records by key. A storage that is full or forbidden is told once, and does without. */
+/** Records by key. A storage that is full or forbidden is told once; they last as long as the page, then. */
 export class Keep<T> {
   #told = false;
+  readonly #here = new Map<string, T>();
 
   constructor(private readonly onProblem: (why: string) => void) {}
 
   async get(key: string): Promise<T | undefined> {
-    return this.#use('readonly', (s) => s.get(key) as IDBRequest<T | undefined>);
+    return this.#here.get(key) ?? this.#use('readonly', (s) => s.get(key) as IDBRequest<T | undefined>);
   }
 
   async put(key: string, value: T): Promise<void> {
+    this.#here.set(key, value);
     await this.#use('readwrite', (s) => s.put(value, key));
   }
 
   async remove(key: string): Promise<void> {
+    this.#here.delete(key);
     await this.#use('readwrite', (s) => s.delete(key));
   }
 

@@ -17,7 +17,10 @@ export class Answer {
       const [name, bar, part, number] = ['span', 'span', 'i', 'span'].map((tag) =>
         document.createElement(tag),
       );
-      name!.textContent = String(digit);
+      const before = document.createElement('span');
+      before.className = 'hidden';
+      before.textContent = 'It is a ';
+      name!.append(before, String(digit));
       bar!.className = 'bar';
       bar!.append(part!);
       button.type = 'button';
@@ -37,10 +40,6 @@ export class Answer {
       part.style.transform = `scaleX(${share.toFixed(3)})`;
       number.textContent = sure ? percent(share) : '';
       button.disabled = sure === null;
-      button.setAttribute(
-        'aria-label',
-        `It is a ${digit}${sure ? `; the model is ${percent(share)} sure` : ''}`,
-      );
       button.classList.toggle('best', digit === best);
     }
     byId('guess').textContent = sure ? String(best) : '?';

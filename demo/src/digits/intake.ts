@@ -17,11 +17,11 @@ export type Intake = { kind: 'data'; sets: Sets } | { kind: 'model'; name: strin
 
 const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
 
-/** The library's own errors with the file's name in front, in one sentence. */
+/** The library's own errors, `[where] problem (hint)`, as a sentence about a file. */
 export function sentence(name: string, error: unknown): string {
-  const { problem, message } = error as { problem?: string; message?: string };
-  const text = problem ?? message ?? String(error);
-  return `${name} cannot be used: ${text.length > 220 ? `${text.slice(0, 200)}…` : text}.`;
+  const message = error instanceof Error ? error.message : String(error);
+  const problem = message.replace(/^\[[^\]]*\] /, '').replace(/ \([^()]*\)$/, '');
+  return `${name} cannot be used: ${problem.length > 220 ? `${problem.slice(0, 200)}…` : problem}.`;
 }
 
 async function bytesOf(file: File): Promise<Uint8Array> {
