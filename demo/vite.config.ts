@@ -1,4 +1,4 @@
-// The pages: three HTML files, which find the library's kernels and workers in everygrad/ beside them.
+// The pages: four HTML files, which find the library's kernels and workers in everygrad/ beside them.
 import { cp } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build as bundle } from 'esbuild';
@@ -11,6 +11,7 @@ const isolated = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 
+const pages = ['index', 'digits', 'inside', 'bench'];
 const external = ['webgpu', /^node:/];
 
 /** What is loaded by address, not by the pages' bundles: kernels, threads and the training worker. */
@@ -40,19 +41,19 @@ const assets: Plugin = {
   },
 };
 
-/** The chosen theme is set before the first paint, by a script that is not a module. */
-const theme: Plugin = {
-  name: 'theme',
+/** What has to be done before the first paint, by a script that is not a module. */
+const first: Plugin = {
+  name: 'first',
   transformIndexHtml: {
     order: 'post',
-    handler: () => [{ tag: 'script', attrs: { src: './theme-init.js' }, injectTo: 'head-prepend' }],
+    handler: () => [{ tag: 'script', attrs: { src: './first.js' }, injectTo: 'head-prepend' }],
   },
 };
 
 export default defineConfig({
   root: path('.'),
   base: './', // any sub-path
-  plugins: [assets, theme],
+  plugins: [assets, first],
   resolve: {
     alias: [
       { find: /^everygrad$/, replacement: `${library}/index.js` },
@@ -66,7 +67,7 @@ export default defineConfig({
     target: 'es2022',
     modulePreload: { polyfill: false },
     rollupOptions: {
-      input: { index: path('index.html'), digits: path('digits.html'), bench: path('bench.html') },
+      input: Object.fromEntries(pages.map((name) => [name, path(`${name}.html`)])),
       external,
     },
   },

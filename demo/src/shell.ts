@@ -61,16 +61,69 @@ dark.addEventListener('change', () => {
 });
 showTheme();
 
+/** Notes go by themselves after so long, in milliseconds; problems stay until they are read and dismissed. */
+const noteTime = 8000;
+let noteTimer: ReturnType<typeof setTimeout> | undefined;
+
 /** Says something to everybody, screen readers included. */
 export function say(text: string, kind: 'note' | 'problem' = 'note'): void {
   const line = byId('status');
-  line.textContent = text;
+  clearTimeout(noteTimer);
   line.dataset.kind = kind;
+  line.replaceChildren();
+  if (text === '') return;
+  const sentence = document.createElement('span');
+  sentence.textContent = text;
+  const dismiss = document.createElement('button');
+  dismiss.type = 'button';
+  dismiss.textContent = '×';
+  dismiss.setAttribute('aria-label', 'Dismiss');
+  dismiss.addEventListener('click', () => line.replaceChildren());
+  line.append(sentence, dismiss);
+  if (kind === 'note') noteTimer = setTimeout(() => line.replaceChildren(), noteTime);
 }
 
-/** A number with so many digits, or a dash. */
+/** Offers bytes or text as a file. */
+export function download(
+  name: string,
+  content: Uint8Array | string,
+  type = 'application/octet-stream',
+): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([content as Uint8Array<ArrayBuffer>], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+/** Takes files from inputs, and those that are dropped anywhere: a browser would leave the page for them. */
+export function takeFiles({
+  drop,
+  inputs,
+  take,
+}: {
+  /** What is marked while files are over the page. */
+  drop: HTMLElement;
+  inputs: readonly HTMLElement[];
+  take: (files: readonly File[]) => Promise<void>;
+}): void {
+  for (const input of inputs as HTMLInputElement[])
+    input.addEventListener('change', () => {
+      const files = [...(input.files ?? [])];
+      input.value = ''; // the same file again is a change, too
+      void take(files);
+    });
+  for (const type of ['dragover', 'dragleave', 'drop'] as const)
+    addEventListener(type, (event) => {
+      event.preventDefault();
+      drop.classList.toggle('over', type === 'dragover');
+      if (type === 'drop') void take([...(event.dataTransfer?.files ?? [])]);
+    });
+}
+
+/** A number with so many digits behind the point, or a dash. */
 export const show = (value: number, digits = 3): string =>
-  Number.isFinite(value) ? value.toFixed(digits) : '–';
+  !Number.isFinite(value) ? '–' : Math.abs(value) < 1e5 ? value.toFixed(digits) : value.toExponential(1);
 export const percent = (value: number): string =>
   Number.isFinite(value) ? `${(100 * value).toFixed(1)}%` : '–';
 

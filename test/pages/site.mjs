@@ -1,11 +1,12 @@
-// The built pages on a server of their own, below a path, with or without cross-origin isolation; and a browser for them.
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+// The built pages on a server of their own, below a path, with or without cross-origin isolation and WebGPU.
+import { existsSync, statSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
 import { extname, join } from 'node:path';
-import { env, getuid, platform } from 'node:process';
 import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const demo = `${root}demo/`;
 
 const types = {
   '.html': 'text/html; charset=utf-8',
@@ -18,11 +19,25 @@ const isolation = {
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
+const watch = 'watch.js';
+const noGpu = "Object.defineProperty(navigator, 'gpu', { value: undefined });\n";
 
-/** Serves a folder below `/some/path/`; gives its address, and notes in `served` what was asked for. */
-export async function serveSite(folder, { isolated = true, axe } = {}) {
+/**
+ * Serves a folder below `/some/path/`; gives its address, and notes in `served` what was asked for.
+ * @param options.watched puts watch.js before the scripts of the pages
+ * @param options.gpu false takes WebGPU away from pages and workers, as a browser does that blocks it
+ * @param options.axe path of the accessibility checker, served as axe.js
+ */
+export async function serveSite(folder, { isolated = true, watched = false, gpu = true, axe } = {}) {
   const base = '/some/path/';
   const served = new Set();
+  const others = { 'axe.js': axe, [watch]: watched ? `${root}test/pages/${watch}` : undefined };
+  const contentOf = async (name) => {
+    const bytes = await readFile(others[name] ?? join(folder, name));
+    if (watched && name.endsWith('.html'))
+      return bytes.toString().replace('<head>', `<head><script src="./${watch}"></script>`);
+    return !gpu && name.endsWith('worker-thread.js') ? noGpu + bytes : bytes;
+  };
   const server = createServer(async ({ url }, response) => {
     const { pathname } = new URL(url, 'http://127.0.0.1');
     const name = pathname === base ? 'index.html' : pathname.slice(base.length);
@@ -31,11 +46,7 @@ export async function serveSite(folder, { isolated = true, axe } = {}) {
     if (!pathname.startsWith(base)) return answer(404, `no ${pathname}`, 'text/plain');
     try {
       served.add(name);
-      answer(
-        200,
-        await readFile(name === 'axe.js' && axe ? axe : join(folder, name)),
-        types[extname(name)] ?? 'application/octet-stream',
-      );
+      answer(200, await contentOf(name), types[extname(name)] ?? 'application/octet-stream');
     } catch {
       answer(404, `no ${pathname}`, 'text/plain');
     }
@@ -48,28 +59,34 @@ export async function serveSite(folder, { isolated = true, axe } = {}) {
   };
 }
 
-const root = new URL('../../', import.meta.url);
-
-/** Chromium by puppeteer, or the reason why there is none. */
-export async function openChromium(from = root) {
-  const path = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
-  const tools = fileURLToPath(new URL('.runtimes/', from));
-  if (!path || !existsSync(join(tools, 'node_modules/puppeteer-core'))) {
-    return 'Chromium or puppeteer-core is not installed (npm run runtimes)';
-  }
-  const { default: puppeteer } = await import(createRequire(tools).resolve('puppeteer-core'));
-  const software = platform === 'linux' && !existsSync('/dev/dri/renderD128') && !env.VK_ICD_FILENAMES;
-  return puppeteer.launch({
-    executablePath: path,
-    headless: true,
-    args: [
-      ...(getuid?.() === 0 ? ['--no-sandbox'] : []),
-      ...(software ? ['--disable-gpu'] : []),
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  });
+/** When the newest of these files was written. */
+async function newest(...folders) {
+  const times = await Promise.all(
+    folders.map(async (folder) => {
+      const files = await readdir(folder, { recursive: true });
+      return Math.max(...files.map((file) => statSync(join(folder, file)).mtimeMs));
+    }),
+  );
+  return Math.max(...times);
 }
+
+/** Builds the pages, unless what is in demo/dist is newer than all that it is made of. Gives the folder. */
+export async function buildSite() {
+  const { built, sources } = {
+    built: `${demo}dist/index.html`,
+    sources: ['src', 'public'].map((f) => demo + f),
+  };
+  const pages = ['index', 'digits', 'inside', 'bench'].map((name) => statSync(`${demo}${name}.html`).mtimeMs);
+  const changed = Math.max(await newest(`${root}dist`, ...sources), ...pages);
+  if (!existsSync(built) || statSync(built).mtimeMs < changed) {
+    const { build } = await import(`${demo}node_modules/vite/dist/node/index.js`);
+    await build({ configFile: `${demo}vite.config.ts`, logLevel: 'error' });
+  }
+  return `${demo}dist`;
+}
+
+/** Why the pages cannot be built here; undefined if they can. */
+export const whyNoSite = () =>
+  existsSync(`${demo}node_modules/vite`)
+    ? undefined
+    : 'the packages of demo/ are not installed (npm run runtimes)';

@@ -73,6 +73,11 @@ export class WebKit extends Browser {
     return value;
   }
 
+  /** A request of the WebDriver protocol below the session, as `GET /url`. */
+  command(method, path, body) {
+    return this.#ask(method, `${this.#session}${path}`, body);
+  }
+
   async open(url) {
     await this.#ask('POST', `${this.#session}/url`, { url });
     let open = true;

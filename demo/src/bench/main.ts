@@ -1,13 +1,16 @@
 // The benchmark page: runs them in a worker, shows, exports and compares.
 import '../styles/bench.css';
 import type { BenchResult, Machine } from 'everygrad/bench';
-import { built, byId, ready, say } from '../shell.ts';
-import { type Column, parseResults, table } from './results.ts';
+import { built, byId, download, ready, say, takeFiles } from '../shell.ts';
+import { type EngineChoice, enginesOf } from './engines.ts';
+import { type Column, columnsOf, parseResults, table } from './results.ts';
 import type { Answer, Job } from './worker.ts';
 
-const own: BenchResult[] = [];
+/** What was measured here, by engine. */
+const own = new Map<string, BenchResult[]>();
 const others: Column[] = [];
 let names: readonly string[] = [];
+let engines: readonly EngineChoice[] = [];
 let worker: Worker | null = null;
 
 function ask(run: Job['run'], hear: (answer: Answer) => void): Worker {
@@ -39,14 +42,35 @@ function showMachine({ runtime, cores, wasm, webgpu }: Machine): void {
   );
 }
 
+const ownResults = (): BenchResult[] => [...own.values()].flat();
+
 function draw(): void {
-  const columns = [...(own.length > 0 ? [{ title: 'This browser', results: own }] : []), ...others];
+  const here = [...own].map(([title, results]) => ({ title, results, own: true }));
+  const columns = [...here, ...others];
   byId('empty').hidden = columns.length > 0;
   const { head, rows } = table(columns);
   byId('head').replaceChildren(...(columns.length > 0 ? [head] : []));
   byId('rows').replaceChildren(...rows);
-  byId('json').textContent = JSON.stringify(own, null, 2);
-  byId<HTMLButtonElement>('export').disabled = own.length === 0;
+  byId('json').textContent = JSON.stringify(ownResults(), null, 2);
+  byId<HTMLButtonElement>('export').disabled = ownResults().length === 0;
+}
+
+function showEngines(): void {
+  byId('engines').replaceChildren(
+    ...engines.map(({ name, title, problem }) => {
+      const label = document.createElement('label');
+      const box = document.createElement('input');
+      Object.assign(box, {
+        type: 'checkbox',
+        id: `engine-${name}`,
+        checked: !problem,
+        disabled: Boolean(problem),
+      });
+      label.append(box, title);
+      if (problem) label.title = problem;
+      return label;
+    }),
+  );
 }
 
 function end(text: string): void {
@@ -58,56 +82,70 @@ function end(text: string): void {
 
 const value = (id: string): string => byId<HTMLSelectElement>(id).value;
 
-byId('play').addEventListener('click', () => {
-  if (worker) return end('stopped');
-  own.length = 0;
-  draw();
-  const filter = value('filter');
-  const all = names.filter((name) => name.includes(filter)).length;
+/** Runs the benchmarks on one engine after the other, each in a worker of its own. */
+function run(left: readonly EngineChoice[], filter: string, all: number): void {
+  const [engine, ...others] = left;
+  if (!engine) {
+    end(`${ownResults().length} done`);
+    return;
+  }
+  const results: BenchResult[] = [];
+  own.set(engine.title, results);
   const progress = (): void => {
-    byId('progress').textContent = `${own.length} of ${all}`;
+    byId('progress').textContent = `${ownResults().length} of ${all}`;
   };
   progress();
-  byId('play').textContent = 'Stop';
-  const device = value('device') as 'auto' | 'wasm' | 'webgpu';
-  worker = ask({ filter, device, seconds: Number(value('seconds')) }, (answer) => {
+  worker = ask({ filter, ...engine.options, seconds: Number(value('seconds')) }, (answer) => {
     if (answer.type === 'result') {
-      own.push(answer.result);
+      results.push(answer.result);
       progress();
       draw();
     } else if (answer.type === 'error') {
-      say(answer.message, 'problem');
-      end('failed');
-    } else if (answer.type === 'done') end(`${own.length} done`);
+      // One that fails does not keep the others from being measured.
+      say(`${engine.title}: ${answer.message}`, 'problem');
+      worker?.terminate();
+      run(others, filter, all);
+    } else if (answer.type === 'done') {
+      worker?.terminate();
+      run(others, filter, all);
+    }
   });
+}
+
+byId('play').addEventListener('click', () => {
+  if (worker) return end('stopped');
+  const filter = value('filter');
+  const chosen = engines.filter(({ name }) => byId<HTMLInputElement>(`engine-${name}`).checked);
+  if (chosen.length === 0) return say('Nothing is chosen to run on.');
+  own.clear();
+  draw();
+  byId('play').textContent = 'Stop';
+  run(chosen, filter, chosen.length * names.filter((name) => name.includes(filter)).length);
 });
 
 byId('export').addEventListener('click', () => {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([JSON.stringify(own, null, 2)], { type: 'application/json' }));
-  link.download = `everygrad-bench-${own[0]?.runtime.replace(/[^\w.]+/g, '-')}.json`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  const results = ownResults();
+  const file = `everygrad-bench-${results[0]!.runtime.replace(/[^\w.]+/g, '-')}.json`;
+  download(file, JSON.stringify(results, null, 2), 'application/json');
 });
 
-async function take(files: Iterable<File>): Promise<void> {
+/** Larger files than this have no results of benchmarks. */
+const mostBytes = 5e6;
+
+async function take(files: readonly File[]): Promise<void> {
+  const problems: string[] = [];
   for (const file of files) {
     try {
-      const results = parseResults(await file.text(), file.name);
-      others.push({ title: `${results[0]!.runtime} (${file.name})`, results });
+      if (file.size > mostBytes) throw new Error(`${file.name} is too large for results of benchmarks`);
+      others.push(...columnsOf(parseResults(await file.text(), file.name)));
     } catch (error) {
-      say((error as Error).message, 'problem');
+      problems.push((error as Error).message);
     }
   }
   draw();
+  if (problems.length > 0) say(`${problems.join('; ')}.`, 'problem');
 }
-byId('import').addEventListener('change', () => void take(byId<HTMLInputElement>('import').files ?? []));
-for (const type of ['dragover', 'dragleave', 'drop'] as const)
-  addEventListener(type, (event) => {
-    event.preventDefault();
-    byId('main').classList.toggle('over', type === 'dragover');
-    if (type === 'drop') void take(event.dataTransfer?.files ?? []);
-  });
+takeFiles({ drop: byId('main'), inputs: [byId('import')], take });
 
 draw();
 built();
@@ -115,7 +153,9 @@ await new Promise<void>((resolve) => {
   const asked = ask(null, (answer) => {
     if (answer.type === 'machine') {
       names = answer.names;
+      engines = enginesOf(answer.machine);
       showMachine(answer.machine);
+      showEngines();
     } else if (answer.type === 'error') say(answer.message, 'problem');
     if (answer.type === 'machine') return;
     asked.terminate();

@@ -5,6 +5,18 @@ import type { BenchResult } from 'everygrad/bench';
 export interface Column {
   title: string;
   results: readonly BenchResult[];
+  /** Measured on this page. */
+  own?: boolean;
+}
+
+/** Results of one file by runtime and engine: what was measured on several of them has several columns. */
+export function columnsOf(results: readonly BenchResult[]): Column[] {
+  const columns = new Map<string, BenchResult[]>();
+  for (const result of results) {
+    const title = [result.runtime, result.engine].filter(Boolean).join(', ');
+    columns.set(title, [...(columns.get(title) ?? []), result]);
+  }
+  return [...columns].map(([title, own]) => ({ title, results: own }));
 }
 
 const isResult = (value: unknown): value is BenchResult => {
@@ -54,7 +66,7 @@ export function table(columns: readonly Column[]): { head: HTMLElement; rows: HT
     const most = Math.max(...peers.map((r) => r?.value ?? 0));
     const least = Math.min(...peers.map((r) => r?.value ?? Number.POSITIVE_INFINITY));
     for (const [i, result] of found.entries()) {
-      const cell = element('td', result ? '' : '–', i === 0 ? 'value' : 'value other');
+      const cell = element('td', result ? '' : '–', columns[i]!.own ? 'value' : 'value other');
       if (result) {
         const bar = element('span', '', 'bar');
         const part = element('i');

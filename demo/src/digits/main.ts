@@ -1,12 +1,21 @@
 // The digits page: a model that lives and trains in a worker, and what it makes of the user's strokes.
+import '../styles/lab.css';
 import '../styles/digits.css';
-import { ArrayDataset, digits, parseIdx } from 'everygrad/data';
-import { decodeSafetensors, type Trainer, trainer } from 'everygrad/worker';
+import { digits } from 'everygrad/data';
+import { decodeSafetensors } from 'everygrad/worker';
+import { formatChoice, parseChoice, writeAddress } from '../address.ts';
 import { Chart } from '../chart.ts';
-import { built, byId, onTheme, percent, ready, say, show } from '../shell.ts';
-import { type Choice, format, models, parse } from './models.ts';
-import { Pad, side } from './pad.ts';
-import { type Confusion, showConfused, showFilters, showPlan } from './show.ts';
+import { Course, type Row } from '../lab/course.ts';
+import { InspectorClient } from '../lab/inspector.ts';
+import { type ModelName, modelNames, models, pixels, side } from '../lab/models.ts';
+import { Segments } from '../segments.ts';
+import { built, byId, download, onTheme, percent, ready, say, show, takeFiles } from '../shell.ts';
+import { Answer, softmax } from './answer.ts';
+import { allowed, type Choice, defaults } from './choice.ts';
+import { FileProblem, type Sets, sentence, takeIn } from './intake.ts';
+import { type Example, lesson, withOwn } from './lessons.ts';
+import { Pad } from './pad.ts';
+import { type Confusion, showConfused, showFilters, showLook, showPlan } from './show.ts';
 
 const curves = [
   { label: 'test', colour: 'a', dashed: true },
@@ -15,241 +24,260 @@ const curves = [
 const lossChart = new Chart(byId('loss-chart'), curves);
 const accuracyChart = new Chart(byId('accuracy-chart'), curves, 150, [0, 1]);
 
-let choice: Choice = parse(location.hash).choice;
-let own: { train: ArrayDataset; test: ArrayDataset } | null = null;
-let sets: { train: ArrayDataset; test: ArrayDataset } | null = null;
-let lab: Trainer | null = null;
-let model: number | null = null;
+let choice: Choice = parseChoice(location.hash, defaults, allowed).choice;
+let own: Sets | null = null;
+let sets: Sets | null = null;
+const corrected: Example[] = [];
 let stop: AbortController | null = null;
-let epochs = 0;
-let trained = false;
-let filters: { images: Float32Array[]; width: number } | null = null;
+/** What is under way: openings, trainings and lessons wait for each other. */
+let queue: Promise<unknown> = Promise.resolve();
+let redraw: () => void = () => undefined;
 
+const complain = (error: unknown): void =>
+  say(error instanceof Error ? error.message : String(error), 'problem');
+const course = new Course({ onProblem: (text) => say(text, 'problem') });
+const inspector = new InspectorClient();
 const pad = new Pad(() => void guess());
+const answer = new Answer((digit) => void correct(digit));
 
-/** The layers take images as rows or with height, width and channels. */
-const shaped = (data: ArrayDataset): ArrayDataset => data.reshape([...models[choice.model].inputShape]);
-
-async function load(): Promise<void> {
-  sets = own ?? (await digits({ train: choice.examples, test: 1000 }));
-  byId('source').textContent = own
-    ? `${own.train.length} MNIST images`
-    : `${choice.examples} digits, drawn by the library`;
+/** Once what runs has come to its end. */
+function after<T>(task: () => Promise<T>): Promise<T | undefined> {
+  stop?.abort();
+  const done = queue.then(task).catch(complain) as Promise<T | undefined>;
+  queue = done;
+  return done;
 }
 
-/** A new model, and what its training will do. */
-async function restart(): Promise<void> {
-  await halt();
-  await load();
-  if (!lab) return;
-  if (model !== null) await lab.dispose(model);
-  model = await lab.create(models[choice.model].spec, 1);
-  epochs = 0;
-  trained = false;
+async function loadSets(): Promise<void> {
+  sets = own ?? (await digits({ train: choice.examples, test: 1000 }));
+  const yours = corrected.length > 0 ? `, and ${corrected.length} of yours` : '';
+  byId('source').textContent = own
+    ? `${own.train.length} MNIST images${yours}`
+    : `${choice.examples} digits, drawn by the library${yours}`;
+}
+
+/** Takes up the model that is chosen, as it was left. */
+async function open(): Promise<void> {
+  await loadSets();
+  await course.open(choice.model, choice.device);
+  await showCourse();
+}
+
+async function showCourse(): Promise<void> {
+  drawHistory();
+  await showPlanOf();
+  await Promise.all([look(), confusions(), guess()]);
+}
+
+function drawHistory(): void {
   lossChart.clear();
   accuracyChart.clear();
-  showConfused([]);
-  for (const id of ['speed', 'loss', 'accuracy']) byId(id).textContent = '–';
-  byId('epoch').textContent = '0';
-  const few = shaped(sets!.train.take(choice.batch));
-  const { rows } = await lab.explain(model, few, { ...rule(), batchSize: choice.batch });
-  showPlan(rows);
-  await look();
-  await guess();
+  for (const row of course.history) addRow(row);
+  lossChart.draw();
+  accuracyChart.draw();
+  const last = course.history.at(-1);
+  byId('epoch').textContent = String(course.epochs);
+  byId('loss').textContent = show(last?.trainLoss ?? Number.NaN);
+  byId('accuracy').textContent = percent(last?.testAccuracy ?? Number.NaN);
+  byId('speed').textContent = '–';
 }
 
-const rule = () => ({ loss: ['crossEntropy'], optimizer: ['adam', { lr: choice.lr }] }) as const;
+function addRow({ epoch, testLoss, trainLoss, testAccuracy, trainAccuracy }: Row): void {
+  lossChart.add(epoch, [testLoss, trainLoss]);
+  accuracyChart.add(epoch, [testAccuracy, trainAccuracy]);
+}
 
+async function showPlanOf(): Promise<void> {
+  const { rows } = await course.explain(sets!.train, choice.batch, choice.lr);
+  showPlan(rows);
+}
+
+/** Trains until it is stopped. */
 async function train(): Promise<void> {
-  if (!lab || !sets || model === null || stop) return;
-  stop = new AbortController();
-  const started = epochs;
+  if (!sets) return;
+  const running = new AbortController();
+  stop = running;
   byId('play').textContent = 'Stop';
   try {
-    await lab.fit(model, shaped(sets.train), {
-      ...rule(),
-      batchSize: choice.batch,
-      epochs: 10_000,
-      seed: 1,
-      validation: shaped(sets.test),
-      signal: stop.signal,
-      onProgress: ({ epoch, loss, samplesPerSecond, examples, of }) => {
+    await course.train(withOwn(sets.train, corrected), {
+      ...{ validation: sets.test, batchSize: choice.batch, lr: choice.lr, signal: running.signal },
+      onProgress: ({ epoch, loss, samplesPerSecond }) => {
         byId('loss').textContent = show(loss);
         byId('speed').textContent = String(Math.round(samplesPerSecond));
-        byId('epoch').textContent = (started + epoch - 1 + examples / (of ?? examples)).toFixed(1);
-        trained = true;
+        byId('epoch').textContent = epoch.toFixed(1);
       },
-      onEpoch(report) {
-        if (Number.isNaN(report.validationLoss)) return; // it was cut short
-        epochs++;
-        trained = true;
-        byId('epoch').textContent = String(epochs);
-        byId('loss').textContent = show(report.trainLoss);
-        byId('accuracy').textContent = percent(report.validationAccuracy);
-        byId('speed').textContent = String(Math.round(report.samplesPerSecond));
-        lossChart.add(epochs, [report.validationLoss, report.trainLoss]);
-        accuracyChart.add(epochs, [report.validationAccuracy, report.trainAccuracy]);
+      onEpoch: (row, samplesPerSecond) => {
+        addRow(row);
+        byId('epoch').textContent = String(row.epoch);
+        byId('loss').textContent = show(row.trainLoss);
+        byId('accuracy').textContent = percent(row.testAccuracy);
+        byId('speed').textContent = String(Math.round(samplesPerSecond));
         lossChart.draw();
         accuracyChart.draw();
         void inspect();
       },
     });
-    await inspect();
   } finally {
     stop = null;
     byId('play').textContent = 'Train';
+    await inspect();
   }
 }
 
-let inspecting = false;
+let inspecting: Promise<void> | null = null;
 
 /** Shows what the model has learned, while it goes on learning; no more often than it can be answered. */
-async function inspect(): Promise<void> {
-  if (inspecting) return;
-  inspecting = true;
-  try {
+function inspect(): Promise<void> {
+  inspecting ??= (async () => {
+    await course.keep();
     await look();
     await confusions();
     await guess();
-  } finally {
-    inspecting = false;
-  }
-}
-
-/** Ends the training and waits for it. */
-async function halt(): Promise<void> {
-  stop?.abort();
-  while (stop || inspecting) await new Promise((resolve) => setTimeout(resolve, 20));
+  })()
+    .catch(complain)
+    .finally(() => {
+      inspecting = null;
+    });
+  return inspecting;
 }
 
 /** Shows the weights of the first layer. */
 async function look(): Promise<void> {
-  if (!lab || model === null) return;
-  const { tensors } = decodeSafetensors(await lab.save(model));
-  const weight = tensors.get('0.weight')!;
+  const weights = await course.current();
+  const weight = decodeSafetensors(weights).tensors.get('0.weight')!;
   const outputs = weight.shape.at(-1)!;
-  const width = choice.model === 'mlp' ? side : weight.shape[0]!;
+  const width = course.model === 'mlp' ? side : weight.shape[0]!;
   const images = Array.from({ length: Math.min(outputs, 30) }, (_, u) =>
-    Float32Array.from({ length: width * width }, (_, i) => weight.data[i * outputs + u]!),
+    Float32Array.from({ length: width * width }, (_v, i) => weight.data[i * outputs + u]!),
   );
-  filters = { images, width };
-  showFilters(images, width);
+  redraw = () => showFilters(images, width);
+  redraw();
 }
 
 /** Finds the mistakes on the test set of which the model is most sure. */
 async function confusions(): Promise<void> {
-  if (!lab || !sets || model === null) return;
-  const { test } = sets;
-  const pixels = side * side;
-  const count = Math.min(1000, test.length);
   const found: Confusion[] = [];
-  const inputs = Float32Array.from(test.inputs.subarray(0, count * pixels), (v) => v / 255);
-  const { data } = await lab.predict(model, inputs, [count, ...models[choice.model].inputShape]);
-  for (let i = 0; i < count; i++) {
-    const sure = softmax(data.subarray(10 * i, 10 * i + 10));
-    const taken = sure.indexOf(Math.max(...sure));
-    const label = test.targets[i]!;
-    const image = test.inputs.subarray(i * pixels, (i + 1) * pixels);
-    if (taken !== label) found.push({ image, label, taken, sure: sure[taken]! });
+  if (course.trained && sets) {
+    const { test } = sets;
+    const count = Math.min(1000, test.length);
+    const logits = await course.predict(
+      Float32Array.from(test.inputs.subarray(0, count * pixels), (v) => v / 255),
+      count,
+    );
+    for (let i = 0; i < count; i++) {
+      const sure = softmax(logits.subarray(10 * i, 10 * i + 10));
+      const taken = sure.indexOf(Math.max(...sure));
+      const label = test.targets[i]!;
+      const image = test.inputs.subarray(i * pixels, (i + 1) * pixels);
+      if (taken !== label) found.push({ image, label, taken, sure: sure[taken]! });
+    }
   }
-  showConfused(found.sort((a, b) => b.sure - a.sure));
+  showConfused(
+    found.sort((a, b) => b.sure - a.sure),
+    ({ image }) => pad.put(image),
+  );
 }
-
-function softmax(logits: Float32Array): number[] {
-  const most = Math.max(...logits);
-  const powers = [...logits].map((v) => Math.exp(v - most));
-  const sum = powers.reduce((a, b) => a + b);
-  return powers.map((v) => v / sum);
-}
-
-const bars = Array.from({ length: 10 }, (_, digit) => {
-  const item = document.createElement('li');
-  const [name, bar, part, number] = ['span', 'span', 'i', 'span'].map((tag) => document.createElement(tag));
-  name!.textContent = String(digit);
-  bar!.className = 'bar';
-  bar!.append(part!);
-  item.append(name!, bar!, number!);
-  return { item, part: part!, number: number! };
-});
-byId('bars').append(...bars.map(({ item }) => item));
 
 let asking = false;
 let askAgain = false;
 
-/** Asks the model what was drawn; one question at a time, and the last one counts. */
+/** Asks the model what was drawn, and what it sees in it; one question at a time, and the last one counts. */
 async function guess(): Promise<void> {
-  if (!lab || model === null || asking) {
-    askAgain = asking;
-    return;
-  }
+  askAgain = true;
+  if (asking) return;
   asking = true;
   try {
-    const ready = trained && !pad.empty;
-    const shape = [1, ...models[choice.model].inputShape];
-    const sure = ready ? softmax((await lab.predict(model, pad.image(), shape)).data) : bars.map(() => 0);
-    const best = sure.indexOf(Math.max(...sure));
-    for (const [digit, { item, part, number }] of bars.entries()) {
-      part.style.transform = `scaleX(${sure[digit]!.toFixed(3)})`;
-      number.textContent = ready ? percent(sure[digit]!) : '';
-      item.classList.toggle('best', ready && digit === best);
+    while (askAgain) {
+      askAgain = false;
+      const drawn = course.trained && !pad.empty;
+      const image = pad.image();
+      const sure = drawn ? softmax(await course.predict(image, 1)) : null;
+      answer.show({ sure, trained: course.trained });
+      const seen = drawn
+        ? await inspector.about(course.model, course.weights, (remote) => remote.look(image))
+        : null;
+      showLook(pad.empty ? null : image, seen);
     }
-    byId('guess').textContent = ready ? String(best) : '?';
-    byId('sure').textContent = ready
-      ? `${percent(sure[best]!)} sure`
-      : trained
-        ? 'Draw, or press a key from 0 to 9.'
-        : 'Train first, then draw.';
+  } catch (error) {
+    complain(error);
   } finally {
     asking = false;
   }
-  if (askAgain) {
-    askAgain = false;
-    await guess();
-  }
+}
+
+/** The drawing is a digit that the model did not see in it, or was not sure of: it learns that. */
+async function correct(label: number): Promise<void> {
+  if (pad.empty || !sets) return;
+  const image = pad.image();
+  corrected.push({ image: Uint8Array.from(image, (v) => Math.round(255 * v)), label });
+  const goesOn = stop !== null;
+  await after(async () => {
+    await loadSets();
+    let share = 0;
+    for (let round = 0; round < 8 && share < 0.8; round++) {
+      await course.train(lesson(sets!.train, corrected, round), {
+        ...{ validation: sets!.test.take(10), batchSize: 32, lr: 0.001, epochs: 1, counts: false },
+      });
+      share = softmax(await course.predict(image, 1))[label]!;
+    }
+    const { accuracy } = await course.evaluate(sets!.test);
+    byId('accuracy').textContent = percent(accuracy);
+    const learned = share >= 0.5 ? 'Learned' : 'Not learned yet, correct it once more';
+    say(
+      `${learned}: it is ${percent(share)} sure of the ${label} now, and ${percent(accuracy)} right on the test set.`,
+    );
+    if (goesOn) void after(train);
+    else await inspect();
+  });
 }
 
 function choose(changes: Partial<Choice>, write = true): void {
+  const before = choice;
   choice = { ...choice, ...changes };
-  for (const [name, button] of modelButtons) {
-    button.setAttribute('aria-checked', String(name === choice.model));
-    button.tabIndex = name === choice.model ? 0 : -1;
-  }
-  for (const key of ['examples', 'batch', 'lr'] as const)
+  modelButtons.show(choice.model);
+  for (const key of ['examples', 'batch', 'lr', 'device'] as const)
     byId<HTMLSelectElement>(key).value = String(choice[key]);
   byId<HTMLSelectElement>('examples').disabled = own !== null;
-  if (write) {
-    const text = format(choice);
-    history.replaceState(null, '', text ? `#${text}` : location.pathname + location.search);
-  }
-  restarting = restarting.then(restart).catch((error: Error) => say(error.message, 'problem'));
+  if (write) writeAddress(formatChoice(choice, defaults));
+  const goesOn = stop !== null;
+  const anew = choice.model !== before.model || choice.device !== before.device || sets === null;
+  void after(async () => {
+    if (anew) await open();
+    else {
+      await loadSets();
+      await showPlanOf();
+    }
+    // The same model goes on with what was chosen.
+    if (goesOn && choice.model === before.model) void after(train);
+  });
 }
-let restarting: Promise<unknown> = Promise.resolve();
 
-const names = Object.keys(models) as Choice['model'][];
-const modelButtons = new Map(
-  names.map((name) => {
-    const button = document.createElement('button');
-    button.type = 'button';
-    button.textContent = models[name].label;
-    button.setAttribute('role', 'radio');
-    button.addEventListener('click', () => choose({ model: name }));
-    button.addEventListener('keydown', ({ key }) => {
-      if (!key.startsWith('Arrow')) return;
-      const other = names[(names.indexOf(name) + 1) % names.length]!;
-      choose({ model: other });
-      modelButtons.get(other)!.focus();
-    });
-    return [name, button];
-  }),
+const modelButtons = new Segments(
+  byId('models'),
+  modelNames,
+  (name) => models[name].label,
+  (model) => choose({ model }),
 );
-byId('models').append(...modelButtons.values());
 for (const key of ['examples', 'batch', 'lr'] as const)
-  byId(key).addEventListener('change', () =>
-    choose({ [key]: Number(byId<HTMLSelectElement>(key).value) } as Partial<Choice>),
-  );
+  byId(key).addEventListener('change', () => choose({ [key]: Number(byId<HTMLSelectElement>(key).value) }));
+byId('device').addEventListener('change', () =>
+  choose({ device: byId<HTMLSelectElement>('device').value as Choice['device'] }),
+);
 
-byId('play').addEventListener('click', () => (stop ? stop.abort() : void train()));
-byId('reset').addEventListener('click', () => choose({}));
+byId('play').addEventListener('click', () => {
+  if (stop) stop.abort();
+  else void after(train);
+});
+byId('reset').addEventListener('click', () => {
+  const goesOn = stop !== null;
+  void after(async () => {
+    corrected.length = 0;
+    await course.reset();
+    await loadSets();
+    await showCourse();
+    if (goesOn) void after(train);
+  });
+});
 byId('clear').addEventListener('click', () => {
   pad.clear();
   void guess();
@@ -259,86 +287,63 @@ pad.canvas.addEventListener('keydown', ({ key }) => {
   const { targets, inputs } = sets.test;
   const found = [...targets.keys()].filter((i) => targets[i] === Number(key));
   const at = found[Math.floor(Math.random() * found.length)];
-  if (at !== undefined) pad.put(inputs.subarray(at * side * side, (at + 1) * side * side));
+  if (at !== undefined) pad.put(inputs.subarray(at * pixels, (at + 1) * pixels));
 });
 byId('download').addEventListener('click', async () => {
-  if (!lab || model === null) return;
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([(await lab.save(model)) as Uint8Array<ArrayBuffer>]));
-  link.download = `digits-${choice.model}.safetensors`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-});
-byId('upload').addEventListener('change', async () => {
-  const input = byId<HTMLInputElement>('upload');
-  const file = input.files?.[0];
-  input.value = '';
-  if (!file || !lab || model === null || !sets) return;
-  await halt();
-  try {
-    await lab.load(model, new Uint8Array(await file.arrayBuffer()));
-    trained = true;
-    const { loss, accuracy } = await lab.evaluate(model, shaped(sets.test));
-    byId('loss').textContent = show(loss);
-    byId('accuracy').textContent = percent(accuracy);
-    say(`${file.name}: ${percent(accuracy)} right on the test set.`);
-    await Promise.all([look(), confusions(), guess()]);
-  } catch (error) {
-    say((error as Error).message, 'problem');
-  }
+  download(`digits-${choice.model}.safetensors`, await course.current());
 });
 
-/** Takes dropped IDX files: images and labels; a tenth of them, or the t10k files, are for testing. */
+/** Takes files in. Nothing is stopped or changed unless they are right. */
 async function take(files: readonly File[]): Promise<void> {
+  if (files.length === 0) return;
   try {
-    const parsed = await Promise.all(
-      files.map(async (file) => ({
-        file: file.name,
-        ...(await parseIdx(new Uint8Array(await file.arrayBuffer()), { file: file.name })),
-      })),
-    );
-    const sorted = [...parsed].sort((a, b) => b.shape[0]! - a.shape[0]!);
-    const [images, labels] = [3, 1].map((rank) => sorted.filter(({ shape }) => shape.length === rank));
-    if (!images?.[0] || !labels?.[0]) throw new Error('Both are needed: a file of images and one of labels.');
-    const made = images.map(({ data, file }, i) => {
-      const to = labels[i];
-      if (!to) throw new Error(`${file} has no file of labels.`);
-      return new ArrayDataset({
-        ...{ inputs: data, inputShape: [side * side], inputDType: 'uint8', scale: 1 / 255 },
-        ...{ targets: Int32Array.from(to.data), targetShape: [], targetDType: 'int32' },
-        ...{ classes: 10, name: file },
-      });
-    });
-    const [first, second] = made as [ArrayDataset, ArrayDataset?];
-    const [train, rest] = second ? [first, second] : first.split(0.9);
-    own = { train, test: rest };
-    choose({});
-    say(`${train.length} images for training, ${rest.length} for testing.`);
+    const found = await takeIn(files);
+    if (found.kind === 'data') {
+      own = found.sets;
+      choose({});
+      say(`${own.train.length} images for training, ${own.test.length} for testing.`);
+    } else await takeModel(found.name, found.bytes);
   } catch (error) {
-    say((error as Error).message, 'problem');
+    say(error instanceof FileProblem ? error.message : sentence(files[0]!.name, error), 'problem');
   }
 }
-const drop = byId('drop');
-byId('mnist').addEventListener('change', () => void take([...(byId<HTMLInputElement>('mnist').files ?? [])]));
-for (const type of ['dragover', 'dragleave', 'drop'] as const)
-  drop.addEventListener(type, (event) => {
-    event.preventDefault();
-    drop.classList.toggle('over', type === 'dragover');
-    if (type === 'drop') void take([...(event.dataTransfer?.files ?? [])]);
-  });
 
+async function takeModel(name: string, bytes: Uint8Array): Promise<void> {
+  const current = choice.model;
+  const others = modelNames.filter((other) => other !== current);
+  const model: ModelName = await course.fitting(bytes, [current, ...others]);
+  if (model !== current) choose({ model });
+  await after(async () => {
+    await course.load(bytes);
+    const { loss, accuracy } = await course.evaluate(sets!.test);
+    await showCourse();
+    byId('loss').textContent = show(loss);
+    byId('accuracy').textContent = percent(accuracy);
+    say(`${name}: ${percent(accuracy)} right on the test set.`);
+  });
+}
+
+takeFiles({ drop: byId('drop'), inputs: [byId('mnist'), byId('upload')], take });
+
+// What was learned since it was last kept, before the page is left or put aside.
+addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'hidden' && stop) void course.keep().catch(complain);
+});
 addEventListener('hashchange', () => read());
-onTheme(() => filters && showFilters(filters.images, filters.width));
+onTheme(() => {
+  redraw();
+  void guess();
+});
 
 function read(): void {
-  const { choice: found, ignored } = parse(location.hash);
+  const { choice: found, ignored } = parseChoice(location.hash, defaults, allowed);
   say(ignored.length > 0 ? `Not understood in the address, and left out: ${ignored.join(', ')}` : '');
   choose(found, ignored.length > 0);
 }
 
-await guess();
+answer.show({ sure: null, trained: false });
+showLook(null, null);
 built();
-lab = await trainer();
 read();
-await restarting;
+await queue;
 ready();

@@ -1,7 +1,7 @@
 // The drawing pad: strokes by mouse, pen or finger, and the 28 x 28 image that a model sees, framed as in MNIST.
+import { greyImage } from '../lab/images.ts';
+import { side } from '../lab/models.ts';
 import { byId } from '../shell.ts';
-
-export const side = 28;
 
 export class Pad {
   readonly canvas = byId<HTMLCanvasElement>('pad');
@@ -35,7 +35,7 @@ export class Pad {
   put(image: ArrayLike<number>): void {
     this.clear();
     const scale = this.canvas.width / side;
-    const small = imageCanvas(image, side, side);
+    const small = greyImage(image, side, side);
     this.#context.imageSmoothingEnabled = true;
     this.#context.drawImage(small, 0, 0, side * scale, side * scale);
     this.empty = false;
@@ -92,14 +92,4 @@ export class Pad {
       return v < 0.05 ? 0 : v;
     });
   }
-}
-
-/** An image of grey values from 0 to 255. */
-export function imageCanvas(image: ArrayLike<number>, width: number, height: number): HTMLCanvasElement {
-  const canvas = document.createElement('canvas');
-  Object.assign(canvas, { width, height });
-  const pixels = new ImageData(width, height);
-  for (let i = 0; i < width * height; i++) pixels.data.set([image[i]!, image[i]!, image[i]!, 255], 4 * i);
-  canvas.getContext('2d')!.putImageData(pixels, 0, 0);
-  return canvas;
 }

@@ -1,28 +1,25 @@
-// What the digits page shows of a model: filters, confusions, the plan.
+// What the digits page shows of a model: filters, what it sees in a drawing, confusions, the plan.
 import type { PlanRow } from 'everygrad';
-import { byId, colour } from '../shell.ts';
-import { imageCanvas } from './pad.ts';
+import { greyImage, markedImage, signedImage } from '../lab/images.ts';
+import type { Look } from '../lab/inspector.ts';
+import { showMaps } from '../lab/maps.ts';
+import { pixels, side } from '../lab/models.ts';
+import { byId } from '../shell.ts';
 
-const rgb = (name: string): number[] => (colour(name).match(/[\d.]+/g) ?? []).map(Number);
-
-/** Weights as images: orange below zero, blue above, each image by its own largest. */
+/** Weights as images, each by its own largest. */
 export function showFilters(images: readonly Float32Array[], width: number): void {
-  const [low, middle, high] = [rgb('a'), rgb('sunk'), rgb('b')];
-  const canvases = images.map((image) => {
-    const canvas = document.createElement('canvas');
-    canvas.width = canvas.height = width;
-    const most = image.reduce((m, v) => Math.max(m, Math.abs(v)), 1e-9);
-    const pixels = new ImageData(width, width);
-    for (const [i, v] of image.entries()) {
-      const size = Math.abs(v) / most;
-      const end = v < 0 ? low : high;
-      for (let c = 0; c < 3; c++) pixels.data[4 * i + c] = middle[c]! + (end[c]! - middle[c]!) * size;
-      pixels.data[4 * i + 3] = 255;
-    }
-    canvas.getContext('2d')!.putImageData(pixels, 0, 0);
-    return canvas;
-  });
-  byId('filters').replaceChildren(...canvases);
+  byId('filters').toggleAttribute('data-few', images.length < 20);
+  byId('filters').replaceChildren(...images.map((image) => signedImage(image, width, width)));
+}
+
+/** What the model gets, what in it counts, and what its layers make of it; null for nothing yet. */
+export function showLook(image: Float32Array | null, look: Look | null): void {
+  const grey = image ? image.map((v) => 255 * v) : new Float32Array(pixels);
+  byId('seen').replaceChildren(greyImage(grey, side, side));
+  byId('saliency').replaceChildren(markedImage(grey, look?.saliency ?? new Float32Array(pixels), side, side));
+  // What has been through a unit: the others look much the same.
+  showMaps(byId('maps'), look?.layers.filter(({ kind }) => kind === 'relu' || kind === 'maxPool2d') ?? []);
+  byId('no-maps').hidden = look !== null;
 }
 
 export interface Confusion {
@@ -33,13 +30,19 @@ export interface Confusion {
   sure: number;
 }
 
-/** The mistakes of which the model is most sure. */
-export function showConfused(confusions: readonly Confusion[]): void {
-  const items = confusions.slice(0, 8).map(({ image, label, taken }) => {
+/** The mistakes of which the model is most sure. Each can be put on the pad. */
+export function showConfused(confusions: readonly Confusion[], onChoose: (c: Confusion) => void): void {
+  const items = confusions.slice(0, 8).map((confusion) => {
+    const { image, label, taken } = confusion;
     const item = document.createElement('li');
-    const canvas = imageCanvas(image, 28, 28);
+    const button = document.createElement('button');
+    const canvas = greyImage(image, side, side);
     canvas.setAttribute('aria-hidden', 'true');
-    item.append(canvas, `${label} taken for ${taken}`);
+    button.type = 'button';
+    button.title = 'Put it on the pad';
+    button.append(canvas, `${label} taken for ${taken}`);
+    button.addEventListener('click', () => onChoose(confusion));
+    item.append(button);
     return item;
   });
   byId('confused').replaceChildren(...items);

@@ -1,5 +1,5 @@
 // Everything that can be chosen: lists, sliders, data sets, inputs, layers, and points of one's own.
-import { byId, colour } from '../shell.ts';
+import { byId, colour, say } from '../shell.ts';
 import { paintSurface } from './paint.ts';
 import { features, makePoints } from './points.ts';
 import {
@@ -252,6 +252,9 @@ export class Controls {
         if (key.startsWith('Arrow')) choose((1 - i) as 0 | 1, true);
       });
     }
+    byId('undo').addEventListener('click', () =>
+      this.#events.change({ points: this.#events.points().slice(0, -1) }),
+    );
     byId('clear').addEventListener('click', () => this.#events.change({ points: [] }));
     surface.addEventListener('click', (event) => {
       if (this.#settings.data !== 'points') return;
@@ -287,7 +290,10 @@ export class Controls {
 
   #put(x: number, y: number): void {
     const points = this.#events.points();
-    if (points.length >= mostPoints) return;
+    if (points.length >= mostPoints) {
+      say(`There are ${mostPoints} points, which is as many as there can be.`);
+      return;
+    }
     const round = (v: number): number => Math.round(v * 100) / 100;
     this.#events.change({ points: [...points, [round(x), round(y), this.#label]] });
   }

@@ -1,11 +1,12 @@
 // The playground: settings to a network, training in every frame, and all of it on show.
 import '../styles/playground.css';
 import { configure } from 'everygrad';
+import { writeAddress } from '../address.ts';
 import { Chart } from '../chart.ts';
 import { built, byId, onTheme, percent, ready, say, show } from '../shell.ts';
 import { Controls } from './controls.ts';
 import { Diagram, type Unit } from './diagram.ts';
-import { Network, side, type View } from './network.ts';
+import { type Learned, Network, side, type View } from './network.ts';
 import { paintSurface } from './paint.ts';
 import { features, gridPoints, makePoints, type Points } from './points.ts';
 import { format, parse, type Settings, speeds } from './settings.ts';
@@ -26,6 +27,8 @@ let network: Network | null = null;
 let view: View | null = null;
 let pointed: Unit | null = null;
 let playing = false;
+/** For the steps in a second. */
+const rates = { since: 0, steps: 0 };
 /** Makes and steps wait for each other. */
 let queue: Promise<unknown> = Promise.resolve();
 
@@ -50,36 +53,95 @@ const diagram = new Diagram({
   },
 });
 
-/** Takes new settings: a new network from its seed. */
+/** What makes a network another one, or its task; all else can be changed while it learns. */
+const decisive = ['data', 'noise', 'features', 'layers', 'activation', 'seed'] as const;
+
+/** Takes new settings: of another network it begins at its seed, else it goes on with what it has learned. */
 function apply(next: Settings, write = true): void {
+  const same = decisive.every((key) => String(next[key]) === String(settings[key]));
   const onlySpeed = network !== null && next.speed !== settings.speed && write;
   settings = next;
-  if (write) {
-    const text = format(settings);
-    history.replaceState(null, '', text ? `#${text}` : location.pathname + location.search);
-  }
+  if (write) writeAddress(format(settings));
   if (onlySpeed) controls.show(settings);
-  else void restart();
+  else void restart(same);
 }
 
-async function restart(): Promise<void> {
+async function restart(goesOn: boolean): Promise<void> {
   points = makePoints(settings);
   controls.show(settings);
   const wanted = settings;
   await exclusively(async () => {
+    if (goesOn && network) learned = await network.learned();
+    if (!goesOn) forget();
     if (wanted !== settings) return; // changed again in the meantime
     network?.dispose();
     network = null;
     view = null;
     diagram.build(settings, settings.features.map(inputSurface));
-    chart.clear();
     if (points.train.labels.length > 0) {
-      network = await Network.create(settings, points.train, points.test);
+      network = await Network.create(settings, points.train, points.test, learned);
       view = await network.view();
-      chart.add(0, [view.testLoss, view.trainLoss]);
+      if (network.epoch === 0) note();
+      store();
+      Object.assign(rates, { since: performance.now(), steps: 0 });
     } else setPlaying(false);
     draw();
   });
+}
+
+/** What is known of a network of these settings: taken up by the next one that fits. */
+let learned: Learned | null = null;
+let losses: [epoch: number, test: number, train: number][] = [];
+
+function forget(): void {
+  learned = null;
+  losses = [];
+  chart.clear();
+}
+
+/** Notes the losses of now. */
+function note(): void {
+  if (!view || !network) return;
+  losses.push([network.epoch, view.testLoss, view.trainLoss]);
+  if (losses.length > 1200) losses = losses.filter((_, i) => i % 2 === 0);
+  chart.add(network.epoch, [view.testLoss, view.trainLoss]);
+}
+
+/** For a reload: what was learned, under the settings that it belongs to. */
+const keptAs = 'everygrad.playground';
+
+/** Writes down what was learned; done while it is learned, as a page that is left has no time for it. */
+function store(): void {
+  if (!learned) return;
+  try {
+    sessionStorage.setItem(keptAs, JSON.stringify({ settings: format(settings), learned, losses }));
+  } catch {
+    // Storage is full or forbidden: a reload begins anew, then.
+  }
+}
+
+async function keep(): Promise<void> {
+  await exclusively(async () => {
+    if (network) learned = await network.learned();
+    store();
+  });
+}
+
+/** Takes up what a reload has left, if it is of the same settings. */
+function recall(): void {
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(keptAs) ?? 'null') as {
+      settings: string;
+      learned: Learned;
+      losses: typeof losses;
+    } | null;
+    if (kept?.settings !== format(settings)) return;
+    learned = kept.learned;
+    losses = kept.losses;
+    for (const [epoch, test, train] of losses) chart.add(epoch, [test, train]);
+  } catch {
+    // Not ours, or forbidden.
+  }
 }
 
 const inputSurface = (name: Settings['features'][number]): Float32Array =>
@@ -117,16 +179,32 @@ async function train(steps: number): Promise<void> {
     do await network.step();
     while (--steps !== 0 && performance.now() < end);
     view = await network.view();
-    chart.add(network.epoch, [view.testLoss, view.trainLoss]);
-    if (!Number.isFinite(view.trainLoss)) {
-      setPlaying(false);
-      say('The loss is no longer a number: try a smaller learning rate.', 'problem');
-    }
+    if (Number.isFinite(view.trainLoss)) {
+      note();
+      if (performance.now() - notedAt > 1000) {
+        learned = await network.learned();
+        notedAt = performance.now();
+        store();
+      }
+    } else await goBack();
     draw();
   });
+  if (!playing) await keep();
 }
 
-const rates = { since: 0, steps: 0 };
+let notedAt = 0;
+
+/** The loss is no longer a number: takes up what was noted last, and stops. */
+async function goBack(): Promise<void> {
+  setPlaying(false);
+  network?.dispose();
+  network = await Network.create(settings, points.train, points.test, learned);
+  view = await network.view();
+  say(
+    'The loss became infinite, so the network is as it was a second before: try a smaller learning rate.',
+    'problem',
+  );
+}
 
 async function frame(): Promise<void> {
   if (!playing) return;
@@ -152,13 +230,21 @@ function setPlaying(on: boolean): void {
   if (on) {
     Object.assign(rates, { since: performance.now(), steps: network?.steps ?? 0 });
     void frame();
-  } else byId('speed').textContent = '–';
+  } else {
+    byId('speed').textContent = '–';
+    void keep();
+  }
 }
 
 byId('play').addEventListener('click', () => setPlaying(!playing));
 byId('reset').addEventListener('click', () => {
   setPlaying(false);
-  void restart();
+  try {
+    sessionStorage.removeItem(keptAs);
+  } catch {
+    // Nothing is kept, then.
+  }
+  void restart(false);
 });
 byId('step').addEventListener('click', () => {
   setPlaying(false);
@@ -172,6 +258,9 @@ addEventListener('keydown', (event) => {
   if (id) byId(id).click();
 });
 addEventListener('hashchange', () => read());
+addEventListener('visibilitychange', () => {
+  if (document.visibilityState === 'hidden') void keep();
+});
 onTheme(() => {
   diagram.repaint();
   draw();
@@ -182,9 +271,12 @@ onTheme(() => {
 function read(): void {
   const { settings: found, ignored } = parse(location.hash);
   say(ignored.length > 0 ? `Not understood in the address, and left out: ${ignored.join(', ')}` : '');
+  const text = format(found);
+  if (text === format(settings) && network) return;
   apply(found, ignored.length > 0);
 }
 
+recall();
 controls.show(settings);
 draw();
 built();

@@ -6,6 +6,7 @@ import {
   loss,
   nn,
   optim,
+  read,
   type Tensor,
   tensor,
   type Variable,
@@ -26,6 +27,12 @@ export interface View {
   testAccuracy: number;
   /** For each layer (inputs, units), row-major. */
   weights: Float32Array[];
+}
+
+/** The parameters of a network, layer by layer: weights (inputs, units), biases. */
+export interface Learned {
+  epoch: number;
+  parameters: number[][];
 }
 
 const activations = {
@@ -68,6 +75,8 @@ export class Network {
   #order: Int32Array;
   #at = 0;
   #epoch = 0;
+  /** Epochs that it had learned for when it was made. */
+  #before = 0;
 
   private constructor(
     readonly settings: Settings,
@@ -133,14 +142,34 @@ export class Network {
     this.#order = orderOf(train.labels.length, seed, 0);
   }
 
-  static async create(settings: Settings, train: Points, test: Points): Promise<Network> {
+  /** A network from its seed, or one that goes on from what another of the same layers has learned. */
+  static async create(
+    settings: Settings,
+    train: Points,
+    test: Points,
+    learned: Learned | null,
+  ): Promise<Network> {
     const made = new Network(settings, train, test);
-    await nn.sequential(...made.#linears).initialize(settings.seed);
+    const model = nn.sequential(...made.#linears);
+    await model.initialize(settings.seed);
+    const parameters = model.parameters();
+    const fits = learned?.parameters.length === parameters.length;
+    if (fits && parameters.every((p, i) => p.size === learned.parameters[i]!.length)) {
+      for (const [i, p] of parameters.entries())
+        await p.assign(tensor(Float32Array.from(learned.parameters[i]!), { shape: p.shape }));
+      made.#before = learned.epoch;
+    }
     return made;
   }
 
+  /** What it has learned, to be kept. */
+  async learned(): Promise<Learned> {
+    const values = await read(nn.sequential(...this.#linears).parameters());
+    return { epoch: this.epoch, parameters: values.map((v) => Array.from(v as Float32Array)) };
+  }
+
   get epoch(): number {
-    return (this.steps * this.#batch) / this.train.labels.length;
+    return this.#before + (this.steps * this.#batch) / this.train.labels.length;
   }
 
   /** The hinge loss has targets of -1 and 1, the others 0 and 1. */

@@ -5,3 +5,9 @@ try {
 } catch {
   // Storage may be forbidden; then the system's theme holds.
 }
+// WebKit without a locale says that its language is "C", at which Intl throws, and with it the charts.
+try {
+  new Intl.NumberFormat(navigator.language);
+} catch {
+  Object.defineProperty(navigator, 'language', { value: 'en' });
+}

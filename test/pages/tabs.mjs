@@ -1,0 +1,110 @@
+// Pages in the three browsers by one set of calls, as much of each as all of them have. Inputs are the pages' own events.
+import { writeFile } from 'node:fs/promises';
+import { runtimes } from '../runtime/runtimes.mjs';
+
+/** A page that answers to expressions. */
+class Tab {
+  constructor(driver) {
+    this.driver = driver;
+  }
+
+  /** The value of an expression, which can be sent as JSON. */
+  evaluate(expression) {
+    return this.driver.evaluate(expression);
+  }
+
+  async goto(address) {
+    await this.driver.goto('about:blank'); // an address that differs in its hash alone would load nothing
+    await this.driver.goto(address);
+    await this.until('document.documentElement.dataset.ready === "true"');
+  }
+
+  async reload() {
+    await this.evaluate('void (document.documentElement.dataset.old = "true", location.reload())');
+    const { dataset } = { dataset: 'document.documentElement.dataset' };
+    await this.until(`${dataset}.ready === "true" && !${dataset}.old`);
+  }
+
+  /** Waits until it is true; the page may be on its way to another one. */
+  async until(condition, seconds = 40) {
+    const end = Date.now() + seconds * 1000;
+    for (;;) {
+      const found = await this.evaluate(condition).catch(() => false);
+      if (found) return;
+      if (Date.now() > end) {
+        const said = await this.evaluate('document.getElementById("status")?.textContent').catch(() => '');
+        throw new Error(`not within ${seconds} s: ${condition}${said ? `; the page says: ${said}` : ''}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  click(selector) {
+    return this.evaluate(`void document.querySelector(${JSON.stringify(selector)}).click()`);
+  }
+
+  select(selector, value) {
+    const [element, text] = [selector, value].map((v) => JSON.stringify(v));
+    return this.evaluate(
+      `void ((e) => { e.value = ${text}; e.dispatchEvent(new Event('change')); })(document.querySelector(${element}))`,
+    );
+  }
+
+  press(selector, key) {
+    const [element, text] = [selector, key].map((v) => JSON.stringify(v));
+    return this.evaluate(
+      `void document.querySelector(${element}).dispatchEvent(new KeyboardEvent('keydown', { key: ${text}, bubbles: true }))`,
+    );
+  }
+
+  text(id) {
+    return this.evaluate(`document.getElementById(${JSON.stringify(id)}).textContent`);
+  }
+
+  async shot(path) {
+    await writeFile(path, await this.driver.screenshot());
+  }
+}
+
+const viewport = { width: 1280, height: 900 };
+
+/** What a tab is driven by in Chromium and Firefox. */
+async function puppeteerDriver(browser) {
+  const page = await browser.browser.newPage();
+  await page.setViewport(viewport);
+  return {
+    evaluate: (expression) => page.evaluate(expression),
+    goto: (address) => page.goto(address, { waitUntil: 'domcontentloaded' }),
+    screenshot: () => page.screenshot({ fullPage: true }),
+  };
+}
+
+/** And in WebKit. */
+async function webkitDriver(browser) {
+  await browser.command('POST', '/window/rect', { ...viewport, x: 0, y: 0 }).catch(() => undefined);
+  return {
+    evaluate: (expression) =>
+      browser.command('POST', '/execute/sync', { script: `return (${expression})`, args: [] }),
+    goto: (url) => browser.command('POST', '/url', { url }),
+    screenshot: async () => Buffer.from(await browser.command('GET', '/screenshot'), 'base64'),
+  };
+}
+
+/** A tab of `chromium`, `firefox` or `webkit`, and what ends the browser; or why there is none. */
+export async function openTab(name) {
+  const browser = runtimes[name]();
+  if (typeof browser === 'string') return browser;
+  await browser.launch();
+  const driver = await (name === 'webkit' ? webkitDriver : puppeteerDriver)(browser);
+  return { tab: new Tab(driver), close: () => browser.close() };
+}
+
+/** Chromium with no GPU, to be driven by puppeteer itself; or why there is none. */
+export async function openChromium() {
+  const chromium = runtimes.chromium();
+  if (typeof chromium === 'string') return chromium;
+  const args = chromium.options().args.filter((arg) => !/webgpu|Vulkan/.test(arg));
+  chromium.options = () => ({ args: [...args, '--disable-gpu'] });
+  await chromium.launch();
+  return chromium.browser;
+}
