@@ -3,7 +3,7 @@ import type { Backend, BackendName, MemoryStats } from './backend/backend.js';
 import { ReferenceBackend } from './backend/reference.js';
 import { createWasmBackend, type WasmOptions } from './backend/wasm/index.js';
 import { type HostArray, showShape } from './dtype.js';
-import { EverygradError, OptionError, StateError } from './errors.js';
+import { type DeviceError, EverygradError, OptionError, StateError } from './errors.js';
 import { type Backends, DeviceStorage, Executable, type Feed, storageOf } from './execute.js';
 import { type Tensor, Variable } from './graph.js';
 import { mayHaveGpu } from './platform.js';
@@ -33,6 +33,10 @@ interface Evaluation {
 export class Engine {
   readonly backends: Backends;
   readonly #evaluations = new Map<string, Evaluation>();
+  /** The backends of the engine that this one succeeded. */
+  #former: Backends | null = null;
+  /** Why another engine succeeded this one. */
+  #loss: DeviceError | null = null;
   #queue: Promise<unknown> | null = null;
   disposed = false;
   /** Results that nobody holds any more give their memory back, should their owner have forgotten to. */
@@ -81,6 +85,7 @@ export class Engine {
 
   /** One thing at a time: `f` starts when all before it is done. It may be synchronous, and then nothing waits. */
   exclusively<T>(f: () => T | Promise<T>): T | Promise<T> {
+    if (this.#loss) throw this.#loss;
     if (this.disposed) {
       throw new StateError({
         where: 'engine',
@@ -267,12 +272,20 @@ export class Engine {
     }
   }
 
-  #owns({ name, storage }: Variable): boolean {
+  #owns(variable: Variable): boolean {
+    const { name } = variable;
+    const storage = variable.storage as DeviceStorage | null;
     if (!storage) return false;
-    if ((storage as DeviceStorage).backends === this.backends) return true;
+    if (storage.backends === this.backends) return true;
+    const values = storage.backends === this.#former && storage.hostValues();
+    if (values) {
+      storage.dispose();
+      this.adopt(variable, values);
+      return true;
+    }
     throw new StateError({
       where: name,
-      problem: 'the variable belongs to an engine that was replaced',
+      problem: 'the variable belongs to an engine that was replaced, or its values were lost with a GPU',
       hint: 'call configure() before anything is computed, or save and load the model',
     });
   }
@@ -294,6 +307,17 @@ export class Engine {
 
   stats(): Partial<Record<BackendName, MemoryStats>> {
     return Object.fromEntries(this.order.map((b) => [b.name, b.stats()]));
+  }
+
+  /** The engine that goes on with another GPU, or none, where this one's was lost; values at the host's side stay. */
+  succeed(gpu: Backend | null, loss: DeviceError): void {
+    this.clearPlans();
+    this.disposed = true;
+    this.#loss = loss;
+    const host = this.order.at(-1)!;
+    const next = new Engine(gpu ? [gpu, host] : [host], this.share && gpu !== null, loss.problem);
+    next.#former = this.backends;
+    current = Promise.resolve(next);
   }
 
   /** Forgets the plans of single evaluations and frees their memory. */

@@ -44,5 +44,7 @@ export {
   fit,
   type ProgressReport,
   predict,
+  type Recovery,
+  type RecoveryOptions,
 } from './train/fit.js';
 export { type LrRangeOptions, type LrRangePoint, type LrRangeResult, lrRangeTest } from './train/lr-range.js';

@@ -1,11 +1,12 @@
 // The plan: what the passes make of a graph. Plain data that can be printed, compared and tested with no backend.
 import type { Backend, BackendName } from '../backend/backend.js';
+import { showShape } from '../dtype.js';
 import type { Tensor, Variable } from '../graph.js';
 import { fuse, type Group, membersOf } from './fuse.js';
-import { type NeededGraph, needed, type Request } from './graph.js';
+import { type NeededGraph, needed, type Request, rootOf } from './graph.js';
 import { type MemoryPlan, planMemory } from './memory.js';
 import { order } from './order.js';
-import { type Placement, place } from './place.js';
+import { type Placement, place, siteOf } from './place.js';
 
 export interface Plan extends MemoryPlan {
   readonly graph: NeededGraph;
@@ -38,3 +39,7 @@ export function countOps(plan: Plan): Partial<Record<BackendName, number>> {
     counts[group.backend] = (counts[group.backend] ?? 0) + membersOf(group).length;
   return counts;
 }
+
+/** What explain.ts needs: it loads on demand, and imports nothing that the core has (see train/core.ts). */
+export const planParts = { membersOf, rootOf, siteOf, showShape };
+export type PlanParts = typeof planParts;

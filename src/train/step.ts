@@ -1,7 +1,7 @@
 // What is compiled for training and for evaluating: batches in, parameters and running sums updated, nothing returned.
 import { type Prepared, prepare } from '../compile.js';
 import type { Batch, DataSpec } from '../data/index.js';
-import { type Shape, showShape } from '../dtype.js';
+import { type HostArray, type Shape, showShape } from '../dtype.js';
 import { ShapeError } from '../errors.js';
 import { gradients } from '../grad.js';
 import { type Spec, type Tensor, Variable } from '../graph.js';
@@ -108,23 +108,38 @@ abstract class Pass {
     return this.#prepared.values().next().value;
   }
 
+  /** Forgets the compiled passes: their engine is gone, or what they record has changed. */
+  forget(): void {
+    for (const made of this.#prepared.values()) release(made);
+    this.#prepared.clear();
+  }
+
   dispose(): void {
-    for (const made of this.#prepared.values())
-      made.then(
-        (p) => p.dispose(),
-        () => undefined,
-      );
+    this.forget();
     this.#loss.dispose();
     this.#hits.dispose();
   }
 }
 
+const release = (made: Promise<Prepared> | null): unknown =>
+  made?.then(
+    (p) => p.dispose(),
+    () => undefined,
+  );
+
+/** How a model is applied. */
+export type Forward = (model: Module, x: Tensor, context: Context) => Tensor;
+
 /** Forward, loss, gradients and update of one batch, or of one for several batches. */
 export class TrainingPass extends Pass {
+  /** Another way to apply the model, which takes less memory. */
+  forward: Forward | null = null;
+  /** Batches are computed in parts of so many examples. */
+  microBatch = Number.POSITIVE_INFINITY;
   /** Counts the batches; random numbers of the forward pass depend on it. */
   readonly step = scalar('step', 'int32');
   /** Where gradients are summed over batches; none if each batch is a step. */
-  readonly #sums: GradientSums | null;
+  #sums: GradientSums | null;
   /** The loss and the gradients that were recorded last. */
   recorded: { loss: Tensor; gradients: readonly Tensor[] } | null = null;
 
@@ -145,7 +160,9 @@ export class TrainingPass extends Pass {
     const parameters = trainableParameters('fit', this.model);
     const penalties: Tensor[] = [];
     const context: Context = { training: true, random: new RandomSource(this.seed, this.step), penalties };
-    const prediction = this.model.forward(modelInput(x, this.data.scale), context);
+    const input = modelInput(x, this.data.scale);
+    const { forward, model } = this;
+    const prediction = forward ? forward(model, input, context) : model.forward(input, context);
     checkPrediction('fit', prediction, y, this.data);
     const value = checkLoss('fit', this.loss(prediction, y));
     // What is reported is the loss alone, so that it compares with that of validation.
@@ -168,8 +185,33 @@ export class TrainingPass extends Pass {
     return this.#sums === null || this.#sums.isEmpty;
   }
 
+  /** Computes batches in parts of so many examples, whose gradients are summed. */
+  split(microBatch: number): void {
+    this.forget();
+    this.#sums ??= new GradientSums(1, this.optimizer);
+    this.microBatch = microBatch;
+  }
+
+  override forSize(size: number): Promise<Prepared> {
+    return super.forSize(Math.min(size, this.microBatch));
+  }
+
+  async #runParts({ inputs, targets, size }: Batch): Promise<void> {
+    const part = (a: HostArray, start: number, end: number): HostArray =>
+      a.subarray((a.length / size) * start, (a.length / size) * end);
+    for (let start = 0; start < size; start += this.microBatch) {
+      const end = Math.min(size, start + this.microBatch);
+      const parts = {
+        inputs: part(inputs, start, end),
+        targets: part(targets, start, end),
+        size: end - start,
+      };
+      await super.run(await this.forSize(end - start), parts);
+    }
+  }
+
   override run(prepared: Prepared, batch: Batch): void | Promise<void> {
-    const running = super.run(prepared, batch);
+    const running = batch.size > this.microBatch ? this.#runParts(batch) : super.run(prepared, batch);
     if (!this.#sums?.isComplete()) return running;
     return running ? running.then(() => this.finishStep()) : this.finishStep();
   }
@@ -183,6 +225,16 @@ export class TrainingPass extends Pass {
   /** A step for the batches since the last one, if there are any. */
   async finishStep(): Promise<void> {
     await this.#sums?.apply();
+  }
+
+  /** All variables that a batch changes, besides the model's. */
+  state(): Variable[] {
+    return [...this.optimizer.state(), this.step, ...this.counters, ...(this.#sums?.variables ?? [])];
+  }
+
+  override forget(): void {
+    super.forget();
+    this.#sums?.forget();
   }
 
   override dispose(): void {
@@ -234,7 +286,7 @@ class GradientSums {
     this.#step ??= prepare(() => {
       const means = this.#sums.map((sum) => div(sum, this.#examples));
       this.#optimizer.update(this.#parameters, means);
-      for (const v of [...this.#sums, this.#examples]) v.assign(zeros(v.shape, v.dtype));
+      for (const v of this.variables) v.assign(zeros(v.shape, v.dtype));
     }, []);
     return this.#step;
   }
@@ -246,18 +298,28 @@ class GradientSums {
     await (await this.ready()).run();
   }
 
+  get variables(): readonly Variable[] {
+    return [...this.#sums, this.#examples];
+  }
+
+  /** Starts anew, with no batch. */
+  forget(): void {
+    release(this.#step);
+    this.#step = null;
+    this.#count = 0;
+  }
+
   dispose(): void {
-    this.#step?.then(
-      (p) => p.dispose(),
-      () => undefined,
-    );
-    for (const sum of this.#sums) sum.dispose();
-    this.#examples.dispose();
+    this.forget();
+    for (const v of this.variables) v.dispose();
   }
 }
 
 /** Forward and loss of one batch. */
 export class EvaluationPass extends Pass {
+  /** Batches are at most this large. */
+  batchSize = 500;
+
   protected record(x: Tensor, y: Tensor): void {
     const prediction = this.model.forward(modelInput(x, this.data.scale), inference());
     checkPrediction('evaluate', prediction, y, this.data);

@@ -12,7 +12,7 @@ import { dot, explain } from '../../src/schedule/explain.js';
 import { membersOf } from '../../src/schedule/fuse.js';
 import { type NeededGraph, needed, type OpTensor, rootOf } from '../../src/schedule/graph.js';
 import { place, siteOf } from '../../src/schedule/place.js';
-import { countOps, makePlan, type Plan } from '../../src/schedule/plan.js';
+import { countOps, makePlan, type Plan, planParts } from '../../src/schedule/plan.js';
 import { type GraphOptions, randomGraph } from '../helpers/graphs.js';
 import { fakeBackend, replay } from '../helpers/plans.js';
 import { suite } from '../helpers/suite.js';
@@ -136,7 +136,7 @@ test('place: without sharing the first backend takes all that it can, and the pl
     { backends: [picky, cpu], share: false, keepFeeds: true },
   );
   assert.equal(
-    explain(plan).map(({ ops, backend, why }) => [ops, backend, why]),
+    explain(planParts, plan).map(({ ops, backend, why }) => [ops, backend, why]),
     [
       ['neg', 'webgpu', 'chosen by the device option'],
       ['tanh', 'wasm', 'the only backend with a kernel for it'],
@@ -238,7 +238,7 @@ test('dot: a box for each step, an arrow for each value that is read, a dashed o
     { outputs: [], assignments: new Map([[total, y]]) },
     { backends: [cpu], share: false, keepFeeds: true },
   );
-  const text = dot(plan);
+  const text = dot(planParts, plan);
   assert.match(text, /^digraph plan \{\n[\s\S]*\n\}\n$/);
   assert.match(text, /s0 \[shape=box, .*label="0 sum \(4\)"\];/);
   assert.match(text, /s0 -> s1 \[label="\(4\)"\];/);
@@ -266,11 +266,11 @@ test('fuse: a matmul takes its bias and activation along where the backend can',
       { backends: [fakeBackend('webgpu', { fusesEpilogue })], share: false, keepFeeds: true },
     );
   assert.equal(
-    explain(planOn(true)).map((row) => row.ops),
+    explain(planParts, planOn(true)).map((row) => row.ops),
     ['matmul add relu'],
   );
   assert.equal(
-    explain(planOn(false)).map((row) => row.ops),
+    explain(planParts, planOn(false)).map((row) => row.ops),
     ['matmul', 'add relu'],
   );
 });
@@ -342,7 +342,7 @@ test('order: an update reads and writes one memory without a copy, a product by 
     return [];
   });
   assert.equal(
-    explain(product).map((row) => [row.ops, row.why]),
+    explain(planParts, product).map((row) => [row.ops, row.why]),
     [
       ['matmul', 'the only backend in use'],
       ['broadcastTo', 'copies a new value into its variable'],

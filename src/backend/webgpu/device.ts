@@ -106,6 +106,8 @@ export class Gpu {
   readonly features: readonly string[];
   /** Resolves when the device is gone, with the reason. */
   readonly lost: Promise<DeviceError>;
+  /** Settles when it is known whether the buffers made so far are there. */
+  allocated: Promise<unknown> | null = null;
   #failure: DeviceError | null = null;
   #refused = false;
   #gone: DeviceError | null = null;

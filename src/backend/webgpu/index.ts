@@ -156,6 +156,7 @@ export class WebgpuBackend implements Backend {
       const dispatches = steps.flatMap((step) => lowerStep(step, options));
       const compiled = Promise.all(dispatches.map((d) => this.#pipelines.get(d)));
       const pipelines = await this.#gpu.settle(compiled, 'compiling');
+      await this.#gpu.allocated;
       this.#gpu.check();
       const sizes = this.#sizes(dispatches);
       if (sizes) scratch.push(sizes);
