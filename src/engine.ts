@@ -6,9 +6,12 @@ import { type HostArray, showShape } from './dtype.js';
 import { type DeviceError, EverygradError, OptionError, StateError } from './errors.js';
 import { type Backends, DeviceStorage, Executable, type Feed, storageOf } from './execute.js';
 import { type Tensor, Variable } from './graph.js';
-import { mayHaveGpu } from './platform.js';
+import { mayHaveGpu, runtime } from './platform.js';
+import type { MeasuredCosts } from './schedule/costs.js';
 import { hostData, type NeededGraph, needed, type Request, structureKey } from './schedule/graph.js';
-import { planGraph } from './schedule/plan.js';
+import type { Overrides } from './schedule/overrides.js';
+import type { Cut, PlaceOptions } from './schedule/place.js';
+import { planGraph, planParts } from './schedule/plan.js';
 
 export type Device = 'auto' | 'wasm' | 'webgpu' | 'reference';
 
@@ -18,6 +21,14 @@ export interface EngineOptions extends Pick<WasmOptions, 'build' | 'threads' | '
    * all that it can do. `reference`: plain JavaScript, for checking.
    */
   device?: Device;
+  /** Ops that are to run on a backend if it is there: `{ matmul: 'webgpu', 'softmax (128,10)': 'wasm' }`. */
+  placement?: Overrides;
+}
+
+/** What plans are made with, besides the backends. */
+interface Planning extends PlaceOptions {
+  costs?: MeasuredCosts;
+  share: false | Cut;
 }
 
 const devices: readonly Device[] = ['auto', 'wasm', 'webgpu', 'reference'];
@@ -35,6 +46,7 @@ export class Engine {
   readonly #evaluations = new Map<string, Evaluation>();
   /** The backends of the engine that this one succeeded. */
   #former: Backends | null = null;
+  readonly #planning: Planning = { share: false };
   /** Why another engine succeeded this one. */
   #loss: DeviceError | null = null;
   #queue: Promise<unknown> | null = null;
@@ -54,7 +66,16 @@ export class Engine {
     this.backends = new Map(order.map((b) => [b.name, b]));
   }
 
-  static async create({ device = 'auto', ...wasm }: EngineOptions = {}): Promise<Engine> {
+  static async create({ placement, ...options }: EngineOptions = {}): Promise<Engine> {
+    const engine = await Engine.#create(options);
+    if (placement) {
+      const { overrideOf } = await import('./schedule/overrides.js');
+      engine.#planning.override = overrideOf(placement, planParts, OptionError);
+    }
+    return engine;
+  }
+
+  static async #create({ device = 'auto', ...wasm }: EngineOptions): Promise<Engine> {
     if (!devices.includes(device)) {
       throw new OptionError({
         where: 'device',
@@ -162,11 +183,25 @@ export class Engine {
       this.#evaluations.set(key, known);
       return known.executable;
     }
-    const plan = planGraph(graph, { backends: this.order, share: this.share, keepFeeds: false });
-    const executable = await Executable.compile(plan, this.backends);
+    const executable = await this.#compile(graph, false);
     this.#evaluations.set(key, { executable, variables: graph.variables });
     this.#dropPlans(() => this.#evaluations.size > keptPlans);
     return executable;
+  }
+
+  async #compile(graph: NeededGraph, keepFeeds: boolean): Promise<Executable> {
+    const { order, backends } = this;
+    const planning = this.#planning;
+    if (this.share) {
+      if (!planning.costs) {
+        const { name, version } = runtime();
+        const { cutWith, MeasuredCosts } = await import('./schedule/costs.js');
+        planning.costs = new MeasuredCosts(order, planParts, `${name} ${version}`);
+        planning.share = cutWith(planParts);
+      }
+      await planning.costs.measure(graph);
+    }
+    return Executable.compile(planGraph(graph, { backends: order, keepFeeds, ...planning }), backends);
   }
 
   /** Goes through the kept plans, the one that was not used for longest first. */
@@ -183,8 +218,7 @@ export class Engine {
     const graph = needed(request);
     return this.exclusively(async () => {
       await this.#initialize(graph.variables);
-      const plan = planGraph(graph, { backends: this.order, share: this.share, keepFeeds: true });
-      const executable = await Executable.compile(plan, this.backends);
+      const executable = await this.#compile(graph, true);
       executable.writeHostFeeds();
       return executable;
     });
@@ -242,7 +276,9 @@ export class Engine {
         for (const [i, at] of positions.entries()) if (at >= 0) await executable.feed(at, values[i]!);
         all.push(await executable.profile());
       }
-      return all[0]!.map((_, step) => median(all.map((seconds) => seconds[step]!)));
+      const seconds = all[0]!.map((_, step) => median(all.map((run) => run[step]!)));
+      await this.#planning.costs?.learn(executable.plan, seconds);
+      return seconds;
     });
   }
 
@@ -317,6 +353,7 @@ export class Engine {
     const host = this.order.at(-1)!;
     const next = new Engine(gpu ? [gpu, host] : [host], this.share && gpu !== null, loss.problem);
     next.#former = this.backends;
+    next.#planning.override = this.#planning.override;
     current = Promise.resolve(next);
   }
 

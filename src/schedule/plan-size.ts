@@ -4,6 +4,7 @@ import type { Plan } from './plan.js';
 
 /** Out of memory: names the plan's bytes and its largest tensors. */
 export function addPlanSize(error: EverygradError, plan: Plan): EverygradError {
+  if (error.values.bytes === undefined) return error;
   const largest = [...plan.slots.values()]
     .flatMap((slots) => [...slots])
     .sort(([, a], [, b]) => b.bytes - a.bytes)

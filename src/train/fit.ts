@@ -3,7 +3,7 @@
 import type { BackendName } from '../backend/backend.js';
 import type { Dataset } from '../data/index.js';
 import { checkCount, checkOptionNames } from '../data/spec.js';
-import { DataError, DeviceError, OptionError } from '../errors.js';
+import { DataError, DeviceError, EverygradError, OptionError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import { crossEntropy, type Loss } from '../loss/index.js';
 import { inference, type Module } from '../nn/module.js';
@@ -94,7 +94,7 @@ export interface RecoveryOptions {
 /** What went wrong and how the training goes on. */
 export interface Recovery {
   error: DeviceError;
-  /** Where the training is: batches of this epoch that are done. */
+  /** Where the training is: batches of this epoch that are done; Infinity in what comes after the last one. */
   epoch: number;
   batches: number;
   /** After a loss: where it goes on, and how many batches were repeated. */
@@ -219,10 +219,11 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
   const kept = new Kept(model, training, everySeconds);
   const place: Place = { epoch: 1, batches: 0 };
   const rescue = async (error: unknown): Promise<void> => {
-    if (!(error instanceof DeviceError && recovery)) throw error;
+    // Some implementations throw errors of their own where their device is gone.
+    if (!recovery || (error instanceof EverygradError && !(error instanceof DeviceError))) throw error;
     // Loaded only now: most trainings never need it.
     const { recover } = await import('./recover.js');
-    await recover(core(), error, {
+    await recover(core(), error as Error, {
       ...{
         data,
         kept,

@@ -33,9 +33,9 @@ const after = (milliseconds: number): Promise<null> =>
  * Brings the training to where it was: all batches up to `place` have been done exactly once. Throws the error where that
  * cannot be: no GPU was lost, or there is no copy of the state.
  */
-export async function recover(core: Core, error: DeviceError, course: Course): Promise<void> {
+export async function recover(core: Core, error: Error, course: Course): Promise<void> {
   const { place, recovery } = course;
-  if (error.values.bytes !== undefined) return shrink(core, error, course);
+  if (isDeviceError(error) && error.values.bytes !== undefined) return shrink(core, error, course);
   const loss = await lossOf(core, course, error);
   if (!loss || course.kept.values.size === 0) throw error;
   const [device, repeated] = await restore(core, course, loss);
@@ -44,15 +44,18 @@ export async function recover(core: Core, error: DeviceError, course: Course): P
   tell(recovery, { error: loss, ...place, device, repeated }, text);
 }
 
+/** `fit` lets no other errors of the library come here. */
+const isDeviceError = (error: Error): error is DeviceError => 'values' in error;
+
 /** Why the training's GPU is gone; null if it is not. */
-async function lossOf({ engine }: Core, { kept }: Course, error: DeviceError): Promise<DeviceError | null> {
+async function lossOf({ engine }: Core, { kept }: Course, error: Error): Promise<DeviceError | null> {
   const { order, backends } = await engine();
   // Another training may have found out first, and gone on.
   const storage = kept.training.step.storage as DeviceStorage | null;
-  if (storage && storage.backends !== backends) return error;
+  if (storage && storage.backends !== backends && isDeviceError(error)) return error;
   // The loss is announced after the rejections that it causes.
   const gpu = gpuOf(order);
-  return (gpu && (await Promise.race([gpu.lost, after(2000)]))) ?? null;
+  return (gpu && (await Promise.race([gpu.lost, after(isDeviceError(error) ? 2000 : 200)]))) ?? null;
 }
 
 const gpuOf = (order: readonly Backend[]) =>

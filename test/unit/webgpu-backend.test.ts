@@ -4,7 +4,8 @@
 import * as assert from 'uvu/assert';
 import type { ChainInput, Instruction, Operand } from '../../src/backend/backend.js';
 import { literal } from '../../src/backend/webgpu/chain.js';
-import { createWebgpuBackend, describeGpu, type WebgpuBackend } from '../../src/backend/webgpu/index.js';
+import { describeGpu } from '../../src/backend/webgpu/describe.js';
+import { createWebgpuBackend, type WebgpuBackend } from '../../src/backend/webgpu/index.js';
 import { fillTemplate } from '../../src/backend/webgpu/template.js';
 import { broadcastStrides, type DType, type HostArray, sizeOf, stridesOf } from '../../src/dtype.js';
 import { DeviceError, DTypeError } from '../../src/errors.js';

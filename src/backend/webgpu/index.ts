@@ -8,26 +8,20 @@ import type { Backend, Memory, MemoryStats, Program, Rates, Step } from '../back
 import { Gpu, type WebgpuOptions } from './device.js';
 import { type Binding, type Dispatch, lowerStep } from './lower.js';
 import { elementBytes, GpuMemories, type GpuMemory } from './memory.js';
+import type { TimedCommand } from './profile.js';
 import { loadShaders, PipelineCache, sizesStride } from './shaders.js';
 
-export { describeGpu, type GpuDescription, type WebgpuOptions } from './device.js';
-
-/** What is given to the encoder, in order. */
-interface Command {
-  readonly pipeline: GPUComputePipeline;
-  readonly group: GPUBindGroup;
-  readonly workgroups: readonly [number, number, number];
-}
+export type { WebgpuOptions } from './device.js';
 
 class WebgpuProgram implements Program {
   readonly steps: number;
-  readonly commands: readonly Command[];
+  readonly commands: readonly TimedCommand[];
   /** Memory that the program itself needed. */
   readonly scratch: readonly GpuMemory[];
   /** Whether a run has shown that the device takes the commands. */
   accepted = false;
 
-  constructor(steps: number, commands: readonly Command[], scratch: readonly GpuMemory[]) {
+  constructor(steps: number, commands: readonly TimedCommand[], scratch: readonly GpuMemory[]) {
     this.steps = steps;
     this.commands = commands;
     this.scratch = scratch;
@@ -153,20 +147,21 @@ export class WebgpuBackend implements Backend {
     );
     await loadShaders(names);
     try {
-      const dispatches = steps.flatMap((step) => lowerStep(step, options));
+      const dispatches = steps.flatMap((s, step) => lowerStep(s, options).map((d) => ({ ...d, step })));
       const compiled = Promise.all(dispatches.map((d) => this.#pipelines.get(d)));
       const pipelines = await this.#gpu.settle(compiled, 'compiling');
       await this.#gpu.allocated;
       this.#gpu.check();
       const sizes = this.#sizes(dispatches);
       if (sizes) scratch.push(sizes);
-      const commands = dispatches.map((dispatch, i): Command => {
+      const commands = dispatches.map((dispatch, i): TimedCommand => {
         const group = this.#group(dispatch, {
           buffer: sizes!.buffer,
           offset: i * sizesStride,
           size: sizesStride,
         });
-        return { pipeline: pipelines[i]!, group, workgroups: dispatch.workgroups };
+        const { workgroups, step } = dispatch;
+        return { pipeline: pipelines[i]!, group, workgroups, step };
       });
       return new WebgpuProgram(steps.length, commands, scratch);
     } catch (error) {
@@ -259,6 +254,14 @@ export class WebgpuBackend implements Backend {
     const commands = this.#encoder.finish();
     this.#encoder = null;
     this.device.queue.submit([commands]);
+  }
+
+  async profile(program: Program): Promise<number[]> {
+    this.#gpu.check();
+    this.#flush();
+    const { profileCommands } = await import('./profile.js');
+    const { commands, steps } = program as WebgpuProgram;
+    return this.#gpu.settle(profileCommands(this.device, commands, steps), 'profiling');
   }
 
   release(program: Program): void {
