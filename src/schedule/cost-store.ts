@@ -8,7 +8,7 @@ export interface CostStore {
 
 const store = 'costs';
 
-/** A name for a file: of keys that differ the names do, too. */
+/** A name for a file, not too long. */
 const fileName = (key: string): string => `${encodeURIComponent(key).slice(0, 200)}.json`;
 
 async function inDatabase<T>(

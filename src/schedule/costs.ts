@@ -13,8 +13,8 @@ declare const EVERYGRAD_VERSION: string;
 
 export { cutWith } from './cut.js';
 
-/** Seconds that measuring for one plan may take; what is left out is measured for a later one. */
-const budget = 0.25;
+/** Seconds that measuring for one plan may take; families that are left out are measured for a later one. */
+const budget = 0.2;
 /** Operands of what is measured, in bytes altogether. */
 const mostBytes = 2 ** 25;
 /** Measured ops that are remembered. */
@@ -43,6 +43,7 @@ interface Transfers {
 }
 
 interface Kept {
+  key: string;
   backends: Record<string, Known>;
   transfers: Transfers | null;
 }
@@ -50,7 +51,7 @@ interface Kept {
 const emptyBackend = (): Known => ({ overhead: null, curves: {}, ops: {} });
 
 export class MeasuredCosts implements Costs {
-  #kept: Kept = { backends: {}, transfers: null };
+  #kept: Kept = { key: '', backends: {}, transfers: null };
   #opened: Promise<void> | null = null;
 
   private readonly gpu: Backend;
@@ -76,11 +77,13 @@ export class MeasuredCosts implements Costs {
     // Where nothing can be kept, or what was kept is damaged, it is measured again.
     const text = await this.store?.get(this.#key).catch(() => undefined);
     try {
-      if (text) this.#kept = JSON.parse(text) as Kept;
+      const kept = JSON.parse(text ?? '{}') as Partial<Kept>;
+      if (kept.key === this.#key) this.#kept = kept as Kept; // names of files are cut off
     } catch {}
   }
 
   async #save(): Promise<void> {
+    this.#kept.key = this.#key;
     await this.store?.put(this.#key, JSON.stringify(this.#kept)).catch(() => undefined);
   }
 
@@ -96,7 +99,10 @@ export class MeasuredCosts implements Costs {
     if (exact !== undefined) return exact;
     const x = this.#assumed(t, backend);
     const overhead = known.overhead ?? backend.rates.overhead;
-    return (this.#fuses(t, backend) ? 0 : overhead) + x * Math.exp(factorAt(this.#curve(t, known), x));
+    return (
+      (this.#fuses(t, backend) ? 0 : overhead) +
+      x * Math.exp(factorAt(known.curves[this.#family(t)] ?? {}, x))
+    );
   }
 
   /** Seconds of bringing a value to the GPU or back. */
@@ -130,12 +136,11 @@ export class MeasuredCosts implements Costs {
     return `${op.name} ${inputs.map((i) => `${i.dtype}${i.shape}`).join(';')} ${JSON.stringify(attributes)}`;
   }
 
-  #curve(t: OpTensor, known: Known): Curve {
+  #family(t: OpTensor): string {
     const { op } = t.source;
-    const family =
-      op.kind === 'kernel' ? (op.webgpu.calls(this.parts.siteOf(t))?.[0]?.shader ?? op.name) : 'elementwise';
-    known.curves[family] ??= {};
-    return known.curves[family];
+    return op.kind === 'kernel'
+      ? (op.webgpu.calls(this.parts.siteOf(t))?.[0]?.shader ?? op.name)
+      : 'elementwise';
   }
 
   /** Takes in that an op took so long. */
@@ -149,7 +154,9 @@ export class MeasuredCosts implements Costs {
     if (names.length > mostKnown) delete known.ops[names[0]!];
     const x = this.#assumed(t, backend);
     const net = Math.max(seconds - (known.overhead ?? 0), 0.05 * seconds);
-    const curve = this.#curve(t, known);
+    const family = this.#family(t);
+    known.curves[family] ??= {};
+    const curve = known.curves[family];
     const bucket = bucketOf(x);
     const factor = Math.log(net / x);
     curve[bucket] = curve[bucket] === undefined ? factor : (curve[bucket] + factor) / 2;
@@ -179,46 +186,48 @@ export class MeasuredCosts implements Costs {
     if (atHost < 2 * gpu.rates.transferOverhead && !this.#kept.transfers) return;
     const able = (t: OpTensor): boolean =>
       [gpu, host].every((b) => b.supports(t.source.op, this.parts.siteOf(t)));
-    const open = this.#inTurn(graph.ops.filter(able)).filter((t) =>
-      [gpu, host].some((b) => this.#known(b).ops[this.#signature(t)] === undefined),
-    );
-    if (open.length === 0) return;
+    const families = this.#families(graph.ops.filter(able));
+    if (families.length === 0) return;
     const deadline = now() + budget;
     for (const backend of [host, gpu]) {
       const known = this.#known(backend);
-      if (known.overhead === null) known.overhead = await this.#time(backend, null, deadline);
+      known.overhead ??= await this.#time(backend, null, deadline);
     }
     this.#kept.transfers ??= await this.#timeTransfers();
-    for (const t of open) {
-      for (const backend of [host, gpu]) {
-        if (this.#known(backend).ops[this.#signature(t)] !== undefined) continue;
-        // One run to warm up, and at least one more.
-        if (now() + 2 * this.seconds(t, backend) > deadline) continue;
-        this.#learn(t, backend, await this.#time(backend, t, deadline));
+    const rounds = Math.max(...families.map(({ ops }) => ops.length));
+    for (let round = 0; round < rounds; round++) {
+      for (const { name, ops } of families) {
+        const t = ops[round];
+        if (now() > deadline || !t) continue;
+        for (const backend of [host, gpu]) {
+          this.#known(backend).curves[name] ??= {}; // it had its turn, even if it is too slow to be measured
+          const seconds = this.seconds(t, backend);
+          // Once to warm up, and at least once more.
+          if (now() + 2 * seconds < deadline) this.#learn(t, backend, await this.#time(backend, t, deadline));
+        }
       }
-      if (now() > deadline) break;
     }
     await this.#save();
   }
 
   /**
-   * The different ops in turns of the families: of each the cheapest, which tells what the others will take, then the
-   * costliest, the second, and so on.
+   * Families that were not measured yet, the costliest first. Of each the different ops: the cheapest, which tells what the
+   * others will take, then the costliest, the second, and so on.
    */
-  #inTurn(ops: readonly OpTensor[]): OpTensor[] {
-    const families = new Map<Curve, Map<string, OpTensor>>();
-    for (const t of ops) {
+  #families(graphOps: readonly OpTensor[]): { name: string; ops: OpTensor[] }[] {
+    const families = new Map<string, Map<string, OpTensor>>();
+    for (const t of graphOps) {
+      const name = this.#family(t);
+      if ([this.gpu, this.host].every((b) => this.#known(b).curves[name])) continue;
       const bytes = t.source.inputs.reduce((n, i) => n + this.gpu.bytesOf(i), this.gpu.bytesOf(t));
-      if (bytes > mostBytes || t.source.inputs.some((i) => i.dtype === 'bool')) continue;
-      const curve = this.#curve(t, this.#known(this.host));
-      families.set(curve, (families.get(curve) ?? new Map()).set(this.#signature(t), t));
+      if (bytes <= mostBytes)
+        families.set(name, (families.get(name) ?? new Map()).set(this.#signature(t), t));
     }
     const cost = (t: OpTensor): number => this.#assumed(t, this.host);
-    const sorted = [...families.values()].map((m) => [...m.values()].sort((a, b) => cost(b) - cost(a)));
-    sorted.sort(([a], [b]) => cost(b!) - cost(a!));
-    for (const list of sorted) list.unshift(list.pop()!);
-    const rounds = Math.max(0, ...sorted.map((list) => list.length));
-    return Array.from({ length: rounds }, (_, i) => sorted.flatMap((list) => list[i] ?? [])).flat();
+    return [...families]
+      .map(([name, found]) => ({ name, ops: [...found.values()].sort((a, b) => cost(b) - cost(a)) }))
+      .sort((a, b) => cost(b.ops[0]!) - cost(a.ops[0]!))
+      .map(({ name, ops }) => ({ name, ops: [ops.at(-1)!, ...ops.slice(0, -1)] }));
   }
 
   /** Seconds of an op, or of a kernel that has next to nothing to do. */
