@@ -313,7 +313,8 @@ export class Engine {
     const storage = variable.storage as DeviceStorage | null;
     if (!storage) return false;
     if (storage.backends === this.backends) return true;
-    const values = storage.backends === this.#former && storage.hostValues();
+    const lost = storage.backends === this.#former;
+    const values = lost && storage.hostValues();
     if (values) {
       storage.dispose();
       this.adopt(variable, values);
@@ -321,7 +322,9 @@ export class Engine {
     }
     throw new StateError({
       where: name,
-      problem: 'the variable belongs to an engine that was replaced, or its values were lost with a GPU',
+      problem: lost
+        ? 'its values were lost with a GPU'
+        : 'the variable belongs to an engine that was replaced',
       hint: 'call configure() before anything is computed, or save and load the model',
     });
   }

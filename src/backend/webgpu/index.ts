@@ -36,6 +36,8 @@ export class WebgpuBackend implements Backend {
   readonly description: string;
   readonly alignment: number;
   readonly maxOperands: number;
+  /** Bytes of an operand at most. */
+  readonly mostBound: number;
   readonly fusesEpilogue = true;
   readonly rates: Rates;
   /** Optional features that the device was given. */
@@ -66,6 +68,7 @@ export class WebgpuBackend implements Backend {
     this.features = gpu.features;
     this.lost = gpu.lost;
     this.alignment = Math.max(256, limits.minStorageBufferOffsetAlignment);
+    this.mostBound = limits.maxStorageBufferBindingSize;
     this.maxOperands = Math.min(16, limits.maxStorageBuffersPerShaderStage);
   }
 
@@ -78,7 +81,10 @@ export class WebgpuBackend implements Backend {
   }
 
   supports(op: OpDefinition, site: Site): boolean {
-    if ([...site.inputs, site.output].some(({ dtype }) => dtype === 'float64')) return false;
+    const operands = [...site.inputs, site.output];
+    // Larger operands cannot be bound: WASM takes such ops.
+    if (operands.some((s) => s.dtype === 'float64' || sizeOf(s.shape) * elementBytes > this.mostBound))
+      return false;
     if (op.kind === 'view') return true;
     if (op.kind === 'elementwise') return Boolean(op.webgpu.expression(site));
     return op.webgpu.calls(site) !== null;
@@ -181,7 +187,7 @@ export class WebgpuBackend implements Backend {
   }
 
   #group({ text, bindings, label }: Dispatch, sizes: GPUBufferBinding): GPUBindGroup {
-    const limit = this.device.limits.maxStorageBufferBindingSize;
+    const limit = this.mostBound;
     const entries = bindings.map((binding, slot) => {
       if (binding.bytes > limit) {
         throw new DeviceError({
