@@ -2,6 +2,7 @@
 import type { Backend, BackendName, MemoryStats } from './backend/backend.js';
 import { ReferenceBackend } from './backend/reference.js';
 import { createWasmBackend, type WasmOptions } from './backend/wasm/index.js';
+import type { OnCompile } from './backend/webgpu/device.js';
 import { type HostArray, showShape } from './dtype.js';
 import { type DeviceError, EverygradError, OptionError, StateError } from './errors.js';
 import { type Backends, DeviceStorage, Executable, type Feed, storageOf } from './execute.js';
@@ -23,6 +24,8 @@ export interface EngineOptions extends Pick<WasmOptions, 'build' | 'threads' | '
   device?: Device;
   /** Ops that are to run on a backend if it is there: `{ matmul: 'webgpu', 'softmax (128,10)': 'wasm' }`. */
   placement?: Overrides;
+  /** Hears of the GPU's pipelines: all of a plan are compiled at the same time, before its first step. */
+  onCompile?: OnCompile;
 }
 
 /** What plans are made with, besides the backends. */
@@ -75,7 +78,7 @@ export class Engine {
     return engine;
   }
 
-  static async #create({ device = 'auto', ...wasm }: EngineOptions): Promise<Engine> {
+  static async #create({ device = 'auto', onCompile, ...wasm }: EngineOptions): Promise<Engine> {
     if (!devices.includes(device)) {
       throw new OptionError({
         where: 'device',
@@ -93,7 +96,7 @@ export class Engine {
     }
     try {
       const { createWebgpuBackend } = await import('./backend/webgpu/index.js');
-      const [gpu, cpu] = await Promise.all([createWebgpuBackend(), host]);
+      const [gpu, cpu] = await Promise.all([createWebgpuBackend({ onCompile }), host]);
       return new Engine([gpu, cpu], device === 'auto', null);
     } catch (error) {
       if (device === 'webgpu') {

@@ -168,17 +168,28 @@ export class Executable {
     for (const [name, bytes] of plan.arenaBytes) {
       if (bytes > 0) this.#arenas.set(name, backends.get(name)!.allocate(bytes));
     }
-    for (const { backend: name, groups, arrivals } of plan.segments) {
-      const backend = backends.get(name)!;
-      const program = await backend.compile(groups.map((g) => this.#step(g)));
+    // A GPU compiles all that it is given at the same time; WASM one after the other.
+    let host: Promise<unknown> = Promise.resolve();
+    const compiled = plan.segments.map(({ backend: name, groups }) => {
+      const compile = async () => backends.get(name)!.compile(groups.map((g) => this.#step(g)));
+      if (name === 'webgpu') return compile();
+      const made = host.then(compile);
+      host = made;
+      return made;
+    });
+    const settled = await Promise.allSettled(compiled);
+    for (const [i, { backend: name, arrivals }] of plan.segments.entries()) {
+      const made = settled[i]!;
+      if (made.status === 'rejected') continue;
       const moves = arrivals.map(({ value, from }) => ({
         value,
         from: backends.get(from)!,
         source: this.#operand(value, from),
         to: this.#slotOperand(value, name),
       }));
-      this.#segments.push({ backend, program, arrivals: moves });
+      this.#segments.push({ backend: backends.get(name)!, program: made.value, arrivals: moves });
     }
+    await Promise.all(compiled); // throws what went wrong
     for (const feed of plan.graph.feeds) {
       const places = [...plan.slots]
         .filter(([, slots]) => slots.has(feed))

@@ -48,4 +48,5 @@ export {
   type Recovery,
   type RecoveryOptions,
 } from './train/fit.js';
+export { type LossRing, type LossRingOptions, lossRing } from './train/loss-ring.js';
 export { type LrRangeOptions, type LrRangePoint, type LrRangeResult, lrRangeTest } from './train/lr-range.js';

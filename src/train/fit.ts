@@ -16,6 +16,7 @@ import type { Checkpointing, Keeper } from './checkpoints.js';
 import { core } from './core.js';
 import { EarlyStopping, type EarlyStoppingOptions, earlyStoppingNames } from './early-stopping.js';
 import { Kept } from './kept.js';
+import type { LossRing } from './loss-ring.js';
 import { Rates } from './rates.js';
 import { EvaluationPass, type Totals, TrainingPass } from './step.js';
 
@@ -72,6 +73,8 @@ export interface FitOptions extends EarlyStoppingOptions {
   signal?: AbortSignal;
   /** Asked before each batch: training waits for a promise that it gives, which is how it is paused. */
   pause?: () => Promise<void> | null;
+  /** Every batch's loss, read now and then: `lossRing({ every: 100, onLosses })`. */
+  losses?: LossRing;
   /** What happens when the GPU is lost or memory runs out; false ends the training with the error. */
   recovery?: RecoveryOptions | false;
   /** Keeps checkpoints and goes on from the last one: `checkpointed({ key, everySeconds })`. */
@@ -120,6 +123,7 @@ const fitOptionNames = [
   'onProgress',
   'signal',
   'pause',
+  'losses',
   'recovery',
   'checkpoint',
 ];
@@ -211,6 +215,7 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
   const rates = new Rates(optimizer, options.schedule, epochs, stepsPerEpoch);
   await model.initialize(seed);
   const training = new TrainingPass(model, loss, data, optimizer, seed, accumulate);
+  training.ring = options.losses;
   const validating = validation && new EvaluationPass(model, loss, validation);
   const result: FitResult = { epochs: [], stopped: false, seconds: 0, samplesPerSecond: 0, ops: {} };
   let examples = 0;
@@ -298,6 +303,7 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
         result.stopped || [rates.afterEpoch(report), await stopping.goesOn(report)].every(Boolean);
       if (!wanted || !goesOn) result.stopped = true;
     }
+    await safely(async () => options.losses?.read());
     if (!signal?.aborted) await keeper?.finish();
     await safely(() => stopping.restore());
     if (stopping.bestEpoch) result.bestEpoch = stopping.bestEpoch;
@@ -376,6 +382,8 @@ async function* batchesOf(
       }
     }
     place.batches++;
+    const { ring } = training;
+    if (ring?.ran()) await safely(() => ring.read());
     if (keeper && training.startsStep && keeper.due()) await save();
     if (performance.now() - reported > reportEvery) {
       yield await safely(() => training.totals());

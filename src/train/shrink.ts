@@ -1,11 +1,12 @@
 // A training that does not fit into memory, made smaller step by step. Loads on demand, see core.ts.
+import type { HostArray } from '../dtype.js';
 import type { DeviceError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import type { Module } from '../nn/module.js';
 import type { Core } from './core.js';
 import type { Recovery, RecoveryOptions } from './fit.js';
 import type { Course } from './recover.js';
-import type { Forward } from './step.js';
+import type { Forward, Parts, TrainingPass } from './step.js';
 
 export function tell({ onRecovery }: RecoveryOptions, report: Recovery, text: string): void {
   if (onRecovery) onRecovery(report);
@@ -31,13 +32,29 @@ export function shrink(core: Core, error: DeviceError, course: Course): void {
     training.forget();
     tell(recovery, { ...place, recompute: true }, 'values are computed again instead of kept');
   } else {
-    const before = Math.min(training.microBatch, batches.batchSize);
+    const before = training.parts?.size ?? batches.batchSize;
     if (before === 1) throw error;
     const microBatch = Math.ceil(before / 2);
-    training.split(microBatch);
+    training.split(partsOf(training, microBatch));
     const text = `batches are computed in parts of ${microBatch} examples`;
     tell(recovery, { ...place, recompute: true, microBatch }, text);
   }
+}
+
+function partsOf(training: TrainingPass, size: number): Parts {
+  const part = (values: HostArray, examples: number, start: number, end: number): HostArray =>
+    values.subarray((values.length / examples) * start, (values.length / examples) * end);
+  return {
+    size,
+    async run({ inputs, targets, size: all }) {
+      for (let start = 0; start < all; start += size) {
+        const end = Math.min(all, start + size);
+        const prepared = await training.forSize(end - start);
+        await prepared.run(part(inputs, all, start, end), part(targets, all, start, end));
+      }
+      training.examples += all;
+    },
+  };
 }
 
 /**

@@ -1,7 +1,7 @@
 // What is compiled for training and for evaluating: batches in, parameters and running sums updated, nothing returned.
 import { type Prepared, prepare } from '../compile.js';
 import type { Batch, DataSpec } from '../data/index.js';
-import { type HostArray, type Shape, showShape } from '../dtype.js';
+import { type Shape, showShape } from '../dtype.js';
 import { ShapeError } from '../errors.js';
 import { gradients } from '../grad.js';
 import { type Spec, type Tensor, Variable } from '../graph.js';
@@ -17,6 +17,7 @@ import {
 import { add, argmax, cast, div, equal, mul, sum, zeros } from '../ops/index.js';
 import type { Optimizer } from '../optim/index.js';
 import { tensor } from '../tensor.js';
+import type { LossRing } from './loss-ring.js';
 
 /** Sums over the examples seen since the last reset; they live on the device and are read only now and then. */
 export interface Totals {
@@ -130,12 +131,19 @@ const release = (made: Promise<Prepared> | null): unknown =>
 /** How a model is applied. */
 export type Forward = (model: Module, x: Tensor, context: Context) => Tensor;
 
+/** Computes a batch in parts of at most so many examples. */
+export interface Parts {
+  readonly size: number;
+  run(batch: Batch): Promise<void>;
+}
+
 /** Forward, loss, gradients and update of one batch, or of one for several batches. */
 export class TrainingPass extends Pass {
   /** Another way to apply the model, which takes less memory. */
   forward: Forward | null = null;
-  /** Batches are computed in parts of so many examples. */
-  microBatch = Number.POSITIVE_INFINITY;
+  parts: Parts | null = null;
+  /** Where each batch's loss is kept. */
+  ring: LossRing | undefined;
   /** Counts the batches; random numbers of the forward pass depend on it. */
   readonly step = scalar('step', 'int32');
   /** Where gradients are summed over batches; none if each batch is a step. */
@@ -172,6 +180,7 @@ export class TrainingPass extends Pass {
     if (this.#sums) this.#sums.add(parameters, found, y.shape[0]!);
     else this.optimizer.update(parameters, found);
     this.step.assign(add(this.step, 1));
+    this.ring?.record(value);
     this.count(prediction, y, value);
   }
 
@@ -185,33 +194,19 @@ export class TrainingPass extends Pass {
     return this.#sums === null || this.#sums.isEmpty;
   }
 
-  /** Computes batches in parts of so many examples, whose gradients are summed. */
-  split(microBatch: number): void {
+  /** Computes batches in parts, whose gradients are summed. */
+  split(parts: Parts): void {
     this.forget();
     this.#sums ??= new GradientSums(1, this.optimizer);
-    this.microBatch = microBatch;
+    this.parts = parts;
   }
 
   override forSize(size: number): Promise<Prepared> {
-    return super.forSize(Math.min(size, this.microBatch));
-  }
-
-  async #runParts({ inputs, targets, size }: Batch): Promise<void> {
-    const part = (a: HostArray, start: number, end: number): HostArray =>
-      a.subarray((a.length / size) * start, (a.length / size) * end);
-    for (let start = 0; start < size; start += this.microBatch) {
-      const end = Math.min(size, start + this.microBatch);
-      const parts = {
-        inputs: part(inputs, start, end),
-        targets: part(targets, start, end),
-        size: end - start,
-      };
-      await super.run(await this.forSize(end - start), parts);
-    }
+    return super.forSize(Math.min(size, this.parts?.size ?? size));
   }
 
   override run(prepared: Prepared, batch: Batch): void | Promise<void> {
-    const running = batch.size > this.microBatch ? this.#runParts(batch) : super.run(prepared, batch);
+    const running = this.parts ? this.parts.run(batch) : super.run(prepared, batch);
     if (!this.#sums?.isComplete()) return running;
     return running ? running.then(() => this.finishStep()) : this.finishStep();
   }
@@ -229,7 +224,8 @@ export class TrainingPass extends Pass {
 
   /** All variables that a batch changes, besides the model's. */
   state(): Variable[] {
-    return [...this.optimizer.state(), this.step, ...this.counters, ...(this.#sums?.variables ?? [])];
+    const more = [this.#sums, this.ring].flatMap((part) => part?.variables ?? []);
+    return [...this.optimizer.state(), this.step, ...this.counters, ...more];
   }
 
   override forget(): void {

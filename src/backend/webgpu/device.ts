@@ -3,7 +3,12 @@ import { DeviceError } from '../../errors.js';
 import { getGpu } from '../../platform.js';
 import type { Rates } from '../backend.js';
 
+/** Hears how many of the pipelines that are wanted are compiled. */
+export type OnCompile = (progress: { done: number; of: number }) => void;
+
 export interface WebgpuOptions {
+  /** Called after each pipeline; all of a plan are compiled at the same time, before its first step. */
+  onCompile?: OnCompile | undefined;
   /** Which GPU where there are several. */
   powerPreference?: GPUPowerPreference;
 }

@@ -5,7 +5,7 @@ import { DeviceError } from '../../errors.js';
 import type { Spec } from '../../graph.js';
 import type { OpDefinition, Site } from '../../ops/define.js';
 import type { Backend, Memory, MemoryStats, Program, Rates, Step } from '../backend.js';
-import { Gpu, type WebgpuOptions } from './device.js';
+import { Gpu, type OnCompile, type WebgpuOptions } from './device.js';
 import { type Binding, type Dispatch, lowerStep } from './lower.js';
 import { elementBytes, GpuMemories, type GpuMemory } from './memory.js';
 import type { TimedCommand } from './profile.js';
@@ -57,11 +57,11 @@ export class WebgpuBackend implements Backend {
   #reached: Promise<undefined> | null = null;
   #disposed = false;
 
-  constructor(gpu: Gpu) {
+  constructor(gpu: Gpu, onCompile?: OnCompile) {
     const { limits } = gpu.device;
     this.#gpu = gpu;
     this.#memories = new GpuMemories(gpu);
-    this.#pipelines = new PipelineCache(gpu);
+    this.#pipelines = new PipelineCache(gpu, onCompile);
     this.description = gpu.description;
     this.rates = gpu.rates;
     this.variants = gpu.software ? 'software' : 'hardware';
@@ -290,5 +290,5 @@ export class WebgpuBackend implements Backend {
 
 /** Throws DeviceError with the reason where there is no GPU. */
 export async function createWebgpuBackend(options: WebgpuOptions = {}): Promise<WebgpuBackend> {
-  return new WebgpuBackend(await Gpu.open(options));
+  return new WebgpuBackend(await Gpu.open(options), options.onCompile);
 }
