@@ -61,7 +61,10 @@ async function checkNoData(file) {
   }
 }
 
+const { version } = JSON.parse(await readFile('package.json', 'utf8'));
+
 export const bundleOptions = {
+  define: { EVERYGRAD_VERSION: JSON.stringify(version) },
   bundle: true,
   format: 'esm',
   splitting: true,

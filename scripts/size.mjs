@@ -63,8 +63,10 @@ async function bundle(code) {
     const gpu = sizes.filter(({ f }) => f.startsWith('webgpu'));
     const more = sizes.filter(({ f }) => f.startsWith('shaders-extra'));
     const csv = sizes.filter(({ f }) => f.startsWith('papaparse')); // loaded by readCsv and csvRows alone
-    // Loaded when a training fails, to find out why.
-    const seldom = sizes.filter(({ f }) => f.startsWith('replay'));
+    // Loaded when a plan is to be explained, shared by two backends or profiled, and when something goes wrong.
+    const seldom = sizes.filter(({ f }) =>
+      /^(costs|explain|overrides|plan-size|profile|replay|recover|shader-error)-/.test(f),
+    );
     const main = sizes.filter((s) => ![gpu, more, csv, seldom].some((files) => files.includes(s)));
     return { main: sum(main), webgpu: sum(gpu), moreShaders: sum(more) };
   } finally {

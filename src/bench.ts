@@ -9,6 +9,7 @@ import { OptionError } from './errors.js';
 import { runtime } from './platform.js';
 
 export { describeMachine, type Machine } from './bench/machine.js';
+export { type PlacementResult, runPlacement } from './bench/placement.js';
 export type { BenchResult, Measurement } from './bench/rounds.js';
 export { setAssetsUrl } from './platform.js';
 

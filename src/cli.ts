@@ -256,12 +256,14 @@ withEngine(
     .addOption(
       option('--seconds <number>', 'how long each one is timed, at least', number({ above: 0 })).default(1.5),
     )
+    .option('--placement', 'training on WASM alone, on WebGPU alone, and as the scheduler places it')
     .option('--json', 'print one JSON object a line'),
 )
   .addHelpText(
     'after',
     examples(
       'everygrad bench',
+      'everygrad bench --placement --filter train/mlp',
       'everygrad bench --filter gemm/1024 --threads 1 --build simd',
       'everygrad bench --device webgpu --filter train --json',
     ),

@@ -4,8 +4,8 @@ import { type Engine, engine } from './engine.js';
 import { StateError } from './errors.js';
 import type { Executable, Feed } from './execute.js';
 import { type Spec, Tensor, traced, Variable } from './graph.js';
-import { dot, explain, type PlanRow } from './schedule/explain.js';
-import type { Plan } from './schedule/plan.js';
+import type { PlanRow } from './schedule/explain.js';
+import { type Plan, planParts } from './schedule/plan.js';
 
 /** Runs of which a profile takes the median. */
 const profiledRuns = 11;
@@ -41,8 +41,17 @@ export class Prepared<R extends Results = Results> {
 
   /** The rows of the plan with measured times: medians over that many runs, each of which has its effects. */
   async profile(values: readonly Feed[], runs: number): Promise<PlanRow[]> {
-    const seconds = await this.engine.profile(this.executable, this.positions, values, runs);
-    return explain(this.plan, seconds);
+    return this.explain(await this.engine.profile(this.executable, this.positions, values, runs));
+  }
+
+  /** The rows of the plan. */
+  async explain(seconds?: readonly number[]): Promise<PlanRow[]> {
+    return (await import('./schedule/explain.js')).explain(planParts, this.plan, seconds);
+  }
+
+  /** The plan as a graph in the language of Graphviz. */
+  async dot(): Promise<string> {
+    return (await import('./schedule/explain.js')).dot(planParts, this.plan);
   }
 
   dispose(): void {
@@ -140,12 +149,12 @@ export function compile<A extends readonly Tensor[], R extends Results>(
     return likeResult(prepared.results, results);
   };
   return Object.assign(call, {
-    explain: async (...args: A) => explain((await preparedFor(args)).plan),
+    explain: async (...args: A) => (await preparedFor(args)).explain(),
     profile: async (...args: A) => {
       const prepared = await preparedFor(args);
       return prepared.profile(await feedsOf(args, prepared.engine), profiledRuns);
     },
-    dot: async (...args: A) => dot((await preparedFor(args)).plan),
+    dot: async (...args: A) => (await preparedFor(args)).dot(),
     dispose() {
       for (const prepared of known.values())
         prepared.then(

@@ -2,13 +2,17 @@
 import type { Backend, BackendName, MemoryStats } from './backend/backend.js';
 import { ReferenceBackend } from './backend/reference.js';
 import { createWasmBackend, type WasmOptions } from './backend/wasm/index.js';
+import type { OnCompile } from './backend/webgpu/device.js';
 import { type HostArray, showShape } from './dtype.js';
-import { EverygradError, OptionError, StateError } from './errors.js';
+import { type DeviceError, EverygradError, OptionError, StateError } from './errors.js';
 import { type Backends, DeviceStorage, Executable, type Feed, storageOf } from './execute.js';
 import { type Tensor, Variable } from './graph.js';
-import { mayHaveGpu } from './platform.js';
+import { mayHaveGpu, runtime } from './platform.js';
+import type { MeasuredCosts } from './schedule/costs.js';
 import { hostData, type NeededGraph, needed, type Request, structureKey } from './schedule/graph.js';
-import { planGraph } from './schedule/plan.js';
+import type { Overrides } from './schedule/overrides.js';
+import type { Cut, PlaceOptions } from './schedule/place.js';
+import { planGraph, planParts } from './schedule/plan.js';
 
 export type Device = 'auto' | 'wasm' | 'webgpu' | 'reference';
 
@@ -18,6 +22,16 @@ export interface EngineOptions extends Pick<WasmOptions, 'build' | 'threads' | '
    * all that it can do. `reference`: plain JavaScript, for checking.
    */
   device?: Device;
+  /** Ops that are to run on a backend if it is there: `{ matmul: 'webgpu', 'softmax (128,10)': 'wasm' }`. */
+  placement?: Overrides;
+  /** Hears of the GPU's pipelines: all of a plan are compiled at the same time, before its first step. */
+  onCompile?: OnCompile;
+}
+
+/** What plans are made with, besides the backends. */
+interface Planning extends PlaceOptions {
+  costs?: MeasuredCosts;
+  share: false | Cut;
 }
 
 const devices: readonly Device[] = ['auto', 'wasm', 'webgpu', 'reference'];
@@ -33,6 +47,11 @@ interface Evaluation {
 export class Engine {
   readonly backends: Backends;
   readonly #evaluations = new Map<string, Evaluation>();
+  /** The backends of the engine that this one succeeded. */
+  #former: Backends | null = null;
+  readonly #planning: Planning = { share: false };
+  /** Why another engine succeeded this one. */
+  #loss: DeviceError | null = null;
   #queue: Promise<unknown> | null = null;
   disposed = false;
   /** Results that nobody holds any more give their memory back, should their owner have forgotten to. */
@@ -50,7 +69,16 @@ export class Engine {
     this.backends = new Map(order.map((b) => [b.name, b]));
   }
 
-  static async create({ device = 'auto', ...wasm }: EngineOptions = {}): Promise<Engine> {
+  static async create({ placement, ...options }: EngineOptions = {}): Promise<Engine> {
+    const engine = await Engine.#create(options);
+    if (placement) {
+      const { overrideOf } = await import('./schedule/overrides.js');
+      engine.#planning.override = overrideOf(placement, planParts, OptionError);
+    }
+    return engine;
+  }
+
+  static async #create({ device = 'auto', onCompile, ...wasm }: EngineOptions): Promise<Engine> {
     if (!devices.includes(device)) {
       throw new OptionError({
         where: 'device',
@@ -68,7 +96,7 @@ export class Engine {
     }
     try {
       const { createWebgpuBackend } = await import('./backend/webgpu/index.js');
-      const [gpu, cpu] = await Promise.all([createWebgpuBackend(), host]);
+      const [gpu, cpu] = await Promise.all([createWebgpuBackend({ onCompile }), host]);
       return new Engine([gpu, cpu], device === 'auto', null);
     } catch (error) {
       if (device === 'webgpu') {
@@ -81,6 +109,7 @@ export class Engine {
 
   /** One thing at a time: `f` starts when all before it is done. It may be synchronous, and then nothing waits. */
   exclusively<T>(f: () => T | Promise<T>): T | Promise<T> {
+    if (this.#loss) throw this.#loss;
     if (this.disposed) {
       throw new StateError({
         where: 'engine',
@@ -157,11 +186,25 @@ export class Engine {
       this.#evaluations.set(key, known);
       return known.executable;
     }
-    const plan = planGraph(graph, { backends: this.order, share: this.share, keepFeeds: false });
-    const executable = await Executable.compile(plan, this.backends);
+    const executable = await this.#compile(graph, false);
     this.#evaluations.set(key, { executable, variables: graph.variables });
     this.#dropPlans(() => this.#evaluations.size > keptPlans);
     return executable;
+  }
+
+  async #compile(graph: NeededGraph, keepFeeds: boolean): Promise<Executable> {
+    const { order, backends } = this;
+    const planning = this.#planning;
+    if (this.share) {
+      if (!planning.costs) {
+        const { name, version } = runtime();
+        const { cutWith, MeasuredCosts } = await import('./schedule/costs.js');
+        planning.costs = new MeasuredCosts(order, planParts, `${name} ${version}`);
+        planning.share = cutWith(planParts);
+      }
+      await planning.costs.measure(graph);
+    }
+    return Executable.compile(planGraph(graph, { backends: order, keepFeeds, ...planning }), backends);
   }
 
   /** Goes through the kept plans, the one that was not used for longest first. */
@@ -178,8 +221,7 @@ export class Engine {
     const graph = needed(request);
     return this.exclusively(async () => {
       await this.#initialize(graph.variables);
-      const plan = planGraph(graph, { backends: this.order, share: this.share, keepFeeds: true });
-      const executable = await Executable.compile(plan, this.backends);
+      const executable = await this.#compile(graph, true);
       executable.writeHostFeeds();
       return executable;
     });
@@ -237,7 +279,9 @@ export class Engine {
         for (const [i, at] of positions.entries()) if (at >= 0) await executable.feed(at, values[i]!);
         all.push(await executable.profile());
       }
-      return all[0]!.map((_, step) => median(all.map((seconds) => seconds[step]!)));
+      const seconds = all[0]!.map((_, step) => median(all.map((run) => run[step]!)));
+      await this.#planning.costs?.learn(executable.plan, seconds);
+      return seconds;
     });
   }
 
@@ -267,12 +311,23 @@ export class Engine {
     }
   }
 
-  #owns({ name, storage }: Variable): boolean {
+  #owns(variable: Variable): boolean {
+    const { name } = variable;
+    const storage = variable.storage as DeviceStorage | null;
     if (!storage) return false;
-    if ((storage as DeviceStorage).backends === this.backends) return true;
+    if (storage.backends === this.backends) return true;
+    const lost = storage.backends === this.#former;
+    const values = lost && storage.hostValues();
+    if (values) {
+      storage.dispose();
+      this.adopt(variable, values);
+      return true;
+    }
     throw new StateError({
       where: name,
-      problem: 'the variable belongs to an engine that was replaced',
+      problem: lost
+        ? 'its values were lost with a GPU'
+        : 'the variable belongs to an engine that was replaced',
       hint: 'call configure() before anything is computed, or save and load the model',
     });
   }
@@ -294,6 +349,18 @@ export class Engine {
 
   stats(): Partial<Record<BackendName, MemoryStats>> {
     return Object.fromEntries(this.order.map((b) => [b.name, b.stats()]));
+  }
+
+  /** The engine that goes on with another GPU, or none, where this one's was lost; values at the host's side stay. */
+  succeed(gpu: Backend | null, loss: DeviceError): void {
+    this.clearPlans();
+    this.disposed = true;
+    this.#loss = loss;
+    const host = this.order.at(-1)!;
+    const next = new Engine(gpu ? [gpu, host] : [host], this.share && gpu !== null, loss.problem);
+    next.#former = this.backends;
+    next.#planning.override = this.#planning.override;
+    current = Promise.resolve(next);
   }
 
   /** Forgets the plans of single evaluations and frees their memory. */

@@ -74,6 +74,12 @@ export class DeviceStorage implements Storage {
     return this.backends.get(name!)!.read(this.memory(name!), 0, this.owner);
   }
 
+  /** The values, if they can be had without a GPU. */
+  hostValues(): HostArray | null {
+    if (this.#host || this.#current.has('wasm')) return this.read() as HostArray;
+    return null;
+  }
+
   /** The values were written on this backend: all other copies are out of date. */
   wroteOn(name: BackendName): void {
     if (this.#current.size === 1 && this.#current.has(name)) return;
@@ -151,7 +157,8 @@ export class Executable {
       await executable.#build();
     } catch (error) {
       executable.dispose();
-      throw error instanceof EverygradError ? addPlanSize(error, plan) : error;
+      if (!(error instanceof EverygradError)) throw error;
+      throw (await import('./schedule/plan-size.js')).addPlanSize(error, plan);
     }
     return executable;
   }
@@ -161,17 +168,28 @@ export class Executable {
     for (const [name, bytes] of plan.arenaBytes) {
       if (bytes > 0) this.#arenas.set(name, backends.get(name)!.allocate(bytes));
     }
-    for (const { backend: name, groups, arrivals } of plan.segments) {
-      const backend = backends.get(name)!;
-      const program = await backend.compile(groups.map((g) => this.#step(g)));
+    // A GPU compiles all that it is given at the same time; WASM one after the other.
+    let host: Promise<unknown> = Promise.resolve();
+    const compiled = plan.segments.map(({ backend: name, groups }) => {
+      const compile = async () => backends.get(name)!.compile(groups.map((g) => this.#step(g)));
+      if (name === 'webgpu') return compile();
+      const made = host.then(compile);
+      host = made;
+      return made;
+    });
+    const settled = await Promise.allSettled(compiled);
+    for (const [i, { backend: name, arrivals }] of plan.segments.entries()) {
+      const made = settled[i]!;
+      if (made.status === 'rejected') continue;
       const moves = arrivals.map(({ value, from }) => ({
         value,
         from: backends.get(from)!,
         source: this.#operand(value, from),
         to: this.#slotOperand(value, name),
       }));
-      this.#segments.push({ backend, program, arrivals: moves });
+      this.#segments.push({ backend: backends.get(name)!, program: made.value, arrivals: moves });
     }
+    await Promise.all(compiled); // throws what went wrong
     for (const feed of plan.graph.feeds) {
       const places = [...plan.slots]
         .filter(([, slots]) => slots.has(feed))
@@ -394,24 +412,4 @@ async function bringArrivals({ backend, arrivals }: CompiledSegment): Promise<vo
     const data = await from.read(source.memory, source.offset, source);
     backend.write(to.memory, to.offset, data, to.dtype);
   }
-}
-
-/** Out of memory: names the plan's bytes and its largest tensors. */
-function addPlanSize(error: EverygradError, plan: Plan): EverygradError {
-  const largest = [...plan.slots.values()]
-    .flatMap((slots) => [...slots])
-    .sort(([, a], [, b]) => b.bytes - a.bytes)
-    .slice(0, 3)
-    .map(([t, { bytes }]) => `${t} ${bytes} bytes`);
-  const total = [...plan.arenaBytes].map(([name, bytes]) => `${bytes} bytes on ${name}`).join(', ');
-  const Class = error.constructor as new (
-    parts: ConstructorParameters<typeof EverygradError>[0],
-  ) => EverygradError;
-  return new Class({
-    where: error.where,
-    problem: `${error.problem}; the plan needs ${total}, its largest tensors are ${largest.join('; ')}`,
-    ...(error.hint ? { hint: error.hint } : {}),
-    values: error.values,
-    cause: error,
-  });
 }

@@ -22,7 +22,8 @@ export * from './ops/index.js';
 export * as optim from './optim/index.js';
 export * as schedules from './optim/schedules.js';
 export * as minimise from './optim/second-order.js';
-export { cacheFolder, setAssetsUrl, writeFileAtomic } from './platform.js';
+export { setAssetsUrl, writeFileAtomic } from './platform.js';
+export { cacheFolder } from './platform-folder.js';
 export { decodeSafetensors, encodeSafetensors } from './safetensors.js';
 export type { PlanRow } from './schedule/explain.js';
 export { type Nested, read, type TensorOptions, tensor, variable } from './tensor.js';
@@ -44,5 +45,8 @@ export {
   fit,
   type ProgressReport,
   predict,
+  type Recovery,
+  type RecoveryOptions,
 } from './train/fit.js';
+export { type LossRing, type LossRingOptions, lossRing } from './train/loss-ring.js';
 export { type LrRangeOptions, type LrRangePoint, type LrRangeResult, lrRangeTest } from './train/lr-range.js';

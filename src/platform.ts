@@ -1,5 +1,6 @@
 // The only file that knows which runtime it is in: its name, files, HTTP, the cache, checksums, gzip, workers, the GPU.
 import { FormatError, StateError, StorageError } from './errors.js';
+import { cacheFolder } from './platform-folder.js';
 
 type NodeTransferable = import('node:worker_threads').Transferable;
 export type Bytes = Uint8Array<ArrayBuffer>;
@@ -233,14 +234,6 @@ async function openStore(): Promise<Store | undefined> {
       remove: (key) => opened.delete(address(key)),
     }
   );
-}
-
-/** Where Node, Deno and Bun keep what was fetched or measured; null in browsers, which have a cache of their own. */
-export async function cacheFolder(): Promise<string | null> {
-  if (!hasFiles) return null;
-  const [{ join }, { homedir }] = await Promise.all([import('node:path'), import('node:os')]);
-  const env = globals.process?.env ?? {};
-  return env.EVERYGRAD_CACHE || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'everygrad');
 }
 
 async function folderStore(folder: string): Promise<Store> {

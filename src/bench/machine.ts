@@ -2,9 +2,10 @@
 
 import { detectFeatures, type Features } from '../backend/wasm/features.js';
 import { WasmBackend } from '../backend/wasm/index.js';
-import type { GpuDescription } from '../backend/webgpu/index.js';
+import type { GpuDescription } from '../backend/webgpu/describe.js';
 import { engine } from '../engine.js';
-import { cacheFolder, runtime } from '../platform.js';
+import { runtime } from '../platform.js';
+import { cacheFolder } from '../platform-folder.js';
 
 export interface Machine {
   /** As in `node 24.9.0`. */
@@ -25,7 +26,7 @@ const asText = (error: unknown): string => (error instanceof Error ? error.messa
 
 /** Starts the engine, if there is none yet, and describes it. Never throws. */
 export async function describeMachine(): Promise<Machine> {
-  const { describeGpu } = await import('../backend/webgpu/index.js');
+  const { describeGpu } = await import('../backend/webgpu/describe.js');
   const { name, version } = runtime();
   const { cores, ...features } = await detectFeatures();
   const wasm: Machine['wasm'] = { ...features, build: null, threadCount: 0, problem: null };

@@ -21,7 +21,7 @@ import {
   summary,
 } from './rounds.js';
 
-interface Case {
+export interface Case {
   readonly name: string;
   readonly batchSize: number;
   /** Batches in an epoch; an epoch is a round. */
@@ -54,7 +54,7 @@ function sequences(examples: number): ArrayDataset {
   });
 }
 
-const cases: readonly Case[] = [
+export const trainingCases: readonly Case[] = [
   {
     name: 'train/mlp100_b10',
     batchSize: 10,
@@ -148,9 +148,12 @@ function autoencoding({ inputs, inputShape, scale, name }: ArrayDataset): ArrayD
   });
 }
 
+export const dataOf = async ({ data = images, batchSize, batches }: Case): Promise<ArrayDataset> =>
+  data(batchSize * batches);
+
 async function run(bench: Case, options: EngineOptions, seconds: number): Promise<Measurement> {
   const { batchSize, distinct } = bench;
-  const train = await (bench.data ?? images)(batchSize * bench.batches);
+  const train = await dataOf(bench);
   const few = train.take(distinct);
   await configure({ device: 'reference' });
   const expected = await firstLosses(bench, few);
@@ -161,7 +164,8 @@ async function run(bench: Case, options: EngineOptions, seconds: number): Promis
   return { ...(await timed(bench, train, seconds)), engine };
 }
 
-async function timed(
+/** How fast `fit` is on the engine as it is configured. */
+export async function timed(
   bench: Case,
   train: ArrayDataset,
   seconds: number,
@@ -187,7 +191,7 @@ async function timed(
   return { backend: backendNames(ops), ...summary(rates, 'samples/s') };
 }
 
-export const trainingBenches: readonly Bench[] = cases.map((bench) => ({
+export const trainingBenches: readonly Bench[] = trainingCases.map((bench) => ({
   name: bench.name,
   run: (options, seconds) => run(bench, options, seconds),
 }));

@@ -2,7 +2,14 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { type BenchOptions, type BenchResult, benchNames, type Measurement, runBench } from '../bench.js';
+import {
+  type BenchOptions,
+  type BenchResult,
+  benchNames,
+  type Measurement,
+  runBench,
+  runPlacement,
+} from '../bench.js';
 import { OptionError } from '../index.js';
 import { writeJson } from './reporter.js';
 import { bold, dim, grouped } from './style.js';
@@ -14,13 +21,15 @@ interface Options {
   build: NonNullable<BenchOptions['build']>;
   threads?: number;
   json?: boolean;
+  placement?: boolean;
 }
 
 const startupName = 'startup/first_step';
 /** Processes that are started one after the other. */
 const starts = 5;
 
-export async function bench({ filter, seconds, json, ...engine }: Options): Promise<void> {
+export async function bench({ filter, seconds, json, placement, ...engine }: Options): Promise<void> {
+  if (placement) return placements(filter, seconds, json ?? false, engine);
   const onResult = json ? (result: BenchResult) => writeJson(rounded(result)) : printer();
   const measuresStartup = startupName.includes(filter);
   if (benchNames.some((name) => name.includes(filter))) {
@@ -34,6 +43,27 @@ export async function bench({ filter, seconds, json, ...engine }: Options): Prom
     });
   }
   if (measuresStartup) onResult(await startup(engine));
+}
+
+/** Each workload on WASM alone, on WebGPU alone, and as the scheduler places it. */
+async function placements(
+  filter: string,
+  seconds: number,
+  json: boolean,
+  { build, threads }: Omit<Options, 'filter' | 'seconds' | 'json'>,
+): Promise<void> {
+  const percent = (part: number): string => `${(100 * part).toFixed(0)} %`;
+  if (!json)
+    console.log(dim('samples/s: all on WASM, all on WebGPU, as placed; the last as a part of the best'));
+  await runPlacement(filter, seconds, { build, ...(threads ? { threads } : {}) }, (result) => {
+    if (json) return writeJson(result);
+    const { name, wasm, webgpu, auto, backends, ofBest, meanError, totalError } = result;
+    const rates = [wasm, webgpu, auto].map((n) => grouped(Math.round(n)).padStart(11)).join('');
+    console.log(`${name.padEnd(24)}${rates}  ${bold(percent(ofBest).padStart(5))} on ${backends}`);
+    console.log(
+      dim(`  error of the cost model: ${percent(meanError)} of a step, ${percent(totalError)} of their sum`),
+    );
+  });
 }
 
 /** Five digits: more would be noise. */

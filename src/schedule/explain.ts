@@ -1,11 +1,9 @@
-// A plan in a form to be read: a table of its steps, and a graph.
+// A plan in a form to be read: a table of its steps, and a graph. Loads on demand, and so gets what it needs of the core.
 import type { BackendName } from '../backend/backend.js';
-import { showShape } from '../dtype.js';
 import type { Tensor } from '../graph.js';
-import { type Group, membersOf } from './fuse.js';
-import { type OpTensor, rootOf } from './graph.js';
-import { siteOf } from './place.js';
-import type { Plan } from './plan.js';
+import type { Group } from './fuse.js';
+import type { OpTensor } from './graph.js';
+import type { Plan, PlanParts } from './plan.js';
 
 /** What is to be known of one step. */
 export interface PlanRow {
@@ -20,7 +18,7 @@ export interface PlanRow {
   flops: number;
 }
 
-const names = (group: Group): string =>
+const names = ({ membersOf }: PlanParts, group: Group): string =>
   membersOf(group)
     .map((t) => t.source.op.name)
     .join(' ');
@@ -31,14 +29,15 @@ const microseconds = (seconds: number): number => Math.round(seconds * 1e8) / 10
  * A row for each step: its ops, its shape, where it runs and why, what the cost model expects, and what was measured.
  * @param seconds of each step, NaN where nothing measures them
  */
-export const explain = (plan: Plan, seconds: readonly number[] = []): PlanRow[] =>
-  plan.groups.map((group, step) => {
+export function explain(parts: PlanParts, plan: Plan, seconds: readonly number[] = []): PlanRow[] {
+  const { membersOf, showShape, siteOf } = parts;
+  return plan.groups.map((group, step) => {
     const members = membersOf(group);
     const known = members.map((t) => plan.placements.get(t)).filter((p) => p !== undefined);
     const measured = seconds[step] ?? Number.NaN;
     return {
       step,
-      ops: names(group),
+      ops: names(parts, group),
       shape: showShape(members.at(-1)!.shape),
       backend: group.backend,
       why: known[0]?.why ?? 'copies a new value into its variable',
@@ -47,18 +46,20 @@ export const explain = (plan: Plan, seconds: readonly number[] = []): PlanRow[] 
       flops: members.reduce((n, t) => n + t.source.op.cost(siteOf(t)).flops, 0),
     };
   });
+}
 
 const quoted = (text: string): string => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`;
 
 /** Steps as boxes in the colour of their backend, values as arrows with their shapes, variables as ovals. */
-export function dot(plan: Plan): string {
+export function dot(parts: PlanParts, plan: Plan): string {
+  const { membersOf, rootOf, showShape } = parts;
   const stepOf = new Map<Tensor, number>(
     plan.groups.flatMap((g, i) => membersOf(g).map((t): [Tensor, number] => [t, i])),
   );
   const lines = ['digraph plan {', '  node [fontname="sans-serif", style=filled];'];
   const colours: Record<BackendName, string> = { wasm: '#dbe9ff', webgpu: '#d9f5dd', reference: '#eeeeee' };
   for (const [i, group] of plan.groups.entries()) {
-    const label = quoted(`${i} ${names(group)} ${showShape(membersOf(group).at(-1)!.shape)}`);
+    const label = quoted(`${i} ${names(parts, group)} ${showShape(membersOf(group).at(-1)!.shape)}`);
     lines.push(`  s${i} [shape=box, fillcolor=${quoted(colours[group.backend])}, label=${label}];`);
   }
   const sources = new Map<Tensor, string>();

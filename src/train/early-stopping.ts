@@ -3,7 +3,7 @@ import type { HostArray } from '../dtype.js';
 import type { Module } from '../nn/module.js';
 import { Best, checkAtLeast, type Monitor } from '../optim/monitor.js';
 import { read, tensor } from '../tensor.js';
-import type { EpochReport } from './fit.js';
+import type { EpochReport, Safely } from './fit.js';
 
 export interface EarlyStoppingOptions {
   /** Stops when so many epochs in a row have brought no improvement. */
@@ -34,6 +34,7 @@ export class EarlyStopping {
   readonly #patience: number;
   readonly #growth: number;
   #values: HostArray[] | null = null;
+  safely: Safely = (work) => work();
 
   constructor(
     private readonly model: Module,
@@ -71,7 +72,7 @@ export class EarlyStopping {
     const best = this.#best;
     if (!best) return true;
     if (best.improves(report)) {
-      if (this.options.restoreBest) this.#values = await copies(this.model);
+      if (this.options.restoreBest) this.#values = await this.safely(() => copies(this.model));
       return true;
     }
     return report.epoch - best.epoch < Math.max(this.#patience, this.#growth * best.epoch);

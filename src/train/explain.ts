@@ -4,7 +4,7 @@ import { DataError } from '../errors.js';
 import type { Loss } from '../loss/index.js';
 import type { Module } from '../nn/module.js';
 import type { Optimizer } from '../optim/index.js';
-import { dot, explain, type PlanRow } from '../schedule/explain.js';
+import type { PlanRow } from '../schedule/explain.js';
 import { TrainingPass } from './step.js';
 
 export interface ExplainOptions {
@@ -38,7 +38,7 @@ export async function explainTraining(
   try {
     const prepared = await pass.forSize(batchSize);
     const { plan } = prepared;
-    let rows = explain(plan);
+    let rows = await prepared.explain();
     if (runs > 0) {
       const { inputs, targets } = await firstBatch(data, batchSize);
       rows = await prepared.profile([inputs, targets], runs);
@@ -48,7 +48,7 @@ export async function explainTraining(
       arenaBytes,
       liveBytes: plan.liveBytes.get(backend)!,
     }));
-    return { rows, dot: dot(plan), memory };
+    return { rows, dot: await prepared.dot(), memory };
   } finally {
     pass.dispose();
   }

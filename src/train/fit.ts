@@ -3,7 +3,7 @@
 import type { BackendName } from '../backend/backend.js';
 import type { Dataset } from '../data/index.js';
 import { checkCount, checkOptionNames } from '../data/spec.js';
-import { DataError, OptionError } from '../errors.js';
+import { DataError, DeviceError, EverygradError, OptionError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import { crossEntropy, type Loss } from '../loss/index.js';
 import { inference, type Module } from '../nn/module.js';
@@ -16,8 +16,8 @@ import type { Checkpointing, Keeper } from './checkpoints.js';
 import { core } from './core.js';
 import { EarlyStopping, type EarlyStoppingOptions, earlyStoppingNames } from './early-stopping.js';
 import { Kept } from './kept.js';
+import type { LossRing } from './loss-ring.js';
 import { Rates } from './rates.js';
-import type { FailedStep } from './replay.js';
 import { EvaluationPass, type Totals, TrainingPass } from './step.js';
 
 /** What one epoch came to. */
@@ -73,8 +73,39 @@ export interface FitOptions extends EarlyStoppingOptions {
   signal?: AbortSignal;
   /** Asked before each batch: training waits for a promise that it gives, which is how it is paused. */
   pause?: () => Promise<void> | null;
+  /** Every batch's loss, read now and then: `lossRing({ every: 100, onLosses })`. */
+  losses?: LossRing;
+  /** What happens when the GPU is lost or memory runs out; false ends the training with the error. */
+  recovery?: RecoveryOptions | false;
   /** Keeps checkpoints and goes on from the last one: `checkpointed({ key, everySeconds })`. */
   checkpoint?: Checkpointing;
+}
+
+/** How a training goes on after it lost its GPU (from the last copy of its state at the host) or ran out of memory. */
+export interface RecoveryOptions {
+  /**
+   * The state is copied to the host so often, in seconds, but for no more than 2 % of the time; 1 where not said, with 0 as
+   * often as progress is reported. The steps since the last copy are repeated after a loss.
+   */
+  everySeconds?: number;
+  /** Where to go on: on a new device and, where there is none, on WASM (`webgpu`, the default), or at once on WASM. */
+  device?: 'webgpu' | 'wasm';
+  /** Hears of it; a warning on the console where not said. */
+  onRecovery?: (recovery: Recovery) => void;
+}
+
+/** What went wrong and how the training goes on. */
+export interface Recovery {
+  error: DeviceError;
+  /** Where the training is: batches of this epoch that are done; Infinity in what comes after the last one. */
+  epoch: number;
+  batches: number;
+  /** After a loss: where it goes on, and how many batches were repeated. */
+  device?: 'webgpu' | 'wasm';
+  repeated?: number;
+  /** Out of memory: whether layers' results are computed again instead of kept, and examples in a part of a batch. */
+  recompute?: boolean;
+  microBatch?: number;
 }
 
 const fitOptionNames = [
@@ -92,6 +123,8 @@ const fitOptionNames = [
   'onProgress',
   'signal',
   'pause',
+  'losses',
+  'recovery',
   'checkpoint',
 ];
 
@@ -146,9 +179,6 @@ class Clock {
   }
 }
 
-/** Batches are at most this large when a model is only used. */
-const evaluationBatch = 500;
-
 /**
  * Trains a model on a data set. What was learned is in the model, also when it is stopped or fails on the way. A loss that
  * is not finite is a DataError that names the first op and layer that made NaN or infinity, found by repeating the steps
@@ -167,6 +197,7 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
     accumulate = 1,
     shuffle = true,
     signal,
+    recovery = {},
   } = options;
   checkCount('fit', 'batchSize', batchSize);
   checkCount('fit', 'epochs', epochs);
@@ -184,11 +215,40 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
   const rates = new Rates(optimizer, options.schedule, epochs, stepsPerEpoch);
   await model.initialize(seed);
   const training = new TrainingPass(model, loss, data, optimizer, seed, accumulate);
+  training.ring = options.losses;
   const validating = validation && new EvaluationPass(model, loss, validation);
   const result: FitResult = { epochs: [], stopped: false, seconds: 0, samplesPerSecond: 0, ops: {} };
   let examples = 0;
   const pace = new Pace();
-  const kept = new Kept(model, training);
+  const { everySeconds = 1 } = recovery || {};
+  const kept = new Kept(model, training, everySeconds);
+  const place: Place = { epoch: 1, batches: 0 };
+  const rescue = async (error: unknown): Promise<void> => {
+    // Some implementations throw errors of their own where their device is gone.
+    if (!recovery || (error instanceof EverygradError && !(error instanceof DeviceError))) throw error;
+    // Loaded only now: most trainings never need it.
+    const { recover } = await import('./recover.js');
+    await recover(core(), error as Error, {
+      ...{
+        data,
+        kept,
+        place,
+        recovery,
+        batches: { batchSize, shuffle, seed },
+        passes: [training, validating],
+      },
+    });
+  };
+  const safely: Safely = async (work) => {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        await rescue(error);
+      }
+    }
+  };
+  stopping.safely = safely;
   rates.used = kept.rates;
   let keeper: Keeper | undefined;
   try {
@@ -199,21 +259,26 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
     for (let epoch = keeper?.epoch ?? 1; epoch <= epochs && !result.stopped; epoch++) {
       const done = epoch === keeper?.epoch ? keeper.batches : 0;
       const clock = new Clock(done > 0 ? keeper!.seconds : 0);
-      if (done === 0) await training.reset();
-      await kept.update(epoch, done);
+      Object.assign(place, { epoch, batches: done });
+      await safely(async () => {
+        if (done === 0) await training.reset();
+        await kept.update(epoch, done);
+      });
       const batches = { batchSize, shuffle, seed, epoch };
       const check = async ({ loss: value }: Totals): Promise<void> => {
-        if (!Number.isFinite(value)) throw await lossError(value, training, model, data, kept, batches);
+        // Loaded only now: most trainings never need it.
+        if (!Number.isFinite(value))
+          throw await (await import('./replay.js')).lossError(core(), value, data, kept, batches);
       };
       for await (const totals of batchesOf(training, data, batches, {
-        ...{ rates, pace, clock, done, kept, keeper, signal, pause: options.pause },
+        ...{ rates, pace, clock, place, kept, keeper, signal, pause: options.pause, rescue, safely },
       })) {
         await check(totals);
         const { seconds } = clock;
         const samplesPerSecond = totals.examples / seconds;
         options.onProgress?.({ epoch, of: data.length, samplesPerSecond, ...totals });
       }
-      const trained = await training.totals();
+      const trained = await safely(() => training.totals());
       const { seconds } = clock;
       result.seconds += seconds;
       examples += trained.examples;
@@ -221,7 +286,7 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
       if (trained.examples === 0) break;
       await check(trained);
       const validated =
-        validating && !result.stopped ? await evaluateWith(validating, validation, pace) : null;
+        validating && !result.stopped ? await safely(() => evaluateWith(validating, validation, pace)) : null;
       const report: EpochReport = {
         epoch,
         trainLoss: trained.loss,
@@ -238,8 +303,9 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
         result.stopped || [rates.afterEpoch(report), await stopping.goesOn(report)].every(Boolean);
       if (!wanted || !goesOn) result.stopped = true;
     }
+    await safely(async () => options.losses?.read());
     if (!signal?.aborted) await keeper?.finish();
-    await stopping.restore();
+    await safely(() => stopping.restore());
     if (stopping.bestEpoch) result.bestEpoch = stopping.bestEpoch;
     const prepared = await training.prepared();
     if (prepared) result.ops = countOps(prepared.plan);
@@ -252,33 +318,14 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
   return result;
 }
 
-/** Says what made a loss that is not finite, if that can be found out. */
-async function lossError(
-  loss: number,
-  training: TrainingPass,
-  model: Module,
-  data: Dataset,
-  kept: Kept,
-  options: EpochOptions,
-): Promise<DataError> {
-  let failed: FailedStep | null = null;
-  let cause: unknown;
-  try {
-    // Loaded only now: most trainings never need it.
-    const { findFailedStep } = await import('./replay.js');
-    if (kept.values.size > 0) failed = await findFailedStep(core(), training, model, data, kept, options);
-  } catch (error) {
-    cause = error; // data that can be read only once, too little memory
-  }
-  const epoch = failed?.epoch ?? options.epoch;
-  return new DataError({
-    where: 'fit',
-    problem: `the loss became ${loss} in epoch ${options.epoch}${failed ? `; first, in batch ${failed.batch} of epoch ${epoch}, ${failed.found.text}` : ''}`,
-    hint: 'use a smaller learning rate, or check the loss for log(0) and division by 0',
-    values: { loss, ...failed?.found, epoch, ...(failed && { batch: failed.batch }) },
-    cause,
-  });
+/** Where a training is: how many batches of an epoch are done, Infinity when its last step is, too. */
+export interface Place {
+  epoch: number;
+  batches: number;
 }
+
+/** Does something again after a loss of the GPU; it must be possible to do it twice. */
+export type Safely = <T>(work: () => Promise<T>) => Promise<T>;
 
 /** How the batches of an epoch are drawn. */
 export interface EpochOptions {
@@ -293,12 +340,13 @@ interface Surroundings {
   rates: Rates;
   pace: Pace;
   clock: Clock;
-  /** Batches of this epoch that an earlier run has done. */
-  done: number;
+  place: Place;
   kept: Kept;
   keeper: Keeper | undefined;
   signal: AbortSignal | undefined;
   pause: FitOptions['pause'] | undefined;
+  rescue: (error: unknown) => Promise<void>;
+  safely: Safely;
 }
 
 /** Runs the batches of an epoch and gives the running sums whenever it is time to report. */
@@ -306,47 +354,51 @@ async function* batchesOf(
   training: TrainingPass,
   data: Dataset,
   options: EpochOptions,
-  { rates, pace, clock, done, kept, keeper, signal, pause }: Surroundings,
+  { rates, pace, clock, place, kept, keeper, signal, pause, rescue, safely }: Surroundings,
 ): AsyncGenerator<Totals> {
   let reported = performance.now();
-  let batches = 0;
+  let skipped = 0;
+  const done = place.batches; // by an earlier run
+  const save = () => safely(() => keeper!.save(options.epoch, place.batches, clock.seconds));
   for await (const batch of data.batches(options)) {
-    if (batches < done) {
-      batches++;
-      continue;
-    }
+    if (skipped++ < done) continue;
     const paused = pause?.();
     if (paused) await clock.stop(paused);
     if (signal?.aborted) {
       // Gradients of a step that is not complete would be lost; the checkpoint before it is as good.
-      if (training.startsStep) await keeper?.save(options.epoch, batches, clock.seconds);
+      if (training.startsStep && keeper) await save();
       break;
     }
-    const setting = training.startsStep ? rates.beforeStep(options.epoch) : undefined;
-    if (setting) await setting;
-    const waiting = training.run(await training.forSize(batch.size), batch);
-    if (waiting) await waiting;
-    batches++;
-    if (keeper && training.startsStep && keeper.due())
-      await keeper.save(options.epoch, batches, clock.seconds);
+    let setting = training.startsStep ? rates.beforeStep(options.epoch) : undefined;
+    for (;;) {
+      try {
+        if (setting) await setting;
+        const waiting = training.run(await training.forSize(batch.size), batch);
+        if (waiting) await waiting;
+        break;
+      } catch (error) {
+        await rescue(error);
+        setting = undefined; // that is done
+      }
+    }
+    place.batches++;
+    const { ring } = training;
+    if (ring?.ran()) await safely(() => ring.read());
+    if (keeper && training.startsStep && keeper.due()) await save();
     if (performance.now() - reported > reportEvery) {
-      yield await training.totals();
-      await kept.update(options.epoch, batches);
+      yield await safely(() => training.totals());
+      await safely(() => kept.update(options.epoch, place.batches));
       reported = performance.now();
     }
     if (pace.due) await pace.rest();
   }
-  await training.finishStep();
+  await safely(() => training.finishStep());
+  place.batches = Number.POSITIVE_INFINITY;
 }
 
-async function evaluateWith(
-  pass: EvaluationPass,
-  data: Dataset,
-  pace: Pace,
-  batchSize = evaluationBatch,
-): Promise<Totals> {
+async function evaluateWith(pass: EvaluationPass, data: Dataset, pace: Pace): Promise<Totals> {
   await pass.reset();
-  for await (const batch of data.batches({ batchSize })) {
+  for await (const batch of data.batches({ batchSize: pass.batchSize })) {
     await pass.run(await pass.forSize(batch.size), batch);
     if (pace.due) await pace.rest();
   }
@@ -363,12 +415,13 @@ async function evaluateWith(
 export async function evaluate(
   model: Module,
   data: Dataset,
-  { loss = crossEntropy(), batchSize = evaluationBatch }: { loss?: Loss; batchSize?: number } = {},
+  { loss = crossEntropy(), batchSize }: { loss?: Loss; batchSize?: number } = {},
 ): Promise<Totals> {
   await model.initialize();
   const pass = new EvaluationPass(model, loss, data);
+  if (batchSize !== undefined) pass.batchSize = batchSize;
   try {
-    return await evaluateWith(pass, data, new Pace(), batchSize);
+    return await evaluateWith(pass, data, new Pace());
   } finally {
     pass.dispose();
   }

@@ -1,12 +1,16 @@
-// What fit keeps of a training that goes well, so that one that goes wrong can be explained: values from a second ago.
+// What fit keeps of a training that goes well, so that one that goes wrong can be explained, and one that loses its GPU
+// can go on: values from a moment ago.
 import { type HostArray, isFloat } from '../dtype.js';
+import { engine } from '../engine.js';
 import type { Variable } from '../graph.js';
 import type { Module } from '../nn/module.js';
 import { read } from '../tensor.js';
 import type { TrainingPass } from './step.js';
 
-/** Values are copied this often at most, in milliseconds, and not at all if they are larger, in bytes. */
-const [keepEvery, keepAtMost] = [1000, 2 ** 26];
+/** Without a GPU, values larger than this are not copied, in bytes. */
+const keepAtMost = 2 ** 26;
+/** Copies take at most this part of the time. */
+const share = 0.02;
 
 /** A sum of zeros is 0 unless there is a NaN or an infinity. Without a branch it takes as long as reading. */
 function allFinite(values: HostArray): boolean {
@@ -18,31 +22,35 @@ function allFinite(values: HostArray): boolean {
 /** Values of all that a step changes, and where in the training they are from. */
 export class Kept {
   epoch = 1;
-  /** Batches of that epoch that were done. */
+  /** Batches of that epoch that were done, and their examples. */
   batch = 0;
+  examples = 0;
   values: ReadonlyMap<Variable, HostArray> = new Map();
   /** Learning rates of the steps since, where a schedule sets them. */
   rates: number[] = [];
-  #at = Number.NEGATIVE_INFINITY;
+  #next = Number.NEGATIVE_INFINITY;
 
   constructor(
-    private readonly model: Module,
-    private readonly training: TrainingPass,
+    readonly model: Module,
+    readonly training: TrainingPass,
+    private readonly everySeconds: number,
   ) {}
 
   /** Copies the values if it is time, and they are finite. */
   async update(epoch: number, batch: number): Promise<void> {
-    if (performance.now() - this.#at < keepEvery || this.training.accumulates) return;
-    const { optimizer, step } = this.training;
-    const variables = [...this.model.namedVariables().values(), ...optimizer.state(), step].filter(
-      (v) => v.storage,
-    );
-    if (variables.reduce((n, v) => n + v.size * 4, 0) > keepAtMost) return;
+    const start = performance.now();
+    const { model, training } = this;
+    if (start < this.#next || !training.startsStep) return;
+    const variables = [...model.variables(), ...training.state()].filter((v) => v.storage);
+    if (!(await engine()).backends.has('webgpu')) {
+      if (training.accumulates || variables.reduce((n, v) => n + v.size * 4, 0) > keepAtMost) return;
+    }
     const values = await read(variables);
-    this.#at = performance.now();
+    const end = performance.now();
+    this.#next = this.everySeconds && end + Math.max(this.everySeconds * 1000, (end - start) / share);
     if (!values.every((v, i) => !isFloat(variables[i]!.dtype) || allFinite(v))) return;
     this.values = new Map(variables.map((v, i) => [v, values[i]!]));
-    [this.epoch, this.batch] = [epoch, batch];
+    [this.epoch, this.batch, this.examples] = [epoch, batch, training.examples];
     this.rates.length = 0;
   }
 }

@@ -1,6 +1,7 @@
 // Training that went wrong: goes back to values that were kept, repeats the steps since, and finds the one that failed.
 import type { Batch, Dataset } from '../data/index.js';
 import type { HostArray } from '../dtype.js';
+import type { DataError } from '../errors.js';
 import type { Tensor, Variable } from '../graph.js';
 import type { Module } from '../nn/module.js';
 import { watchLayers } from '../nn/watch.js';
@@ -12,11 +13,38 @@ import { firstNonFinite, PureGraph } from './pure-graph.js';
 import type { TrainingPass } from './step.js';
 
 /** The step that failed. */
-export interface FailedStep {
+interface FailedStep {
   epoch: number;
   /** From 1. */
   batch: number;
   found: NonFinite;
+}
+
+/** Says what made a loss that is not finite, if that can be found out. */
+export async function lossError(
+  core: Core,
+  loss: number,
+  data: Dataset,
+  kept: Kept,
+  options: EpochOptions,
+): Promise<DataError> {
+  let failed: FailedStep | null = null;
+  let cause: unknown;
+  const { training, model, values } = kept;
+  try {
+    if (values.size > 0 && !training.accumulates)
+      failed = await findFailedStep(core, training, model, data, kept, options);
+  } catch (error) {
+    cause = error; // data that can be read only once, too little memory
+  }
+  const epoch = failed?.epoch ?? options.epoch;
+  return new core.DataError({
+    where: 'fit',
+    problem: `the loss became ${loss} in epoch ${options.epoch}${failed ? `; first, in batch ${failed.batch} of epoch ${epoch}, ${failed.found.text}` : ''}`,
+    hint: 'use a smaller learning rate, or check the loss for log(0) and division by 0',
+    values: { loss, ...failed?.found, epoch, ...(failed && { batch: failed.batch }) },
+    cause,
+  });
 }
 
 /** Steps between two looks at the values, first coarse, then fine. */
@@ -26,7 +54,7 @@ const strides = [64, 1];
  * Repeats what was trained since `kept` and names what made the first value that is not finite; null if all comes out
  * finite, as it may with data that are not the same each time. The model then has the values from before that step.
  */
-export async function findFailedStep(
+async function findFailedStep(
   core: Core,
   training: TrainingPass,
   model: Module,

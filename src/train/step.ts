@@ -17,6 +17,7 @@ import {
 import { add, argmax, cast, div, equal, mul, sum, zeros } from '../ops/index.js';
 import type { Optimizer } from '../optim/index.js';
 import { tensor } from '../tensor.js';
+import type { LossRing } from './loss-ring.js';
 
 /** Sums over the examples seen since the last reset; they live on the device and are read only now and then. */
 export interface Totals {
@@ -108,23 +109,45 @@ abstract class Pass {
     return this.#prepared.values().next().value;
   }
 
+  /** Forgets the compiled passes: their engine is gone, or what they record has changed. */
+  forget(): void {
+    for (const made of this.#prepared.values()) release(made);
+    this.#prepared.clear();
+  }
+
   dispose(): void {
-    for (const made of this.#prepared.values())
-      made.then(
-        (p) => p.dispose(),
-        () => undefined,
-      );
+    this.forget();
     this.#loss.dispose();
     this.#hits.dispose();
   }
 }
 
+const release = (made: Promise<Prepared> | null): unknown =>
+  made?.then(
+    (p) => p.dispose(),
+    () => undefined,
+  );
+
+/** How a model is applied. */
+export type Forward = (model: Module, x: Tensor, context: Context) => Tensor;
+
+/** Computes a batch in parts of at most so many examples. */
+export interface Parts {
+  readonly size: number;
+  run(batch: Batch): Promise<void>;
+}
+
 /** Forward, loss, gradients and update of one batch, or of one for several batches. */
 export class TrainingPass extends Pass {
+  /** Another way to apply the model, which takes less memory. */
+  forward: Forward | null = null;
+  parts: Parts | null = null;
+  /** Where each batch's loss is kept. */
+  ring: LossRing | undefined;
   /** Counts the batches; random numbers of the forward pass depend on it. */
   readonly step = scalar('step', 'int32');
   /** Where gradients are summed over batches; none if each batch is a step. */
-  readonly #sums: GradientSums | null;
+  #sums: GradientSums | null;
   /** The loss and the gradients that were recorded last. */
   recorded: { loss: Tensor; gradients: readonly Tensor[] } | null = null;
 
@@ -145,7 +168,9 @@ export class TrainingPass extends Pass {
     const parameters = trainableParameters('fit', this.model);
     const penalties: Tensor[] = [];
     const context: Context = { training: true, random: new RandomSource(this.seed, this.step), penalties };
-    const prediction = this.model.forward(modelInput(x, this.data.scale), context);
+    const input = modelInput(x, this.data.scale);
+    const { forward, model } = this;
+    const prediction = forward ? forward(model, input, context) : model.forward(input, context);
     checkPrediction('fit', prediction, y, this.data);
     const value = checkLoss('fit', this.loss(prediction, y));
     // What is reported is the loss alone, so that it compares with that of validation.
@@ -155,6 +180,7 @@ export class TrainingPass extends Pass {
     if (this.#sums) this.#sums.add(parameters, found, y.shape[0]!);
     else this.optimizer.update(parameters, found);
     this.step.assign(add(this.step, 1));
+    this.ring?.record(value);
     this.count(prediction, y, value);
   }
 
@@ -168,8 +194,19 @@ export class TrainingPass extends Pass {
     return this.#sums === null || this.#sums.isEmpty;
   }
 
+  /** Computes batches in parts, whose gradients are summed. */
+  split(parts: Parts): void {
+    this.forget();
+    this.#sums ??= new GradientSums(1, this.optimizer);
+    this.parts = parts;
+  }
+
+  override forSize(size: number): Promise<Prepared> {
+    return super.forSize(Math.min(size, this.parts?.size ?? size));
+  }
+
   override run(prepared: Prepared, batch: Batch): void | Promise<void> {
-    const running = super.run(prepared, batch);
+    const running = this.parts ? this.parts.run(batch) : super.run(prepared, batch);
     if (!this.#sums?.isComplete()) return running;
     return running ? running.then(() => this.finishStep()) : this.finishStep();
   }
@@ -183,6 +220,17 @@ export class TrainingPass extends Pass {
   /** A step for the batches since the last one, if there are any. */
   async finishStep(): Promise<void> {
     await this.#sums?.apply();
+  }
+
+  /** All variables that a batch changes, besides the model's. */
+  state(): Variable[] {
+    const more = [this.#sums, this.ring].flatMap((part) => part?.variables ?? []);
+    return [...this.optimizer.state(), this.step, ...this.counters, ...more];
+  }
+
+  override forget(): void {
+    super.forget();
+    this.#sums?.forget();
   }
 
   override dispose(): void {
@@ -234,7 +282,7 @@ class GradientSums {
     this.#step ??= prepare(() => {
       const means = this.#sums.map((sum) => div(sum, this.#examples));
       this.#optimizer.update(this.#parameters, means);
-      for (const v of [...this.#sums, this.#examples]) v.assign(zeros(v.shape, v.dtype));
+      for (const v of this.variables) v.assign(zeros(v.shape, v.dtype));
     }, []);
     return this.#step;
   }
@@ -246,18 +294,28 @@ class GradientSums {
     await (await this.ready()).run();
   }
 
+  get variables(): readonly Variable[] {
+    return [...this.#sums, this.#examples];
+  }
+
+  /** Starts anew, with no batch. */
+  forget(): void {
+    release(this.#step);
+    this.#step = null;
+    this.#count = 0;
+  }
+
   dispose(): void {
-    this.#step?.then(
-      (p) => p.dispose(),
-      () => undefined,
-    );
-    for (const sum of this.#sums) sum.dispose();
-    this.#examples.dispose();
+    this.forget();
+    for (const v of this.variables) v.dispose();
   }
 }
 
 /** Forward and loss of one batch. */
 export class EvaluationPass extends Pass {
+  /** Batches are at most this large. */
+  batchSize = 500;
+
   protected record(x: Tensor, y: Tensor): void {
     const prediction = this.model.forward(modelInput(x, this.data.scale), inference());
     checkPrediction('evaluate', prediction, y, this.data);

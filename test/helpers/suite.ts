@@ -8,6 +8,8 @@ export type HarnessEvent =
   | { type: 'start'; test: string }
   | { type: 'line'; text: string }
   | { type: 'error'; message: string }
+  /** Asks the runner to kill the browser's GPU process. */
+  | { type: 'killGpu' }
   | { type: 'done'; passed: number; total: number; skipped: number; errors: string[]; adapter?: string };
 
 declare global {

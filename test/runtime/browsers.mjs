@@ -41,6 +41,7 @@ export class Browser {
     const query = new URLSearchParams({ session, job: JSON.stringify(job) });
     const ended = new Promise((resolve) => {
       this.#waiting.set(session, (event) => {
+        if (event.type === 'killGpu') this.killGpu();
         outcome.event(event);
         if (event.type === 'done') resolve(undefined);
       });
@@ -90,6 +91,13 @@ class PuppeteerBrowser extends Browser {
 }
 
 export class Chromium extends PuppeteerBrowser {
+  /** Its GPU process ends and is started anew. */
+  async killGpu() {
+    const session = await this.browser.target().createCDPSession();
+    // There is no answer when the command has its effect.
+    session.send('Browser.crashGpuProcess').catch(() => {});
+  }
+
   options() {
     const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
     const software = this.env.VK_ICD_FILENAMES ? ['--use-webgpu-adapter=swiftshader'] : [];

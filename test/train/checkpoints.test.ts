@@ -17,7 +17,8 @@ import {
   schedules,
   weightsSha256,
 } from '../../src/index.js';
-import { cacheFolder, sha256 } from '../../src/platform.js';
+import { sha256 } from '../../src/platform.js';
+import { cacheFolder } from '../../src/platform-folder.js';
 import { openKeep } from '../../src/platform-keep.js';
 import { trainer } from '../../src/worker.js';
 import { suite } from '../helpers/suite.js';

@@ -10,6 +10,7 @@ import {
   FormatError,
   fit,
   loss,
+  lossRing,
   memoryStats,
   nn,
   optim,
@@ -214,6 +215,40 @@ for (const device of devices) {
     const model = nn.sequential(nn.linear(784, 10));
     const options = { loss: loss.quadratic(), optimizer: optim.sgd({ lr: 1e30 }), batchSize: 10, epochs: 5 };
     await rejects(fit(model, train, options), DataError, /the loss became/);
+  });
+
+  test('every loss comes once, in order, in pieces as large as said', async () => {
+    const pieces: [number, number][] = [];
+    const all: number[] = [];
+    const losses = lossRing({
+      every: 4,
+      onLosses: ({ first, losses: piece }) => {
+        pieces.push([first, piece.length]);
+        all.push(...piece);
+      },
+    });
+    const small = (await data.digits({ train: 60, test: 1 })).train;
+    const model = nn.sequential(nn.linear(784, 10));
+    const settings = { loss: loss.crossEntropy(), batchSize: 20, seed: 1, epochs: 3, losses };
+    for (let run = 0; run < 2; run++) {
+      const optimizer = optim.sgd({ lr: 0.1 });
+      const { epochs } = await fit(model, small, { ...settings, optimizer });
+      optimizer.dispose();
+      const start = 9 * run;
+      assert.equal(pieces.splice(0), [
+        [start, 4],
+        [start + 4, 4],
+        [start + 8, 1],
+      ]);
+      for (const [i, { trainLoss }] of epochs.entries()) {
+        const own = all.slice(start + 3 * i, start + 3 * i + 3);
+        const mean = own.reduce((a, b) => a + b, 0) / 3;
+        assert.ok(Math.abs(mean - trainLoss) < 1e-5, `epoch ${i + 1}: ${mean}, ${trainLoss}`);
+      }
+    }
+    losses.dispose();
+    model.dispose();
+    assert.throws(() => lossRing({ every: 0, onLosses: () => {} }), /every/);
   });
 
   test.run();

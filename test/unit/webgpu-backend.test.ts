@@ -2,9 +2,10 @@
 // @suite devices=webgpu timeout=600
 
 import * as assert from 'uvu/assert';
-import type { ChainInput, Instruction, Operand } from '../../src/backend/backend.js';
+import type { ChainInput, Instruction, Operand, Step } from '../../src/backend/backend.js';
 import { literal } from '../../src/backend/webgpu/chain.js';
-import { createWebgpuBackend, describeGpu, type WebgpuBackend } from '../../src/backend/webgpu/index.js';
+import { describeGpu } from '../../src/backend/webgpu/describe.js';
+import { createWebgpuBackend, type WebgpuBackend } from '../../src/backend/webgpu/index.js';
 import { fillTemplate } from '../../src/backend/webgpu/template.js';
 import { broadcastStrides, type DType, type HostArray, sizeOf, stridesOf } from '../../src/dtype.js';
 import { DeviceError, DTypeError } from '../../src/errors.js';
@@ -372,6 +373,49 @@ test('a lost device: read, run and compile say so, and so does the promise', asy
   await rejects(() => other.run(program), /destroyed/);
   await rejects(() => other.compile([]), /destroyed/);
   await rejects(() => other.allocate(4), /destroyed/);
+  other.dispose();
+});
+
+test('pipelines are compiled all at once, and each is told of', async () => {
+  const seen: { done: number; of: number }[] = [];
+  const other = await createWebgpuBackend({ onCompile: (progress) => seen.push(progress) });
+  const memory = other.allocate(1024);
+  const at = (offset: number): Operand => ({ memory, offset, shape: [4], dtype: 'float32' });
+  const steps = [2, 3, 5].map((n, i): Step => {
+    const made = handMade(`times${n}`, ['float32'], 'float32', `a * ${n}.0`, (a) => n * a);
+    const chain = chainOf([4], [instruction(made, [4], operand(at(0)))], [0, at(256 * (i + 1))]);
+    return { kernel: null, chain };
+  });
+  await other.compile(steps);
+  assert.equal(seen, [
+    { done: 1, of: 3 },
+    { done: 2, of: 3 },
+    { done: 3, of: 3 },
+  ]);
+  await other.compile(steps);
+  assert.is(seen.length, 3, 'they are kept');
+  other.dispose();
+});
+
+test('operands that cannot be bound are not supported; profiles have a time for each step', async () => {
+  const other = await createWebgpuBackend();
+  const made = handMade('twice', ['float32'], 'float32', 'a * 2.0', (a) => 2 * a);
+  const spec = (size: number) => ({ shape: [size], dtype: 'float32' as const });
+  const site = (size: number) => ({ inputs: [spec(size)], output: spec(size), attributes: {} });
+  assert.ok(other.supports(made.op, site(1000)));
+  assert.not.ok(other.supports(made.op, site(other.mostBound / 4 + 1)));
+  const memory = other.allocate(1024);
+  const at = (offset: number): Operand => ({ memory, offset, ...spec(4) });
+  other.write(memory, 0, Float32Array.of(1, 2, 3, 4), 'float32');
+  const step = (from: number, to: number): Step => ({
+    kernel: null,
+    chain: chainOf([4], [instruction(made, [4], operand(at(from)))], [0, at(to)]),
+  });
+  const program = await other.compile([step(0, 256), step(256, 512)]);
+  const seconds = await other.profile(program);
+  assert.is(seconds.length, 2);
+  assert.ok(seconds.every((s) => s >= 0 && s < 60));
+  assert.equal([...(await other.read(memory, 512, spec(4)))], [4, 8, 12, 16], 'it ran once');
   other.dispose();
 });
 

@@ -3,18 +3,12 @@ import { DeviceError } from '../../errors.js';
 import { getGpu } from '../../platform.js';
 import type { Rates } from '../backend.js';
 
-/** What `everygrad doctor` shows. */
-export type GpuDescription =
-  | { readonly available: false; readonly reason: string }
-  | {
-      readonly available: true;
-      readonly description: string;
-      readonly software: boolean;
-      readonly features: readonly string[];
-      readonly limits: Readonly<Record<string, number>>;
-    };
+/** Hears how many of the pipelines that are wanted are compiled. */
+export type OnCompile = (progress: { done: number; of: number }) => void;
 
 export interface WebgpuOptions {
+  /** Called after each pipeline; all of a plan are compiled at the same time, before its first step. */
+  onCompile?: OnCompile | undefined;
   /** Which GPU where there are several. */
   powerPreference?: GPUPowerPreference;
 }
@@ -48,7 +42,9 @@ const unavailable = (problem: string, cause?: unknown): DeviceError =>
   });
 
 /** Throws DeviceError with the reason where there is no adapter. */
-async function requestAdapter({ powerPreference = 'high-performance' }: WebgpuOptions): Promise<GPUAdapter> {
+export async function requestAdapter({
+  powerPreference = 'high-performance',
+}: WebgpuOptions): Promise<GPUAdapter> {
   const { gpu, reason } = await getGpu();
   if (!gpu) throw unavailable(reason);
   // Software adapters are given only on request by some, first by others.
@@ -60,35 +56,18 @@ async function requestAdapter({ powerPreference = 'high-performance' }: WebgpuOp
   return adapter;
 }
 
-const describe = ({ vendor, architecture, device, description }: GPUAdapterInfo): string => {
+export const describe = ({ vendor, architecture, device, description }: GPUAdapterInfo): string => {
   const named = [vendor, architecture].filter((part) => /[a-z]/i.test(part)).join(' ');
   const detail = description || (/[a-z]/i.test(device) ? device : '');
   return [named, detail].filter(Boolean).join(', ') || 'unnamed adapter';
 };
 
-const isSoftware = (info: GPUAdapterInfo): boolean =>
+export const isSoftware = (info: GPUAdapterInfo): boolean =>
   Boolean(info.isFallbackAdapter) ||
   softwareNames.test(`${info.architecture} ${info.description} ${info.device}`);
 
-const limitsOf = (limits: GPUSupportedLimits): Record<string, number> =>
+export const limitsOf = (limits: GPUSupportedLimits): Record<string, number> =>
   Object.fromEntries(wantedLimits.map((name) => [name, limits[name]]));
-
-/** The adapter, or why there is none; never throws. */
-export async function describeGpu(options: WebgpuOptions = {}): Promise<GpuDescription> {
-  try {
-    const { info, features, limits } = await requestAdapter(options);
-    return {
-      available: true,
-      description: describe(info),
-      software: isSoftware(info),
-      features: [...features].sort(),
-      limits: limitsOf(limits),
-    };
-  } catch (error) {
-    const reason = error instanceof DeviceError ? error.problem : String(error);
-    return { available: false, reason };
-  }
-}
 
 /** First guesses; the scheduler measures. */
 const rates = {
@@ -106,6 +85,8 @@ export class Gpu {
   readonly features: readonly string[];
   /** Resolves when the device is gone, with the reason. */
   readonly lost: Promise<DeviceError>;
+  /** Settles when it is known whether the buffers made so far are there. */
+  allocated: Promise<unknown> | null = null;
   #failure: DeviceError | null = null;
   #refused = false;
   #gone: DeviceError | null = null;

@@ -5,29 +5,23 @@ import { DeviceError } from '../../errors.js';
 import type { Spec } from '../../graph.js';
 import type { OpDefinition, Site } from '../../ops/define.js';
 import type { Backend, Memory, MemoryStats, Program, Rates, Step } from '../backend.js';
-import { Gpu, type WebgpuOptions } from './device.js';
+import { Gpu, type OnCompile, type WebgpuOptions } from './device.js';
 import { type Binding, type Dispatch, lowerStep } from './lower.js';
 import { elementBytes, GpuMemories, type GpuMemory } from './memory.js';
+import type { TimedCommand } from './profile.js';
 import { loadShaders, PipelineCache, sizesStride } from './shaders.js';
 
-export { describeGpu, type GpuDescription, type WebgpuOptions } from './device.js';
-
-/** What is given to the encoder, in order. */
-interface Command {
-  readonly pipeline: GPUComputePipeline;
-  readonly group: GPUBindGroup;
-  readonly workgroups: readonly [number, number, number];
-}
+export type { WebgpuOptions } from './device.js';
 
 class WebgpuProgram implements Program {
   readonly steps: number;
-  readonly commands: readonly Command[];
+  readonly commands: readonly TimedCommand[];
   /** Memory that the program itself needed. */
   readonly scratch: readonly GpuMemory[];
   /** Whether a run has shown that the device takes the commands. */
   accepted = false;
 
-  constructor(steps: number, commands: readonly Command[], scratch: readonly GpuMemory[]) {
+  constructor(steps: number, commands: readonly TimedCommand[], scratch: readonly GpuMemory[]) {
     this.steps = steps;
     this.commands = commands;
     this.scratch = scratch;
@@ -42,6 +36,8 @@ export class WebgpuBackend implements Backend {
   readonly description: string;
   readonly alignment: number;
   readonly maxOperands: number;
+  /** Bytes of an operand at most. */
+  readonly mostBound: number;
   readonly fusesEpilogue = true;
   readonly rates: Rates;
   /** Optional features that the device was given. */
@@ -61,17 +57,18 @@ export class WebgpuBackend implements Backend {
   #reached: Promise<undefined> | null = null;
   #disposed = false;
 
-  constructor(gpu: Gpu) {
+  constructor(gpu: Gpu, onCompile?: OnCompile) {
     const { limits } = gpu.device;
     this.#gpu = gpu;
     this.#memories = new GpuMemories(gpu);
-    this.#pipelines = new PipelineCache(gpu);
+    this.#pipelines = new PipelineCache(gpu, onCompile);
     this.description = gpu.description;
     this.rates = gpu.rates;
     this.variants = gpu.software ? 'software' : 'hardware';
     this.features = gpu.features;
     this.lost = gpu.lost;
     this.alignment = Math.max(256, limits.minStorageBufferOffsetAlignment);
+    this.mostBound = limits.maxStorageBufferBindingSize;
     this.maxOperands = Math.min(16, limits.maxStorageBuffersPerShaderStage);
   }
 
@@ -84,7 +81,10 @@ export class WebgpuBackend implements Backend {
   }
 
   supports(op: OpDefinition, site: Site): boolean {
-    if ([...site.inputs, site.output].some(({ dtype }) => dtype === 'float64')) return false;
+    const operands = [...site.inputs, site.output];
+    // Larger operands cannot be bound: WASM takes such ops.
+    if (operands.some((s) => s.dtype === 'float64' || sizeOf(s.shape) * elementBytes > this.mostBound))
+      return false;
     if (op.kind === 'view') return true;
     if (op.kind === 'elementwise') return Boolean(op.webgpu.expression(site));
     return op.webgpu.calls(site) !== null;
@@ -153,19 +153,21 @@ export class WebgpuBackend implements Backend {
     );
     await loadShaders(names);
     try {
-      const dispatches = steps.flatMap((step) => lowerStep(step, options));
+      const dispatches = steps.flatMap((s, step) => lowerStep(s, options).map((d) => ({ ...d, step })));
       const compiled = Promise.all(dispatches.map((d) => this.#pipelines.get(d)));
       const pipelines = await this.#gpu.settle(compiled, 'compiling');
+      await this.#gpu.allocated;
       this.#gpu.check();
       const sizes = this.#sizes(dispatches);
       if (sizes) scratch.push(sizes);
-      const commands = dispatches.map((dispatch, i): Command => {
+      const commands = dispatches.map((dispatch, i): TimedCommand => {
         const group = this.#group(dispatch, {
           buffer: sizes!.buffer,
           offset: i * sizesStride,
           size: sizesStride,
         });
-        return { pipeline: pipelines[i]!, group, workgroups: dispatch.workgroups };
+        const { workgroups, step } = dispatch;
+        return { pipeline: pipelines[i]!, group, workgroups, step };
       });
       return new WebgpuProgram(steps.length, commands, scratch);
     } catch (error) {
@@ -185,7 +187,7 @@ export class WebgpuBackend implements Backend {
   }
 
   #group({ text, bindings, label }: Dispatch, sizes: GPUBufferBinding): GPUBindGroup {
-    const limit = this.device.limits.maxStorageBufferBindingSize;
+    const limit = this.mostBound;
     const entries = bindings.map((binding, slot) => {
       if (binding.bytes > limit) {
         throw new DeviceError({
@@ -260,6 +262,14 @@ export class WebgpuBackend implements Backend {
     this.device.queue.submit([commands]);
   }
 
+  async profile(program: Program): Promise<number[]> {
+    this.#gpu.check();
+    this.#flush();
+    const { profileCommands } = await import('./profile.js');
+    const { commands, steps } = program as WebgpuProgram;
+    return this.#gpu.settle(profileCommands(this.device, commands, steps), 'profiling');
+  }
+
   release(program: Program): void {
     for (const memory of (program as WebgpuProgram).scratch) this.#memories.free(memory);
   }
@@ -280,5 +290,5 @@ export class WebgpuBackend implements Backend {
 
 /** Throws DeviceError with the reason where there is no GPU. */
 export async function createWebgpuBackend(options: WebgpuOptions = {}): Promise<WebgpuBackend> {
-  return new WebgpuBackend(await Gpu.open(options));
+  return new WebgpuBackend(await Gpu.open(options), options.onCompile);
 }

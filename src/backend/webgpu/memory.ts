@@ -95,7 +95,7 @@ export class GpuMemories {
         cause,
       });
     } finally {
-      device.popErrorScope().then(
+      this.#gpu.allocated = device.popErrorScope().then(
         (error) =>
           error &&
           this.#gpu.fail(

@@ -12,7 +12,7 @@ import random from '../../../gpu/random.wgsl';
 import reduce from '../../../gpu/reduce.wgsl';
 import softmax from '../../../gpu/softmax.wgsl';
 import { DeviceError } from '../../errors.js';
-import type { Gpu } from './device.js';
+import type { Gpu, OnCompile } from './device.js';
 
 /** Shaders that are there; those of shaders-extra.ts are added when one of them is asked for. */
 export const shaders: Record<string, string> = {
@@ -92,8 +92,21 @@ export class PipelineCache {
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #layouts = new Map<string, { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
 
-  constructor(gpu: Gpu) {
+  /** Pipelines of the plans that are being compiled: how many are done, of how many. */
+  readonly #progress = { done: 0, of: 0 };
+
+  constructor(
+    gpu: Gpu,
+    private readonly onCompile?: OnCompile,
+  ) {
     this.#gpu = gpu;
+  }
+
+  #compiled(): void {
+    const progress = this.#progress;
+    progress.done++;
+    this.onCompile?.({ ...progress });
+    if (progress.done === progress.of) progress.done = progress.of = 0;
   }
 
   /**
@@ -123,7 +136,14 @@ export class PipelineCache {
     if (known) return known;
     const made = this.#compile(source);
     this.#pipelines.set(source.text, made);
-    made.catch(() => this.#pipelines.delete(source.text));
+    this.#progress.of++;
+    made.then(
+      () => this.#compiled(),
+      () => {
+        this.#pipelines.delete(source.text);
+        this.#compiled();
+      },
+    );
     return made;
   }
 
@@ -145,19 +165,8 @@ export class PipelineCache {
       return pipeline;
     } catch (cause) {
       await Promise.allSettled([made, scope]);
-      const info = await module.getCompilationInfo().catch(() => null);
-      const lines = text.split('\n');
-      const messages = info?.messages
-        .filter(({ type }) => type === 'error')
-        .map(({ lineNum, message }) => `${message} at line ${lineNum}: ${lines[lineNum - 1]?.trim()}`);
-      const problem = messages?.length ? messages.join('; ') : (cause as Error).message;
-      throw new DeviceError({
-        where: label,
-        problem: `its shader does not compile: ${problem}`,
-        hint: 'this is a bug in the library or the driver; use device "wasm" meanwhile',
-        values: { text },
-        cause,
-      });
+      const { shaderError } = await import('./shader-error.js');
+      throw await shaderError(DeviceError, source, module, cause as Error);
     }
   }
 }

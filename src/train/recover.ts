@@ -1,0 +1,149 @@
+// A training that lost its GPU or ran out of memory, and how it goes on. Loads on demand, see core.ts.
+import type { Backend } from '../backend/backend.js';
+import type { Dataset } from '../data/index.js';
+import type { DeviceError } from '../errors.js';
+import type { DeviceStorage } from '../execute.js';
+import type { Core } from './core.js';
+import type { EpochOptions, Place, RecoveryOptions } from './fit.js';
+import type { Kept } from './kept.js';
+import { shrink, tell } from './shrink.js';
+import type { EvaluationPass, TrainingPass } from './step.js';
+
+/** The training, as far as it has come. */
+export interface Course {
+  readonly data: Dataset;
+  readonly kept: Kept;
+  /** What is done and must be done again after a loss. */
+  readonly place: Readonly<Place>;
+  readonly batches: Omit<EpochOptions, 'epoch'>;
+  readonly passes: readonly [TrainingPass, EvaluationPass | undefined];
+  readonly recovery: RecoveryOptions;
+}
+
+/** A browser starts its GPU process anew in a second or so; asked for this often, so far apart (milliseconds). */
+const [attempts, pause] = [8, 250];
+/** A GPU that is lost so often in one training is given up. */
+const mostLosses = 8;
+const losses = new WeakMap<Kept, number>();
+
+const after = (milliseconds: number): Promise<null> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds, null));
+
+/**
+ * Brings the training to where it was: all batches up to `place` have been done exactly once. Throws the error where that
+ * cannot be: no GPU was lost, or there is no copy of the state.
+ */
+export async function recover(core: Core, error: Error, course: Course): Promise<void> {
+  const { place, recovery } = course;
+  if (isDeviceError(error) && error.values.bytes !== undefined) return shrink(core, error, course);
+  const loss = await lossOf(core, course, error);
+  if (!loss || course.kept.values.size === 0) throw error;
+  const [device, repeated] = await restore(core, course, loss);
+  const where = device === 'wasm' ? 'WASM' : 'a new device';
+  const text = `training goes on on ${where}, ${repeated} batches were repeated`;
+  tell(recovery, { error: loss, ...place, device, repeated }, text);
+}
+
+/** `fit` lets no other errors of the library come here. */
+const isDeviceError = (error: Error): error is DeviceError => 'values' in error;
+
+/** Why the training's GPU is gone; null if it is not. */
+async function lossOf({ engine }: Core, { kept }: Course, error: Error): Promise<DeviceError | null> {
+  const { order, backends } = await engine();
+  // Another training may have found out first, and gone on.
+  const storage = kept.training.step.storage as DeviceStorage | null;
+  if (storage && storage.backends !== backends && isDeviceError(error)) return error;
+  // The loss is announced after the rejections that it causes.
+  const gpu = gpuOf(order);
+  return (gpu && (await Promise.race([gpu.lost, after(isDeviceError(error) ? 2000 : 200)]))) ?? null;
+}
+
+const gpuOf = (order: readonly Backend[]) =>
+  order.find((b): b is Backend & { lost: Promise<DeviceError> } => 'lost' in b);
+
+/** Goes back to the copy and repeats the batches since, on a device that works; gives which one, and how many they were. */
+async function restore(core: Core, course: Course, loss: DeviceError): Promise<['webgpu' | 'wasm', number]> {
+  for (;;) {
+    const engine = await core.engine();
+    const gpu = gpuOf(engine.order);
+    if (gpu && (await Promise.race([gpu.lost, after(0)]))) {
+      for (const pass of course.passes) pass?.forget();
+      engine.succeed(await newGpu(course), loss);
+    }
+    try {
+      const repeated = await repeat(core, course);
+      return [(await core.engine()).order.length > 1 ? 'webgpu' : 'wasm', repeated];
+    } catch (error) {
+      if (!(await lossOf(core, course, loss))) throw notAgain(loss, error);
+      // Lost once more.
+    }
+  }
+}
+
+/** A new device; null where there is none, or it is not wanted. */
+async function newGpu({ kept, recovery }: Course): Promise<Backend | null> {
+  const before = losses.get(kept) ?? 0;
+  losses.set(kept, before + 1);
+  if (recovery.device === 'wasm' || before >= mostLosses) return null;
+  const { createWebgpuBackend } = await import('../backend/webgpu/index.js');
+  for (let i = 0; i < attempts; i++) {
+    const backend = await createWebgpuBackend().catch(() => null);
+    // A device of a process that is about to end is lost at once.
+    if (backend && !(await Promise.race([backend.lost, after(pause / 10)]))) return backend;
+    await after(pause);
+  }
+  return null;
+}
+
+/** The state of the copy, then the batches from there to `place`. */
+async function repeat({ engine, tensor }: Core, course: Course): Promise<number> {
+  const { data, kept, place, batches } = course;
+  const { training, model, rates } = kept;
+  for (const pass of course.passes) pass?.forget();
+  const e = await engine();
+  const counters = course.passes[1]?.counters ?? [];
+  for (const v of new Set([...model.variables(), ...training.state(), ...counters])) {
+    v.storage?.dispose();
+    v.storage = null; // its first values, if there were none at the time of the copy
+    const values = kept.values.get(v);
+    if (values) e.adopt(v, values.slice());
+  }
+  training.examples = kept.examples;
+  let [step, repeated] = [0, 0];
+  const nextRate = async (): Promise<void> => {
+    const rate = rates[step++];
+    if (rate !== undefined) await training.optimizer.learningRate.assign(tensor(rate));
+  };
+  for (let epoch = kept.epoch; epoch <= place.epoch; epoch++) {
+    const first = epoch === kept.epoch ? kept.batch : 0;
+    const end = epoch === place.epoch ? place.batches : Number.POSITIVE_INFINITY;
+    if (first === 0) await training.reset();
+    let n = 0;
+    if (end > first) {
+      for await (const batch of data.batches({ ...batches, epoch })) {
+        if (n === end) break;
+        if (n++ < first) continue;
+        if (training.startsStep) await nextRate();
+        await training.run(await training.forSize(batch.size), batch);
+        repeated++;
+      }
+    }
+    if (n < end && Number.isFinite(end)) throw new Error(`${data.name} gave ${n} batches, not ${end}`);
+    if (end === Number.POSITIVE_INFINITY) await training.finishStep();
+  }
+  if (training.startsStep) await nextRate(); // of the step that was interrupted, if one was
+  return repeated;
+}
+
+/** The loss, of a training that cannot be repeated: with data that can be read only once, for instance. */
+function notAgain(loss: DeviceError, cause: unknown): DeviceError {
+  const Class = loss.constructor as typeof DeviceError; // this module has no class of its own, see core.ts
+  const { message } = cause as Error;
+  return new Class({
+    where: 'fit',
+    problem: `${loss.problem}, and the steps since the last copy of the weights cannot be repeated: ${message}`,
+    hint: 'data must be there to be read again',
+    values: loss.values,
+    cause,
+  });
+}
