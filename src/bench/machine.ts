@@ -6,6 +6,7 @@ import type { GpuDescription } from '../backend/webgpu/index.js';
 import { engine } from '../engine.js';
 import { cacheFolder, runtime } from '../platform.js';
 
+/** What a benchmark ran on. */
 export interface Machine {
   /** As in `node 24.9.0`. */
   runtime: string;

@@ -8,6 +8,7 @@ import { type CategoryColumn, type Column, categoryColumn, type Row, Table } fro
 /** A category may be missing, a label (what is to be learned) may not; what is skipped is not kept. */
 export type CsvType = 'number' | 'category' | 'label' | 'skip';
 
+/** Options of `readCsv` and `csvRows`. */
 export interface CsvOptions {
   /** Whether the first line names the columns. Default: true unless `names` is given. */
   header?: boolean;

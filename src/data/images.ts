@@ -20,6 +20,7 @@ import { type Example, Stream } from './stream.js';
 /** A decoder of one's own; `file` is for errors. */
 export type ImageDecoder = (bytes: Uint8Array, file: string) => Image | Promise<Image>;
 
+/** Options of `decodeImage`. */
 export interface DecodeOptions {
   /** The file's name in errors. */
   file?: string;
@@ -149,6 +150,7 @@ export interface ImageFile {
   name?: string;
 }
 
+/** Options of `imageFolder` and `imageFiles`. */
 export interface ImageOptions {
   /** [height, width] that all images are brought to; otherwise all must have that of the first. */
   size?: readonly [number, number];
@@ -306,6 +308,7 @@ export class ImageDataset implements Dataset {
     );
   }
 
+  /** Images of an epoch, read and decoded ahead. */
   batches(options: BatchOptions): Stream<Batch> {
     const {
       batchSize,

@@ -36,6 +36,7 @@ import {
   weightsFor,
 } from './common.js';
 
+/** Options of `nll`. */
 export interface NllOptions {
   /** How much each class counts; the mean is then divided by the weights of the labels, as in PyTorch. */
   classWeights?: readonly number[];
@@ -43,6 +44,7 @@ export interface NllOptions {
   ignoreLabel?: number;
 }
 
+/** Options of `crossEntropy`. */
 export interface CrossEntropyOptions extends NllOptions {
   /** Part of the target that is spread evenly over all classes (Szegedy et al. 2016). */
   labelSmoothing?: number;
@@ -112,6 +114,7 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
 export const nll = (options: NllOptions = {}): Loss =>
   named('nll', (logs, target, weights) => negativeLogLikelihood('nll', logs, target, weights, options));
 
+/** Options of `binaryCrossEntropy`. */
 export interface BinaryCrossEntropyOptions {
   /** How much the part t log p counts against the part of what is not there; 1 where not said. */
   positiveWeight?: number;
@@ -150,6 +153,7 @@ export const perceptron = (): Loss =>
     return perElement('perceptron', values, weights);
   });
 
+/** Options of `hinge` and `multiClassHinge`. */
 export interface HingeOptions {
   /** By how much the right side must win; 1 where not said. */
   margin?: number;

@@ -18,6 +18,7 @@ export const constant =
   (shape) =>
     full(shape, value);
 
+/** 0 everywhere. */
 export const zeros = /* @__PURE__ */ constant(0);
 
 /** Normal with the given mean and standard deviation. */

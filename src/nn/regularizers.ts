@@ -20,6 +20,7 @@ export function gaussianNoise(std: number): Lambda {
   });
 }
 
+/** Options of `activityRegularizer`. */
 export interface ActivityOptions {
   /** Times the sum of the activations' sizes, mean over the batch. */
   l1?: number;

@@ -20,6 +20,7 @@ export interface ScheduleTime {
 
 /** Decides the learning rate before each step, as a factor on the optimizer's own `lr`. */
 export interface Schedule {
+  /** What the optimizer's own rate is multiplied by before this step. */
   factor(time: ScheduleTime): number;
   /** Is told of each epoch; false ends the training. */
   afterEpoch?(report: EpochReport): boolean | void;
@@ -85,6 +86,7 @@ export function cosineRestarts({
   };
 }
 
+/** Options of `oneCycle`. */
 export interface OneCycleOptions {
   /** Where in the training the rate is largest; 0.3 where not said. */
   peakAt?: number;
@@ -151,6 +153,7 @@ export function warmUp(
   };
 }
 
+/** Options of `reduceOnPlateau`. */
 export interface PlateauOptions {
   /** Times this when it no longer gets better; 0.1 where not said. */
   factor?: number;

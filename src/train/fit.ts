@@ -44,6 +44,7 @@ export interface ProgressReport {
   samplesPerSecond: number;
 }
 
+/** Options of `fit`. */
 export interface FitOptions extends EarlyStoppingOptions {
   loss: Loss;
   optimizer: Optimizer;
@@ -95,6 +96,7 @@ const fitOptionNames = [
   'checkpoint',
 ];
 
+/** What a training came to. */
 export interface FitResult {
   epochs: EpochReport[];
   /** Whether it ended early: by the signal, by onEpoch, for want of patience, or by the schedule. */

@@ -9,6 +9,7 @@ import { breathe } from '../platform.js';
 import { read, tensor } from '../tensor.js';
 import { TrainingPass } from './step.js';
 
+/** Options of `lrRangeTest`. */
 export interface LrRangeOptions {
   loss: Loss;
   optimizer: Optimizer;
@@ -29,6 +30,7 @@ export interface LrRangeOptions {
   signal?: AbortSignal;
 }
 
+/** One step of the range test. */
 export interface LrRangePoint {
   lr: number;
   /** Of the batch, before the step. */
@@ -36,6 +38,7 @@ export interface LrRangePoint {
   smoothed: number;
 }
 
+/** What `lrRangeTest` gives; `lrRangeChart` of `everygrad/plot` draws it. */
 export interface LrRangeResult {
   curve: LrRangePoint[];
   /** The rate at which the smoothed loss falls most steeply: a good one to start with. NaN if it never falls. */

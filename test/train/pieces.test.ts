@@ -106,7 +106,7 @@ const pieces: Readonly<Record<string, Piece>> = {
       ),
     ...{ shape: [4], training: true },
   },
-  embedding: { make: () => nn.embedding(6, 3, { paddingIndex: 0 }), shape: [4], labels: 6 },
+  embedding: { make: () => nn.embedding(6, 3), shape: [4], labels: 6 },
   rnn: layer(() => nn.rnn(3, 4), 5, 3),
   gru: layer(() => nn.gru(3, 4, { bidirectional: true }), 5, 3),
   lstm: layer(() => nn.lstm(3, 4, { layers: 2, returns: 'last' }), 5, 3),
