@@ -16,7 +16,7 @@ const app = await Application.bootstrap(
     ...{ entryPoints, tsconfig: `${root}/tsconfig.json`, name: 'everygrad', readme: 'none' },
     // The types are checked by `npm run lint`, with the repository's own TypeScript.
     ...{ skipErrorChecking: true, validation: false, logLevel: 'Error' },
-    ...{ excludePrivate: true, excludeProtected: true, excludeExternals: true, disableGit: true },
+    ...{ excludePrivate: true, excludeProtected: true, excludeExternals: true },
   },
   [new TSConfigReader()],
 );
