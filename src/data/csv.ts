@@ -168,7 +168,7 @@ async function* namedRecords(source: CsvSource, settings: Settings): AsyncGenera
         hint:
           cells.length < names.length
             ? `the first column without a value is ${names[cells.length]}; is the delimiter another, or a line cut off?`
-            : 'is a field with a delimiter in it not quoted?',
+            : `field ${names.length + 1} is in no column; is a field with a delimiter in it not quoted?`,
         values: { file: name, line, fields: cells.length, columns: names.length },
       });
     }

@@ -325,6 +325,15 @@ export async function decisionSurface(
       values: { [name]: value },
     });
   }
+  for (const [name, [from, to]] of Object.entries({ x, y })) {
+    if (Number.isFinite(to - from) && to > from) continue;
+    throw new OptionError({
+      where: 'decisionSurface',
+      problem: `${name} goes from ${from} to ${to}`,
+      hint: 'two numbers, the second larger',
+      values: { [name]: [from, to] },
+    });
+  }
   const along = ([from, to]: readonly [number, number], n: number): Float64Array =>
     Float64Array.from({ length: n }, (_, i) => from + ((to - from) * i) / (n - 1));
   const [xs, ys] = [along(x, width), along(y, height).reverse()];

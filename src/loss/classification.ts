@@ -65,11 +65,11 @@ function negativeLogLikelihood(
     return neg(div(sum(mul(smooth, logs)), logs.size / classes));
   let [weighted, counts] = [smooth, sum(rows, -1)];
   if (classWeights) {
-    if (classWeights.length !== classes) {
+    if (classWeights.length !== classes || !classWeights.every((w) => w >= 0)) {
       throw new ShapeError({
         where,
-        problem: `${classWeights.length} class weights for predictions ${showShape(logs.shape)}`,
-        hint: 'one weight for each class',
+        problem: `${classWeights.length} class weights for predictions ${showShape(logs.shape)}: ${classWeights}`,
+        hint: 'one weight >= 0 for each class',
         values: { classWeights, prediction: logs.shape },
       });
     }
@@ -165,24 +165,28 @@ export interface HingeOptions {
  * Hinge loss of support vector machines (Cortes and Vapnik 1995): max(0, margin - t z) for targets t of -1 and 1, mean over
  * all elements.
  */
-export const hinge = ({ margin = 1, squared = false }: HingeOptions = {}): Loss =>
-  named('hinge', (prediction, target, weights) => {
+export function hinge({ margin = 1, squared = false }: HingeOptions = {}): Loss {
+  checkOption('hinge', 'margin', margin, margin > 0, 'a number > 0');
+  return named('hinge', (prediction, target, weights) => {
     const violation = relu(sub(margin, mul(prediction, targetRows('hinge', prediction, target))));
     return perElement('hinge', squared ? square(violation) : violation, weights);
   });
+}
 
 /**
  * Multi-class hinge loss (Weston and Watkins 1999): for each wrong class j, max(0, margin - z_label + z_j), summed and divided
  * by the number of classes, mean over the rows; as in PyTorch's multi_margin_loss.
  */
-export const multiClassHinge = ({ margin = 1, squared = false }: HingeOptions = {}): Loss =>
-  named('multiClassHinge', (prediction, target, weights) => {
+export function multiClassHinge({ margin = 1, squared = false }: HingeOptions = {}): Loss {
+  checkOption('multiClassHinge', 'margin', margin, margin > 0, 'a number > 0');
+  return named('multiClassHinge', (prediction, target, weights) => {
     const rows = labelRows('multiClassHinge', prediction, target);
     const right = sum(mul(prediction, rows), -1, { keepDims: true });
     const violation = relu(add(sub(prediction, right), margin));
     const values = mul(squared ? square(violation) : violation, sub(1, rows));
     return perElement('multiClassHinge', values, weights);
   });
+}
 
 /**
  * Kullback-Leibler divergence of softmax(z) from target distributions: sum(t (log t - log softmax(z))), mean over the batch.

@@ -3,7 +3,7 @@ import { OptionError } from '../errors.js';
 import { logarithm } from '../exact.js';
 import type { Tensor } from '../graph.js';
 import * as ops from '../ops/index.js';
-import { checkInputs, checkUnits } from './check.js';
+import { checkFinite, checkInputs, checkUnits } from './check.js';
 import { constant, fanInNormal, fanInUniform, type Initializer, normal } from './init.js';
 import { Lambda, Linear, type LinearOptions } from './layers.js';
 import { Module, Parameter } from './module.js';
@@ -40,6 +40,7 @@ export class Prelu extends Module {
   ) {
     super();
     checkUnits('prelu', 'channels', channels);
+    checkFinite('prelu', 'slope', slope);
     this.slope = new Parameter([channels], constant(slope), { fanIn: 1, fanOut: 1 }, false);
   }
 

@@ -2,7 +2,7 @@
 import { OptionError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import * as ops from '../ops/index.js';
-import { checkInputs, checkUnits } from './check.js';
+import { checkFinite, checkInputs, checkUnits } from './check.js';
 import { fanInUniform, type Initializer } from './init.js';
 import { type Context, Module, Parameter } from './module.js';
 
@@ -100,9 +100,15 @@ export const sigmoid = (): Lambda => new Lambda('sigmoid', (x) => ops.sigmoid(x)
 /** tanh(x). */
 export const tanh = (): Lambda => new Lambda('tanh', (x) => ops.tanh(x));
 /** x above 0, `slope` x below (Maas, Hannun and Ng 2013). */
-export const leakyRelu = (slope = 0.01): Lambda => new Lambda('leakyRelu', (x) => ops.leakyRelu(x, slope));
+export function leakyRelu(slope = 0.01): Lambda {
+  checkFinite('leakyRelu', 'slope', slope);
+  return new Lambda('leakyRelu', (x) => ops.leakyRelu(x, slope));
+}
 /** x above 0, alpha (exp(x) - 1) below (Clevert, Unterthiner and Hochreiter 2016). */
-export const elu = (alpha = 1): Lambda => new Lambda('elu', (x) => ops.elu(x, alpha));
+export function elu(alpha = 1): Lambda {
+  checkFinite('elu', 'alpha', alpha, 0);
+  return new Lambda('elu', (x) => ops.elu(x, alpha));
+}
 /** x (1 + erf(x / sqrt(2))) / 2 (Hendrycks and Gimpel 2016), not its approximation. */
 export const gelu = (): Lambda => new Lambda('gelu', (x) => ops.gelu(x));
 /** x / (1 + exp(-x)) (Elfwing, Uchibe and Doya 2018). */

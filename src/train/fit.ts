@@ -173,11 +173,16 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
   checkCount('fit', 'batchSize', batchSize);
   checkCount('fit', 'epochs', epochs);
   checkCount('fit', 'accumulate', accumulate);
-  if (typeof loss !== 'function' || typeof optimizer?.update !== 'function') {
+  const kinds = {
+    ...{ loss: loss?.lossName, optimizer: optimizer?.update },
+    ...{ data: data?.batches, validation: (validation ?? data)?.batches },
+  };
+  const wrong = Object.entries(kinds).find(([, mark]) => !mark);
+  if (wrong) {
     throw new OptionError({
       where: 'fit',
-      problem: 'loss and optimizer are needed',
-      hint: 'e.g. loss.crossEntropy() and optim.sgd({ lr: 0.1 })',
+      problem: `${wrong[0]} is missing or none`,
+      hint: 'e.g. loss.crossEntropy(), optim.sgd({ lr: 0.1 }), and data sets',
     });
   }
   const stopping = new EarlyStopping(model, options, validation !== undefined);

@@ -72,6 +72,14 @@ export async function lrRangeTest(
       values: { from, to },
     });
   }
+  if (!(smoothing >= 0 && smoothing < 1 && stopAt > 1)) {
+    throw new OptionError({
+      where: 'lrRangeTest',
+      problem: `smoothing is ${smoothing}, stopAt is ${stopAt}`,
+      hint: 'smoothing from 0, below 1; stopAt above 1',
+      values: { smoothing, stopAt },
+    });
+  }
   await model.initialize(seed);
   const pass = new TrainingPass(model, loss, data, optimizer, seed);
   const curve: LrRangePoint[] = [];
