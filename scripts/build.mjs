@@ -82,13 +82,14 @@ export const bundleOptions = {
 async function buildBundles() {
   await rm('dist/chunks', { recursive: true, force: true });
   const names = ['index', 'worker', 'bench', 'bench/first-step'];
-  const parts = ['nn', 'loss', 'optim', 'data', 'inspect', 'search'].map((name) => ({
+  const parts = ['nn', 'loss', 'optim', 'data', 'inspect', 'search', 'plot'].map((name) => ({
     in: `src/${name}/index.ts`,
     out: name,
   }));
   const entryPoints = [...names.map((name) => ({ in: `src/${name}.ts`, out: name })), ...parts];
   // Comlink is bundled, so that browsers can start worker-thread.js as it is.
-  const options = { ...bundleOptions, external: ['webgpu', 'node:*'], outdir: 'dist', metafile: true };
+  const external = ['webgpu', 'echarts', 'node:*'];
+  const options = { ...bundleOptions, external, outdir: 'dist', metafile: true };
   const { metafile } = await build({ ...options, entryPoints });
   // Workers have bundles of their own, without what only the library's other parts need.
   await build({

@@ -86,8 +86,19 @@ function installForPages() {
   if (done) console.log('packages of the pages: installed');
 }
 
+/** What makes the API docs, with the TypeScript that it knows. */
+function installForDocs() {
+  const docs = fileURLToPath(new URL('docs', import.meta.url));
+  if (existsSync(`${docs}/node_modules/typedoc`))
+    return console.log('packages of the API docs: already there');
+  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund'];
+  const done = install('packages of the API docs', 'npm', args, { cwd: docs, shell: platform === 'win32' });
+  if (done) console.log('packages of the API docs: installed');
+}
+
 installFromNpm();
 installForPages();
+installForDocs();
 installFromDebian();
 for (const problem of problems) console.error(`not installed: ${problem}`);
 if (problems.length > 0) process.exitCode = 1;

@@ -13,6 +13,7 @@ export { type PlacementResult, runPlacement } from './bench/placement.js';
 export type { BenchResult, Measurement } from './bench/rounds.js';
 export { setAssetsUrl } from './platform.js';
 
+/** Options of `bench`. */
 export interface BenchOptions extends EngineOptions {
   /** Runs only what has this in its name, as `gemm/64` or `train`. */
   filter?: string;
@@ -26,6 +27,7 @@ export interface BenchOptions extends EngineOptions {
 
 const benches: readonly Bench[] = [...gemmBenches, ...convBenches, ...trainingBenches, ...inferenceBenches];
 
+/** Names of all workloads. */
 export const benchNames: readonly string[] = benches.map(({ name }) => name);
 
 /**

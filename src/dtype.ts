@@ -5,6 +5,7 @@ import { DTypeError, ShapeError } from './errors.js';
 export type DType = 'float32' | 'float64' | 'int32' | 'uint8' | 'bool';
 /** Sizes of each axis, outermost first; `[]` is a scalar. */
 export type Shape = readonly number[];
+/** The typed arrays in which the host keeps values: one for each dtype; bool is in a Uint8Array. */
 export type HostArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 
 interface DTypeInfo {

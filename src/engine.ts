@@ -14,8 +14,10 @@ import type { Overrides } from './schedule/overrides.js';
 import type { Cut, PlaceOptions } from './schedule/place.js';
 import { planGraph, planParts } from './schedule/plan.js';
 
+/** Where ops run: `auto` shares them between WASM and a GPU. */
 export type Device = 'auto' | 'wasm' | 'webgpu' | 'reference';
 
+/** Options of `configure`. */
 export interface EngineOptions extends Pick<WasmOptions, 'build' | 'threads' | 'maximumBytes'> {
   /**
    * `auto`: the cost model shares the ops between WASM and, if there is one, the GPU. `wasm` or `webgpu`: that one takes
@@ -44,6 +46,7 @@ interface Evaluation {
   variables: readonly Variable[];
 }
 
+/** The backends of a process, what is in their memory, and the plans that were compiled. */
 export class Engine {
   readonly backends: Backends;
   readonly #evaluations = new Map<string, Evaluation>();
@@ -343,10 +346,12 @@ export class Engine {
     this.#forgotten.register(variable, storage);
   }
 
+  /** Gives variables that have no values yet their first ones. */
   async initialize(variables: readonly Variable[]): Promise<void> {
     await this.exclusively(() => this.#initialize(variables));
   }
 
+  /** What each backend has in memory. */
   stats(): Partial<Record<BackendName, MemoryStats>> {
     return Object.fromEntries(this.order.map((b) => [b.name, b.stats()]));
   }
@@ -368,6 +373,7 @@ export class Engine {
     this.#dropPlans(() => true);
   }
 
+  /** Frees the memory of all backends; the engine cannot be used afterwards. */
   dispose(): void {
     if (this.disposed) return;
     this.clearPlans();

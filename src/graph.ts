@@ -64,10 +64,12 @@ export class Tensor implements Spec {
     this.dtype = dtype;
   }
 
+  /** Number of axes. */
   get rank(): number {
     return this.shape.length;
   }
 
+  /** Number of elements. */
   get size(): number {
     return this.shape.reduce((n, d) => n * d, 1);
   }
@@ -108,6 +110,7 @@ export class Variable extends Tensor {
     this.disposed = true;
   }
 
+  /** For `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

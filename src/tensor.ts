@@ -18,6 +18,7 @@ import * as ops from './ops/index.js';
 /** Numbers nested in arrays, all rows of one length. */
 export type Nested = number | boolean | readonly Nested[];
 
+/** Options of `tensor`. */
 export interface TensorOptions {
   /** For flat data: the shape to see it in. */
   shape?: Shape;

@@ -24,6 +24,7 @@ export type LabEvent =
 
 type Message = (LabEvent | { event: 'warning'; model: number; report: SentError }) & { call: number };
 
+/** Options of `trainer`. */
 export interface TrainerOptions extends EngineOptions {
   /** Hears of the progress of all models. */
   onEvent?: (event: LabEvent) => void;
@@ -52,7 +53,9 @@ interface Values {
 export interface Trainer {
   /** Makes a model from layers by name, `[['linear', 784, 100], ['relu'], ['linear', 100, 10]]`, and gives its number. */
   create(spec: ModelSpec, seed?: number): Promise<number>;
+  /** As `fit`, in the worker; `model` is the number that `create` gave. */
   fit(model: number, data: LabData, options: LabFitOptions): Promise<FitResult>;
+  /** As `evaluate`, in the worker. */
   evaluate(model: number, data: LabData, options?: { loss?: LossSpec; batchSize?: number }): Promise<Totals>;
   /** The plan of a training step: which op runs where, and why. */
   explain(model: number, data: LabData, options: WorkerExplainOptions): Promise<StepExplanation>;

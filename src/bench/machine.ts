@@ -7,6 +7,7 @@ import { engine } from '../engine.js';
 import { runtime } from '../platform.js';
 import { cacheFolder } from '../platform-folder.js';
 
+/** What a benchmark ran on. */
 export interface Machine {
   /** As in `node 24.9.0`. */
   runtime: string;

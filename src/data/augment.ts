@@ -6,6 +6,7 @@ import { cosPi, exponential } from '../exact.js';
 import { RandomStream, streams } from '../philox.js';
 import { type Batch, type BatchOptions, checkOptionNames, type Dataset } from './spec.js';
 
+/** Elastic distortion (Simard, Steinkraus and Platt 2003): a random field of shifts, smoothed. */
 export interface Elastic {
   /** How far, in pixels before smoothing; 34 where not said. */
   alpha?: number;
@@ -13,6 +14,7 @@ export interface Elastic {
   sigma?: number;
 }
 
+/** Options of `augment`: what is done to an image, each by a new random amount in every epoch. */
 export interface AugmentOptions {
   /** Up to so many pixels in each direction. */
   shift?: number;

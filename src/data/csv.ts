@@ -8,6 +8,7 @@ import { type CategoryColumn, type Column, categoryColumn, type Row, Table } fro
 /** A category may be missing, a label (what is to be learned) may not; what is skipped is not kept. */
 export type CsvType = 'number' | 'category' | 'label' | 'skip';
 
+/** Options of `readCsv` and `csvRows`. */
 export interface CsvOptions {
   /** Whether the first line names the columns. Default: true unless `names` is given. */
   header?: boolean;
@@ -167,7 +168,7 @@ async function* namedRecords(source: CsvSource, settings: Settings): AsyncGenera
         hint:
           cells.length < names.length
             ? `the first column without a value is ${names[cells.length]}; is the delimiter another, or a line cut off?`
-            : 'is a field with a delimiter in it not quoted?',
+            : `field ${names.length + 1} is in no column; is a field with a delimiter in it not quoted?`,
         values: { file: name, line, fields: cells.length, columns: names.length },
       });
     }

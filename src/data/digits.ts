@@ -6,6 +6,7 @@ import { ArrayDataset } from './dataset.js';
 import { glyphs, type Stroke } from './glyphs.js';
 import { checkCount, checkOptionNames } from './spec.js';
 
+/** Options of `digits`. */
 export interface DigitsOptions {
   /** Default 10,000. */
   train?: number;

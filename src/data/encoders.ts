@@ -38,15 +38,18 @@ export class Scaler {
     return (x - this.shift[column]!) / this.scale[column]!;
   }
 
+  /** The value that was encoded as `y` in a column. */
   backward(y: number, column: number): number {
     return y * this.scale[column]! + this.shift[column]!;
   }
 
+  /** As plain JSON; `encoderFromJSON` reads it. */
   toJSON(): EncoderJSON {
     return { kind: this.kind, shift: [...this.shift], scale: [...this.scale] };
   }
 }
 
+/** Options of `standardScaler` and `minMaxScaler`. */
 export interface ScalerOptions {
   /** Columns of the matrix; 1 where not said. */
   columns?: number;
@@ -178,6 +181,7 @@ export class OneHotEncoder {
     return this.categories[best] ?? null;
   }
 
+  /** As plain JSON; `encoderFromJSON` reads it. */
   toJSON(): EncoderJSON {
     return { kind: this.kind, categories: [...this.categories], unknown: this.unknown };
   }
@@ -229,6 +233,7 @@ export class LabelEncoder {
     });
   }
 
+  /** As plain JSON; `encoderFromJSON` reads it. */
   toJSON(): EncoderJSON {
     return { kind: this.kind, classes: [...this.classes] };
   }

@@ -4,6 +4,7 @@ import { type DType, dtypes, type HostArray } from '../dtype.js';
 import { FormatError } from '../errors.js';
 import { gunzip, isGzip } from '../platform.js';
 
+/** What an IDX file holds. */
 export interface IdxData {
   shape: number[];
   /** Row-major. For uint8 a view of the file's bytes, otherwise a copy. */

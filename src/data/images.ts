@@ -4,7 +4,7 @@ import { DataError, EverygradError, FormatError, OptionError } from '../errors.j
 import { RandomStream, streams } from '../philox.js';
 import { readBytes, runtime } from '../platform.js';
 import { listFolder } from '../platform-files.js';
-import { decodeByPlatform } from '../platform-images.js';
+import { decodeByPlatform, decodeJpegByPackage } from '../platform-images.js';
 import { ArrayDataset } from './dataset.js';
 import { decodePng, type Image, isPng } from './png.js';
 import {
@@ -20,6 +20,7 @@ import { type Example, Stream } from './stream.js';
 /** A decoder of one's own; `file` is for errors. */
 export type ImageDecoder = (bytes: Uint8Array, file: string) => Image | Promise<Image>;
 
+/** Options of `decodeImage`. */
 export interface DecodeOptions {
   /** The file's name in errors. */
   file?: string;
@@ -27,19 +28,26 @@ export interface DecodeOptions {
   decode?: ImageDecoder | undefined;
 }
 
+const isJpeg = (bytes: Uint8Array): boolean => bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff;
+
+/** JPEG, WebP and the like: by the browser, or JPEG by an optional package; null where there is neither. */
+const decodeOther = async (bytes: Uint8Array) =>
+  (await decodeByPlatform(bytes)) ?? (isJpeg(bytes) ? decodeJpegByPackage(bytes) : null);
+
 /**
- * Decodes an image file. PNG is decoded here, to the same bits everywhere; JPEG, WebP and what else the platform knows by
- * the platform, in browsers, where engines differ in the last bits. Node, Deno and Bun have no decoder of their own:
- * give `decode` there. Throws FormatError for a file that cannot be decoded.
+ * Decodes an image file. PNG is decoded here, to the same bits everywhere; JPEG, WebP and what else a browser knows by the
+ * browser, where engines differ in the last bits. Node, Deno and Bun have no decoder of their own: JPEG is decoded there
+ * where the optional package @jsquash/jpeg is installed; for others give `decode`. Throws FormatError for a file that
+ * cannot be decoded.
  */
 export async function decodeImage(
   bytes: Uint8Array,
   { file = 'image', decode }: DecodeOptions = {},
 ): Promise<Image> {
   if (isPng(bytes)) return decodePng(bytes, { file });
-  let found: Image | Awaited<ReturnType<typeof decodeByPlatform>>;
+  let found: Image | Awaited<ReturnType<typeof decodeOther>>;
   try {
-    found = await (decode ? decode(bytes, file) : decodeByPlatform(bytes));
+    found = await (decode ? decode(bytes, file) : decodeOther(bytes));
   } catch (cause) {
     if (cause instanceof EverygradError) throw cause;
     throw new FormatError({
@@ -54,14 +62,14 @@ export async function decodeImage(
     throw new FormatError({
       where: file,
       problem: `it is no PNG, and ${runtime().name} decodes nothing else by itself`,
-      hint: 'convert it to PNG, or pass decode: (bytes) => ({ width, height, channels, data })',
+      hint: `${isJpeg(bytes) ? 'npm install @jsquash/jpeg, ' : ''}convert it to PNG, or pass decode: (bytes) => ({ width, height, channels, data })`,
       values: { file, bytes: bytes.length },
     });
   }
   if ('channels' in found) return found;
   const { width, height, data } = found;
   const image: Image = { width, height, channels: 4, data: new Uint8Array(data) };
-  return bytes[0] === 0xff && bytes[1] === 0xd8 ? withChannels(image, 3) : image; // JPEG has no alpha
+  return isJpeg(bytes) ? withChannels(image, 3) : image; // JPEG has no alpha
 }
 
 /**
@@ -142,6 +150,7 @@ export interface ImageFile {
   name?: string;
 }
 
+/** Options of `imageFolder` and `imageFiles`. */
 export interface ImageOptions {
   /** [height, width] that all images are brought to; otherwise all must have that of the first. */
   size?: readonly [number, number];
@@ -299,6 +308,7 @@ export class ImageDataset implements Dataset {
     );
   }
 
+  /** Images of an epoch, read and decoded ahead. */
   batches(options: BatchOptions): Stream<Batch> {
     const {
       batchSize,

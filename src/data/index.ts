@@ -1,5 +1,6 @@
 // Data sets: made here, read from files, or the user's own.
 export { type AugmentOptions, augment, type Elastic } from './augment.js';
+export { type JoinColumnsOptions, joinColumns } from './columns.js';
 export { type CsvOptions, type CsvType, csvRows, readCsv } from './csv.js';
 export type { CsvSource } from './csv-records.js';
 export { ArrayDataset, type ArrayDatasetOptions, type BatchIterable } from './dataset.js';

@@ -6,6 +6,7 @@ import { ArrayDataset } from './dataset.js';
 import { type IdxData, parseIdx } from './idx.js';
 import { checkOptionNames } from './spec.js';
 
+/** Options of `mnist`. */
 export interface MnistOptions {
   signal?: AbortSignal;
   /** Called as each of the four files arrives; `total` is undefined when the server does not say. */
@@ -16,6 +17,7 @@ export interface MnistOptions {
   sha256?: Record<string, string>;
 }
 
+/** The parts of MNIST. */
 export interface Mnist {
   train: ArrayDataset;
   validation: ArrayDataset;

@@ -12,6 +12,7 @@ export interface Image {
   data: Uint8Array;
 }
 
+/** Options of `decodePng`. */
 export interface PngOptions {
   /**
    * Default true. False stores the pixels as they are: a larger file, with the same bytes in every engine; so does an

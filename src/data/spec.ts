@@ -36,6 +36,7 @@ export interface Batch {
   size: number;
 }
 
+/** How the batches of an epoch are drawn. */
 export interface BatchOptions {
   batchSize: number;
   /** A new order for each epoch, decided by seed and epoch alone. Default false. */
@@ -52,6 +53,7 @@ export interface BatchOptions {
 export interface Dataset extends Required<DataSpec> {
   /** Number of examples; undefined when a stream does not know. */
   readonly length: number | undefined;
+  /** Batches of one epoch, in the order that seed and epoch decide. Errors: OptionError. */
   batches(options: BatchOptions): AsyncIterable<Batch>;
 }
 

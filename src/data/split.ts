@@ -9,13 +9,16 @@ import { Table } from './table.js';
 /** What can be split: an ArrayDataset, a Table, or anything of which rows can be chosen, as an image folder. */
 export type Splittable = ArrayDataset | Selectable;
 
+/** Data of which rows can be chosen. */
 export interface Selectable {
   readonly length: number;
   /** Labels, for `stratify: true`. */
   readonly targets?: HostArray | undefined;
+  /** The same kind of data with these rows, in this order. */
   select(indices: ArrayLike<number>): unknown;
 }
 
+/** Options of `split`, `trainTestSplit` and `kFold`. */
 export interface SplitOptions {
   /** Default 0. */
   seed?: number;

@@ -23,6 +23,7 @@ export interface Example {
 /** Anything with `for await`, or a function that starts it anew for each epoch. */
 export type Source<T> = Iterable<T> | AsyncIterable<T> | (() => Iterable<T> | AsyncIterable<T>);
 
+/** Options of `shuffle`. */
 export interface ShuffleOptions {
   seed?: number;
   epoch?: number;
@@ -39,6 +40,7 @@ export class Stream<T> implements AsyncIterable<T> {
     this.open = open;
   }
 
+  /** Starts anew. */
   [Symbol.asyncIterator](): AsyncIterator<T> {
     return this.open()[Symbol.asyncIterator]();
   }
@@ -130,7 +132,9 @@ export class StreamDataset extends Stream<Example> implements Dataset {
 /** `dataset.from`: typed arrays become an ArrayDataset, any iterable of examples or batches a StreamDataset. */
 export const dataset = { from };
 
+/** A data set of arrays in memory. */
 function from(arrays: ArrayDatasetOptions): ArrayDataset;
+/** A data set of any iterable of examples or batches. */
 function from(source: Source<Example | Batch>, spec: DataSpec & { length?: number }): StreamDataset;
 function from(
   source: ArrayDatasetOptions | Source<Example | Batch>,

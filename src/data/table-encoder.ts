@@ -20,6 +20,7 @@ import {
   valueAt,
 } from './table.js';
 
+/** Options of `tableEncoder`. */
 export interface TableEncoderOptions {
   /** The column to learn: labels or categories become int32 labels, numbers stay numbers, float32 of shape (1). */
   target: string;
@@ -287,6 +288,7 @@ export class TableEncoder {
     return new Table({ columns: new Map(columns) });
   }
 
+  /** As plain JSON; `tableEncoderFromJSON` reads it. */
   toJSON(): TableEncoderJSON {
     const { name, labels } = this.#target;
     const features = this.#features.map((feature) =>

@@ -15,10 +15,12 @@ export interface CategoryColumn {
   readonly categories: readonly string[];
 }
 
+/** A column of a table: numbers or categories. */
 export type Column = NumberColumn | CategoryColumn;
 /** One row by column name; null where a value is missing. */
 export type Row = Record<string, number | string | null>;
 
+/** What a table is made of. */
 export interface TableOptions {
   /** Columns by name, all of the same length. Arrays of numbers (NaN: missing) or strings (null: missing). */
   columns:

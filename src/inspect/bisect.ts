@@ -24,6 +24,7 @@ import {
 import { firstNonFinite, PureGraph, type PureRun, placeOf } from '../train/pure-graph.js';
 import { TrainingPass } from '../train/step.js';
 
+/** Options of `bisect`. */
 export interface BisectOptions {
   loss: Loss;
   optimizer: Optimizer;
@@ -57,6 +58,7 @@ export interface Difference {
   text: string;
 }
 
+/** Where two devices differ first, if they do. */
 export interface BisectResult {
   devices: [string, string];
   steps: number;

@@ -19,6 +19,7 @@ import { core } from '../train/core.js';
 import { PureGraph, placeOf } from '../train/pure-graph.js';
 import type { TensorBatch } from './explain-non-finite.js';
 
+/** Options of `gradientCheck`. */
 export interface GradientCheckOptions {
   /** 'float64' where not said; 'float32' computes as training does, with wider steps and a wider tolerance. */
   precision?: 'float64' | 'float32';
@@ -42,6 +43,7 @@ export interface CheckedElement {
   error: number;
 }
 
+/** What `gradientCheck` found. */
 export interface GradientCheckResult {
   passed: boolean;
   /** How many elements were checked. */

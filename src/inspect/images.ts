@@ -35,8 +35,10 @@ const maps = {
   ],
 } as const satisfies Record<string, readonly Colour[]>;
 
+/** Colours for numbers. */
 export type ColourMap = keyof typeof maps;
 
+/** How numbers become a picture. */
 export interface ImageOptions {
   /** 'gray' where not said. */
   map?: ColourMap;
@@ -174,6 +176,7 @@ export function enlarge({ width, height, data }: Image, factor: number): Image {
   return { width: width * factor, height: height * factor, channels: 4, data: large };
 }
 
+/** Options of `weightImages`. */
 export interface WeightImageOptions extends ImageOptions {
   /** For weights (inputs, outputs): how the inputs lie in a picture, as in [28, 28] or [32, 32, 3]. */
   shape?: Shape;

@@ -6,3 +6,4 @@ export * from './images.js';
 export * from './maps.js';
 export * from './metrics.js';
 export * from './statistics.js';
+export * from './summary.js';

@@ -49,6 +49,7 @@ async function logits(
   return [ops.sum(ops.mul(output, mask), 1), labels];
 }
 
+/** Options of `saliency`. */
 export interface SaliencyOptions {
   /** The class whose output is looked at; that of the largest output of each example where not said. */
   target?: number | readonly number[];
@@ -83,6 +84,7 @@ export async function saliency(
   return kind === 'gradient' ? ops.abs(dx) : ops.mul(x, dx);
 }
 
+/** Options of `occlusion`. */
 export interface OcclusionOptions {
   target?: number;
   /** Side of the square that covers the image, and how far it moves; 4 and 2 where not said. */
@@ -94,6 +96,7 @@ export interface OcclusionOptions {
   shape?: Shape;
 }
 
+/** What `occlusion` gives. */
 export interface OcclusionMap {
   /** Places of the square, top to bottom and left to right. */
   rows: number;
@@ -163,6 +166,7 @@ export async function occlusion(
   return { rows, columns, drops, target: label! };
 }
 
+/** Options of `maximiseActivation`. */
 export interface MaximisationOptions {
   /** Shape of one input, as in [784] or [28, 28, 1]. */
   shape: Shape;
@@ -284,6 +288,7 @@ function blurred(x: Tensor): Tensor {
   return t;
 }
 
+/** Options of `decisionSurface`. */
 export interface SurfaceOptions {
   /** From where to where the grid goes; -1 to 1 where not said. */
   x?: readonly [number, number];
@@ -293,6 +298,7 @@ export interface SurfaceOptions {
   height?: number;
 }
 
+/** What `decisionSurface` gives. */
 export interface DecisionSurface {
   width: number;
   height: number;
@@ -317,6 +323,15 @@ export async function decisionSurface(
       problem: `${name} is ${value}`,
       hint: 'a whole number >= 2',
       values: { [name]: value },
+    });
+  }
+  for (const [name, [from, to]] of Object.entries({ x, y })) {
+    if (Number.isFinite(to - from) && to > from) continue;
+    throw new OptionError({
+      where: 'decisionSurface',
+      problem: `${name} goes from ${from} to ${to}`,
+      hint: 'two numbers, the second larger',
+      values: { [name]: [from, to] },
     });
   }
   const along = ([from, to]: readonly [number, number], n: number): Float64Array =>

@@ -35,6 +35,7 @@ export function confusionMatrix(
   return matrix;
 }
 
+/** How well one class was told from the others. */
 export interface ClassScores {
   /** Of those that were taken for the class, the share that is of it; 0 if there is none. */
   precision: number;
@@ -46,6 +47,7 @@ export interface ClassScores {
   support: number;
 }
 
+/** What `classificationReport` gives. */
 export interface ClassificationReport {
   accuracy: number;
   classes: ClassScores[];
@@ -85,6 +87,7 @@ export function classificationReport(matrix: ConfusionMatrix): ClassificationRep
   };
 }
 
+/** What `rocCurve` gives. */
 export interface RocCurve {
   /** Points from (0, 0) to (1, 1), the share of negatives and of positives whose score is at least the threshold. */
   falsePositiveRate: number[];

@@ -55,6 +55,7 @@ const bounds: Readonly<Record<string, readonly [number, number]>> = {
 const isNear = (v: number, [low, high]: readonly [number, number]): boolean =>
   v < low + (high - low) / 100 || v > high - (high - low) / 100;
 
+/** Options of `activations`. */
 export interface ActivationsOptions {
   /** Dropout and its like are on; no where not said. */
   training?: boolean;
@@ -116,12 +117,14 @@ export interface ParameterStatistics {
   updateRatio: number | null;
 }
 
+/** What `stepStatistics` gives. */
 export interface StepStatistics {
   loss: number;
   layers: LayerStatistics[];
   parameters: ParameterStatistics[];
 }
 
+/** Options of `stepStatistics`. */
 export interface StatisticsOptions extends ActivationsOptions {
   /** Whose next step is looked at. Its state is used and left as it is. */
   optimizer?: Optimizer;

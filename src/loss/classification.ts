@@ -36,6 +36,7 @@ import {
   weightsFor,
 } from './common.js';
 
+/** Options of `nll`. */
 export interface NllOptions {
   /** How much each class counts; the mean is then divided by the weights of the labels, as in PyTorch. */
   classWeights?: readonly number[];
@@ -43,6 +44,7 @@ export interface NllOptions {
   ignoreLabel?: number;
 }
 
+/** Options of `crossEntropy`. */
 export interface CrossEntropyOptions extends NllOptions {
   /** Part of the target that is spread evenly over all classes (Szegedy et al. 2016). */
   labelSmoothing?: number;
@@ -63,11 +65,11 @@ function negativeLogLikelihood(
     return neg(div(sum(mul(smooth, logs)), logs.size / classes));
   let [weighted, counts] = [smooth, sum(rows, -1)];
   if (classWeights) {
-    if (classWeights.length !== classes) {
+    if (classWeights.length !== classes || !classWeights.every((w) => w >= 0)) {
       throw new ShapeError({
         where,
-        problem: `${classWeights.length} class weights for predictions ${showShape(logs.shape)}`,
-        hint: 'one weight for each class',
+        problem: `${classWeights.length} class weights for predictions ${showShape(logs.shape)}: ${classWeights}`,
+        hint: 'one weight >= 0 for each class',
         values: { classWeights, prediction: logs.shape },
       });
     }
@@ -112,6 +114,7 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
 export const nll = (options: NllOptions = {}): Loss =>
   named('nll', (logs, target, weights) => negativeLogLikelihood('nll', logs, target, weights, options));
 
+/** Options of `binaryCrossEntropy`. */
 export interface BinaryCrossEntropyOptions {
   /** How much the part t log p counts against the part of what is not there; 1 where not said. */
   positiveWeight?: number;
@@ -150,6 +153,7 @@ export const perceptron = (): Loss =>
     return perElement('perceptron', values, weights);
   });
 
+/** Options of `hinge` and `multiClassHinge`. */
 export interface HingeOptions {
   /** By how much the right side must win; 1 where not said. */
   margin?: number;
@@ -161,24 +165,28 @@ export interface HingeOptions {
  * Hinge loss of support vector machines (Cortes and Vapnik 1995): max(0, margin - t z) for targets t of -1 and 1, mean over
  * all elements.
  */
-export const hinge = ({ margin = 1, squared = false }: HingeOptions = {}): Loss =>
-  named('hinge', (prediction, target, weights) => {
+export function hinge({ margin = 1, squared = false }: HingeOptions = {}): Loss {
+  checkOption('hinge', 'margin', margin, margin > 0, 'a number > 0');
+  return named('hinge', (prediction, target, weights) => {
     const violation = relu(sub(margin, mul(prediction, targetRows('hinge', prediction, target))));
     return perElement('hinge', squared ? square(violation) : violation, weights);
   });
+}
 
 /**
  * Multi-class hinge loss (Weston and Watkins 1999): for each wrong class j, max(0, margin - z_label + z_j), summed and divided
  * by the number of classes, mean over the rows; as in PyTorch's multi_margin_loss.
  */
-export const multiClassHinge = ({ margin = 1, squared = false }: HingeOptions = {}): Loss =>
-  named('multiClassHinge', (prediction, target, weights) => {
+export function multiClassHinge({ margin = 1, squared = false }: HingeOptions = {}): Loss {
+  checkOption('multiClassHinge', 'margin', margin, margin > 0, 'a number > 0');
+  return named('multiClassHinge', (prediction, target, weights) => {
     const rows = labelRows('multiClassHinge', prediction, target);
     const right = sum(mul(prediction, rows), -1, { keepDims: true });
     const violation = relu(add(sub(prediction, right), margin));
     const values = mul(squared ? square(violation) : violation, sub(1, rows));
     return perElement('multiClassHinge', values, weights);
   });
+}
 
 /**
  * Kullback-Leibler divergence of softmax(z) from target distributions: sum(t (log t - log softmax(z))), mean over the batch.

@@ -3,17 +3,22 @@ import { OptionError } from '../errors.js';
 import { logarithm } from '../exact.js';
 import type { Tensor } from '../graph.js';
 import * as ops from '../ops/index.js';
-import { checkInputs, checkUnits } from './check.js';
+import { checkFinite, checkInputs, checkUnits } from './check.js';
 import { constant, fanInNormal, fanInUniform, type Initializer, normal } from './init.js';
 import { Lambda, Linear, type LinearOptions } from './layers.js';
 import { Module, Parameter } from './module.js';
 
 /** |x|, as for rectified outputs of both signs (Jarrett et al. 2009). */
 export const absolute = (): Lambda => new Lambda('absolute', (x) => ops.abs(x));
+/** cos(x). */
 export const cosine = (): Lambda => new Lambda('cosine', (x) => ops.cos(x));
+/** x cut to [-1, 1] (Collobert 2004). */
 export const hardTanh = (): Lambda => new Lambda('hardTanh', (x) => ops.hardTanh(x));
+/** x / 6 + 1/2 cut to [0, 1] (Howard et al., "Searching for MobileNetV3", 2019). */
 export const hardSigmoid = (): Lambda => new Lambda('hardSigmoid', (x) => ops.hardSigmoid(x));
+/** x hardSigmoid(x) (Howard et al. 2019). */
 export const hardSwish = (): Lambda => new Lambda('hardSwish', (x) => ops.hardSwish(x));
+/** x tanh(log(1 + exp(x))) (Misra 2019). */
 export const mish = (): Lambda => new Lambda('mish', (x) => ops.mish(x));
 /** For weights of variance 1/fanIn (`nn.init.fanInNormal`) and biases 0. */
 export const selu = (): Lambda => new Lambda('selu', (x) => ops.selu(x));
@@ -35,6 +40,7 @@ export class Prelu extends Module {
   ) {
     super();
     checkUnits('prelu', 'channels', channels);
+    checkFinite('prelu', 'slope', slope);
     this.slope = new Parameter([channels], constant(slope), { fanIn: 1, fanOut: 1 }, false);
   }
 
@@ -72,6 +78,7 @@ export class Maxout extends Module {
 export const maxout = (inputs: number, outputs: number, pieces = 2, options?: LinearOptions): Maxout =>
   new Maxout(inputs, outputs, pieces, options);
 
+/** Options of `rbf`. */
 export interface RbfOptions {
   /** First centres; normal(0, 1) where not said. */
   centerInit?: Initializer;

@@ -9,6 +9,7 @@ import { xavierUniform, zeros } from './init.js';
 import { dropout, Linear } from './layers.js';
 import { type Context, Module, Parameter } from './module.js';
 
+/** Options of `multiHeadAttention`. */
 export interface MultiHeadAttentionOptions {
   /** Whether the projections have biases; yes where not said. */
   bias?: boolean;

@@ -14,6 +14,22 @@ export function checkUnits(where: string, name: string, value: number): void {
   });
 }
 
+/** A finite number, from 0 or of any sign. */
+export function checkFinite(
+  where: string,
+  name: string,
+  value: number,
+  from = Number.NEGATIVE_INFINITY,
+): void {
+  if (Number.isFinite(value) && value >= from) return;
+  throw new OptionError({
+    where,
+    problem: `${name} is ${value}`,
+    hint: from === 0 ? 'a number from 0' : 'a finite number',
+    values: { [name]: value },
+  });
+}
+
 /** An input whose last axis has the layer's number of values. */
 export function checkInputs(where: string, x: Tensor, inputs: number): void {
   if (x.shape.at(-1) === inputs) return;

@@ -38,8 +38,11 @@ interface ParameterOptions {
   /** First biases; the same default. */
   biasInit?: Initializer;
 }
+/** Options of `conv1d`. */
 export interface Conv1dLayerOptions extends ops.Conv1dOptions, ParameterOptions {}
+/** Options of `conv2d`. */
 export interface Conv2dLayerOptions extends ops.Conv2dOptions, ParameterOptions {}
+/** Options of `convTranspose2d`. */
 export interface ConvTranspose2dLayerOptions extends ops.ConvTranspose2dOptions, ParameterOptions {}
 
 /** What the convolution layers share: the channels, the filter, the bias. */

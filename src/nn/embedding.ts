@@ -6,6 +6,7 @@ import { checkUnits } from './check.js';
 import { type Initializer, normal } from './init.js';
 import { Module, Parameter } from './module.js';
 
+/** Options of `embedding`. */
 export interface EmbeddingOptions {
   /** The number whose vector starts as zeros and is not trained, for places where there is nothing. */
   paddingIndex?: number;

@@ -4,6 +4,7 @@ export * from './attention.js';
 export * from './conv.js';
 export * from './dropout.js';
 export * from './embedding.js';
+export * from './functional.js';
 export * as init from './init.js';
 export * from './layers.js';
 export * from './models.js';

@@ -8,6 +8,7 @@ import { RandomStream } from '../philox.js';
 import { readBytes } from '../platform.js';
 import { decodeSafetensors } from '../safetensors.js';
 import { tensor } from '../tensor.js';
+import { checkFinite } from './check.js';
 import type { Initializer } from './init.js';
 
 /** Normal numbers one after the other, by the polar method (Marsaglia and Bray 1964). */
@@ -62,9 +63,9 @@ export function truncatedNormal(std = 1, { mean = 0, cut = 2 } = {}): Initialize
  * Orthonormal columns (or rows, if there are fewer) times `gain` (Saxe, McClelland and Ganguli 2014): of a weight (...,
  * outputs) the axes before the last count as one. Every such matrix is equally likely.
  */
-export const orthogonal =
-  (gain = 1): Initializer =>
-  (shape, _, random) => {
+export const orthogonal = (gain = 1): Initializer => {
+  checkFinite('orthogonal', 'gain', gain);
+  return (shape, _, random) => {
     const columns = shape.at(-1) ?? 1;
     const rows = shape.slice(0, -1).reduce((n, d) => n * d, 1);
     const [count, length] = [Math.min(rows, columns), Math.max(rows, columns)];
@@ -76,6 +77,7 @@ export const orthogonal =
     }
     return tensor(values, { shape });
   };
+};
 
 /** `count` orthonormal vectors from normal ones by Gram and Schmidt; twice, which is enough (Giraud et al. 2005). */
 function orthonormal(count: number, length: number, normal: NormalStream): Float64Array[] {

@@ -2,10 +2,11 @@
 import { OptionError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import * as ops from '../ops/index.js';
-import { checkInputs, checkUnits } from './check.js';
+import { checkFinite, checkInputs, checkUnits } from './check.js';
 import { fanInUniform, type Initializer } from './init.js';
 import { type Context, Module, Parameter } from './module.js';
 
+/** Options of `linear` and of the layers made of it. */
 export interface LinearOptions {
   /** Whether there is a bias; yes where not said. */
   bias?: boolean;
@@ -92,17 +93,33 @@ export const sequential = (...layers: readonly Module[]): Sequential => new Sequ
 export const lambda = (name: string, apply: (x: Tensor, context: Context) => Tensor): Lambda =>
   new Lambda(name, apply);
 
+/** max(0, x) (Nair and Hinton 2010). */
 export const relu = (): Lambda => new Lambda('relu', (x) => ops.relu(x));
+/** 1 / (1 + exp(-x)). */
 export const sigmoid = (): Lambda => new Lambda('sigmoid', (x) => ops.sigmoid(x));
+/** tanh(x). */
 export const tanh = (): Lambda => new Lambda('tanh', (x) => ops.tanh(x));
-export const leakyRelu = (slope = 0.01): Lambda => new Lambda('leakyRelu', (x) => ops.leakyRelu(x, slope));
-export const elu = (alpha = 1): Lambda => new Lambda('elu', (x) => ops.elu(x, alpha));
+/** x above 0, `slope` x below (Maas, Hannun and Ng 2013). */
+export function leakyRelu(slope = 0.01): Lambda {
+  checkFinite('leakyRelu', 'slope', slope);
+  return new Lambda('leakyRelu', (x) => ops.leakyRelu(x, slope));
+}
+/** x above 0, alpha (exp(x) - 1) below (Clevert, Unterthiner and Hochreiter 2016). */
+export function elu(alpha = 1): Lambda {
+  checkFinite('elu', 'alpha', alpha, 0);
+  return new Lambda('elu', (x) => ops.elu(x, alpha));
+}
+/** x (1 + erf(x / sqrt(2))) / 2 (Hendrycks and Gimpel 2016), not its approximation. */
 export const gelu = (): Lambda => new Lambda('gelu', (x) => ops.gelu(x));
+/** x / (1 + exp(-x)) (Elfwing, Uchibe and Doya 2018). */
 export const silu = (): Lambda => new Lambda('silu', (x) => ops.silu(x));
+/** log(1 + exp(x)) (Dugas et al. 2001). */
 export const softplus = (): Lambda => new Lambda('softplus', (x) => ops.softplus(x));
+/** x. */
 export const identity = (): Lambda => new Lambda('identity', (x) => x);
 /** Over the last axis. Losses such as crossEntropy take what comes before it. */
 export const softmax = (): Lambda => new Lambda('softmax', (x) => ops.softmax(x));
+/** log softmax(x) over the last axis; what `loss.nll` takes. */
 export const logSoftmax = (): Lambda => new Lambda('logSoftmax', (x) => ops.logSoftmax(x));
 
 /** (batch, ...) becomes (batch, product of the rest). */

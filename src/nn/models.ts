@@ -8,6 +8,7 @@ import type { Module } from './module.js';
 import { batchNorm, localResponseNorm } from './norm.js';
 import { maxPool2d } from './pool.js';
 
+/** Options of `lenet`. */
 export interface LenetOptions {
   /** 10 where not said. */
   classes?: number;
@@ -39,6 +40,7 @@ export function lenet({ classes = 10, channels = 1, inputSize = 28 }: LenetOptio
   );
 }
 
+/** Options of `alexnet`. */
 export interface AlexnetOptions {
   /** 1000 where not said. */
   classes?: number;

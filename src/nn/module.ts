@@ -45,6 +45,7 @@ export class RandomSource {
     private readonly step: Tensor,
   ) {}
 
+  /** What an op that draws needs: seed, step, and a stream that no other use has. */
   next(): RandomOptions {
     return { seed: this.seed, stream: this.#stream++, step: this.step };
   }
@@ -113,6 +114,7 @@ export abstract class Module {
     return new Map([...this.namedVariables()].filter(isParameter));
   }
 
+  /** All parameters. */
   parameters(): Parameter[] {
     return [...this.namedParameters().values()];
   }
@@ -139,6 +141,7 @@ export abstract class Module {
     for (const v of this.variables()) v.dispose();
   }
 
+  /** For `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -9,6 +9,7 @@ import { constant } from './init.js';
 import { type Lambda, lambda } from './layers.js';
 import { Buffer, type Context, Module, Parameter } from './module.js';
 
+/** Options of the normalisation layers. */
 export interface NormLayerOptions {
   /** Added to the variance; 1e-5 where not said. */
   eps?: number;
@@ -16,6 +17,7 @@ export interface NormLayerOptions {
   affine?: boolean;
 }
 
+/** Options of `batchNorm`. */
 export interface BatchNormOptions extends NormLayerOptions {
   /** How much of each batch goes into the running statistics; 0.1 where not said. */
   momentum?: number;

@@ -28,6 +28,7 @@ import { decodeSafetensors, narrowFloat16, type SavedTensor, widenFloat16 } from
 import { read, tensor } from '../tensor.js';
 import { type Buffer, type Context, Module, type Parameter } from './module.js';
 
+/** Options of `quantize`. */
 export interface QuantizeOptions {
   /**
    * `int8`: a quarter of the memory; 8-bit numbers with a scale for each output (the last axis), and products and

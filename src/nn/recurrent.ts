@@ -15,6 +15,7 @@ export interface RecurrentState {
   readonly c?: Tensor;
 }
 
+/** Options of `gru` and `lstm`. */
 export interface RecurrentOptions {
   /** Layers one above the other; 1 where not said. */
   layers?: number;
@@ -28,10 +29,12 @@ export interface RecurrentOptions {
   returns?: 'all' | 'last';
 }
 
+/** Options of `rnn`. */
 export interface RnnOptions extends RecurrentOptions {
   nonlinearity?: 'tanh' | 'relu';
 }
 
+/** What `run` takes besides the sequences. */
 export interface SequenceInput {
   /** Steps of each example, from 1 to the number of steps; what comes after them is padding and is ignored. */
   lengths?: Tensor | readonly number[];
@@ -39,6 +42,7 @@ export interface SequenceInput {
   state?: RecurrentState;
 }
 
+/** What `run` gives. */
 export interface SequenceOutput {
   /** (batch, steps, directions * hidden): hidden states of the last layer; zeros beyond an example's length. */
   readonly output: Tensor;

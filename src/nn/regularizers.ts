@@ -20,6 +20,7 @@ export function gaussianNoise(std: number): Lambda {
   });
 }
 
+/** Options of `activityRegularizer`. */
 export interface ActivityOptions {
   /** Times the sum of the activations' sizes, mean over the batch. */
   l1?: number;
@@ -34,13 +35,13 @@ export interface ActivityOptions {
 
 /** Leaves what passes through as it is, and adds a penalty on it to the loss of a training step. */
 export function activityRegularizer({ l1 = 0, l2 = 0, sparsity }: ActivityOptions): Lambda {
-  const target = sparsity?.target ?? 0.5;
-  if (!(l1 >= 0 && l2 >= 0 && target > 0 && target < 1)) {
+  const { target, weight } = sparsity ?? { target: 0.5, weight: 0 };
+  if (!(l1 >= 0 && l2 >= 0 && weight >= 0 && target > 0 && target < 1)) {
     throw new OptionError({
       where: 'activityRegularizer',
-      problem: `l1 is ${l1}, l2 is ${l2}, the target of sparsity is ${target}`,
-      hint: 'l1 and l2 from 0; the target above 0 and below 1',
-      values: { l1, l2, target },
+      problem: `l1 is ${l1}, l2 is ${l2}, the target of sparsity is ${target}, its weight ${weight}`,
+      hint: 'l1, l2 and weight from 0; the target above 0 and below 1',
+      values: { l1, l2, target, weight },
     });
   }
   return new Lambda('activityRegularizer', (x, { penalties }) => {

@@ -6,6 +6,7 @@ import type { EdgeMode } from '../ops/pad-edges.js';
 import type { ResizeOptions } from '../ops/resize.js';
 import { Lambda } from './layers.js';
 
+/** Options of `upsample`. */
 export interface UpsampleOptions extends ResizeOptions {
   /** Factor of each size; the result is cut to whole numbers. */
   scale?: number | readonly number[];
@@ -35,6 +36,7 @@ export function upsample({ scale, size, ...options }: UpsampleOptions): Lambda {
   });
 }
 
+/** Options of `pad`. */
 export interface PadOptions {
   /** 'constant' where not said. */
   mode?: 'constant' | EdgeMode;

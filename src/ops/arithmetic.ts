@@ -39,6 +39,7 @@ const withPositive = WITH_SAMPLES
     }))
   : [];
 
+/** -x. */
 export const neg = /* @__PURE__ */ unary({
   name: 'neg',
   dtypes: numbers,
@@ -48,6 +49,7 @@ export const neg = /* @__PURE__ */ unary({
   samples: one,
 });
 
+/** |x|; its gradient at 0 is 0. */
 export const abs = /* @__PURE__ */ unary({
   name: 'abs',
   dtypes: numbers,
@@ -67,6 +69,7 @@ export const sign = /* @__PURE__ */ unary({
   samples: one,
 });
 
+/** e to the x. */
 export const exp = /* @__PURE__ */ unary({
   name: 'exp',
   scalar: Math.exp,
@@ -86,6 +89,7 @@ export const log = /* @__PURE__ */ unary({
   samples: positive,
 });
 
+/** The square root of x. */
 export const sqrt = /* @__PURE__ */ unary({
   name: 'sqrt',
   scalar: Math.sqrt,
@@ -95,6 +99,7 @@ export const sqrt = /* @__PURE__ */ unary({
   samples: positive,
 });
 
+/** x x. */
 export const square = /* @__PURE__ */ unary({
   name: 'square',
   scalar: (a) => a * a,
@@ -104,6 +109,7 @@ export const square = /* @__PURE__ */ unary({
   samples: one,
 });
 
+/** 1 / x. */
 export const reciprocal = /* @__PURE__ */ unary({
   name: 'reciprocal',
   scalar: (a) => 1 / a,
@@ -112,6 +118,7 @@ export const reciprocal = /* @__PURE__ */ unary({
   samples: positive,
 });
 
+/** sin(x), x in radians. */
 export const sin = /* @__PURE__ */ unary({
   name: 'sin',
   scalar: Math.sin,
@@ -121,6 +128,7 @@ export const sin = /* @__PURE__ */ unary({
   samples: one,
 });
 
+/** cos(x), x in radians. */
 export const cos = /* @__PURE__ */ unary({
   name: 'cos',
   scalar: Math.cos,
@@ -188,6 +196,7 @@ function referenceErf(x: number): number {
   return Math.sign(x) * (1 - Math.exp(-z * z) / (fraction * 1.772453850905516));
 }
 
+/** The largest whole number that is not above x; no gradient. */
 export const floor = /* @__PURE__ */ unary({
   name: 'floor',
   scalar: Math.floor,
@@ -196,6 +205,7 @@ export const floor = /* @__PURE__ */ unary({
   samples: one,
 });
 
+/** The smallest whole number that is not below x; no gradient. */
 export const ceil = /* @__PURE__ */ unary({
   name: 'ceil',
   scalar: Math.ceil,
@@ -204,6 +214,7 @@ export const ceil = /* @__PURE__ */ unary({
   samples: one,
 });
 
+/** a + b. */
 export const add = /* @__PURE__ */ binary({
   name: 'add',
   dtypes: numbers,
@@ -213,6 +224,7 @@ export const add = /* @__PURE__ */ binary({
   samples: two,
 });
 
+/** a - b. */
 export const sub = /* @__PURE__ */ binary({
   name: 'sub',
   dtypes: numbers,
@@ -222,6 +234,7 @@ export const sub = /* @__PURE__ */ binary({
   samples: two,
 });
 
+/** a b, element by element. */
 export const mul = /* @__PURE__ */ binary({
   name: 'mul',
   dtypes: numbers,
@@ -231,6 +244,7 @@ export const mul = /* @__PURE__ */ binary({
   samples: two,
 });
 
+/** a / b. */
 export const div = /* @__PURE__ */ binary({
   name: 'div',
   scalar: (a, b) => a / b,
@@ -257,6 +271,7 @@ export const pow = /* @__PURE__ */ binary({
 const takes = (wins: Tensor, a: Tensor, b: Tensor, dy: Tensor): Tensor =>
   where(wins, dy, where(equal(a, b), mul(dy, 0.5), 0));
 
+/** The larger of a and b; equal ones share the gradient. */
 export const maximum = /* @__PURE__ */ binary({
   name: 'maximum',
   dtypes: numbers,
@@ -266,6 +281,7 @@ export const maximum = /* @__PURE__ */ binary({
   samples: two,
 });
 
+/** The smaller of a and b; equal ones share the gradient. */
 export const minimum = /* @__PURE__ */ binary({
   name: 'minimum',
   dtypes: numbers,
@@ -275,6 +291,7 @@ export const minimum = /* @__PURE__ */ binary({
   samples: two,
 });
 
+/** Whether a = b; bool. */
 export const equal = /* @__PURE__ */ binary({
   name: 'equal',
   dtypes: anything,
@@ -296,6 +313,7 @@ export const equal = /* @__PURE__ */ binary({
     : [],
 });
 
+/** Whether a < b; bool. */
 export const less = /* @__PURE__ */ binary({
   name: 'less',
   dtypes: numbers,
@@ -306,6 +324,7 @@ export const less = /* @__PURE__ */ binary({
   samples: two,
 });
 
+/** Whether a <= b; bool. */
 export const lessEqual = /* @__PURE__ */ binary({
   name: 'lessEqual',
   dtypes: numbers,
@@ -321,6 +340,7 @@ const bools = (...shapes: number[][]): Sample => ({
   attributes: none,
 });
 
+/** Whether both a and b; bool. */
 export const logicalAnd = /* @__PURE__ */ binary({
   name: 'logicalAnd',
   dtypes: ['bool'],
@@ -330,6 +350,7 @@ export const logicalAnd = /* @__PURE__ */ binary({
   samples: WITH_SAMPLES ? [bools([33], [33]), bools([4, 3], [3])] : [],
 });
 
+/** Whether a or b; bool. */
 export const logicalOr = /* @__PURE__ */ binary({
   name: 'logicalOr',
   dtypes: ['bool'],
@@ -339,6 +360,7 @@ export const logicalOr = /* @__PURE__ */ binary({
   samples: WITH_SAMPLES ? [bools([33], [33]), bools([4, 3], [3])] : [],
 });
 
+/** Whether not a; bool. */
 export const logicalNot = /* @__PURE__ */ unary({
   name: 'logicalNot',
   dtypes: ['bool'],

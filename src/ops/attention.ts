@@ -10,6 +10,7 @@ import { matmul } from './matmul.js';
 import { reshape } from './movement.js';
 import { softmax } from './softmax.js';
 
+/** Options of `scaledDotProductAttention`. */
 export interface AttentionOptions {
   /** Broadcasts to (..., L, S): bool, true where a query may look at a key; or floats that are added to the scores. */
   mask?: Tensor;

@@ -30,14 +30,19 @@ import { broadcastTo, cast } from './cast.js';
 import type { TensorLike } from './elementwise.js';
 import { type Axes, max, type ReduceOptions, sum } from './reduce.js';
 
+/** Whether a > b; bool. */
 export const greater = (a: TensorLike, b: TensorLike): Tensor => less(b, a);
+/** Whether a >= b; bool. */
 export const greaterEqual = (a: TensorLike, b: TensorLike): Tensor => lessEqual(b, a);
+/** Whether a and b differ; bool. */
 export const notEqual = (a: TensorLike, b: TensorLike): Tensor => logicalNot(equal(a, b));
 
 /** A tensor of one value; takes memory only when it must. */
 export const full = (shape: Shape, value: number, dtype: DType = 'float32'): Tensor =>
   broadcastTo(constant(value, dtype), shape);
+/** 0 in any shape; takes no memory until it is needed. */
 export const zeros = (shape: Shape, dtype: DType = 'float32'): Tensor => full(shape, 0, dtype);
+/** 1 in any shape; takes no memory until it is needed. */
 export const ones = (shape: Shape, dtype: DType = 'float32'): Tensor => full(shape, 1, dtype);
 
 /** x to the power p. Whole, half and negative exponents avoid the logarithm. */
@@ -80,10 +85,13 @@ export function logSumExp(x: Tensor, axis = -1, { keepDims = false }: ReduceOpti
   return keepDims ? total : sum(total, axis);
 }
 
+/** x cut to [low, high]. */
 export const clamp = (x: Tensor, low: TensorLike, high: TensorLike): Tensor => minimum(maximum(x, low), high);
 /** log(1 + exp(x)), without overflow. */
 export const softplus = (x: Tensor): Tensor => add(relu(x), log(add(1, exp(neg(abs(x))))));
+/** x above 0, slope x below. */
 export const leakyRelu = (x: Tensor, slope = 0.01): Tensor => where(less(0, x), x, mul(x, slope));
+/** x above 0, alpha (exp(x) - 1) below. */
 export const elu = (x: Tensor, alpha = 1): Tensor =>
   where(less(0, x), x, mul(sub(exp(minimum(x, 0)), 1), alpha));
 /** x * sigmoid(x), also called swish. */

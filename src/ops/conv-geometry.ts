@@ -23,6 +23,7 @@ export type Padding2d =
   | 'same'
   | 'valid';
 
+/** Options of `conv2d`. */
 export interface Conv2dOptions {
   /** Steps from one position of the filter to the next; 1 where not said. */
   readonly stride?: number | readonly [number, number];

@@ -256,6 +256,7 @@ export const conv2dFilterGradient = /* @__PURE__ */ Object.assign(
   { definition: filterDefinition as unknown as KernelOp<Attributes> },
 );
 
+/** Options of `convTranspose2d`. */
 export interface ConvTranspose2dOptions extends Omit<Conv2dOptions, 'padding'> {
   /** Taken away from the output's sides; as in Conv2dOptions, but not 'same'. */
   readonly padding?: Exclude<Padding2d, 'same'>;
@@ -320,6 +321,7 @@ export function convTranspose2d(x: Tensor, w: Tensor, options: ConvTranspose2dOp
   return record(inputDefinition, [x, w], { ...attributes, size });
 }
 
+/** Options of `conv1d`. */
 export interface Conv1dOptions {
   readonly stride?: number;
   /** Zeros at both ends, [before, after], 'same' or 'valid', as in Conv2dOptions. */
@@ -371,6 +373,7 @@ export function conv1d(x: Tensor, w: Tensor, options: Conv1dOptions = {}): Tenso
   return rows(conv2d(image, filter, alongWidth(where, options)));
 }
 
+/** Options of `convTranspose1d`. */
 export interface ConvTranspose1dOptions extends Omit<Conv1dOptions, 'padding'> {
   readonly padding?: number | readonly [number, number] | 'valid';
   readonly outputPadding?: number;

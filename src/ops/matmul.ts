@@ -168,6 +168,7 @@ function multiply(a: Tensor, b: Tensor, { transA = false, transB = false } = {})
   return reshape(y, [...lead, ...y.shape.slice(-2)]);
 }
 
+/** Matrix product (..., M, K) x (..., K, N) = (..., M, N); a vector is a row on the left and a column on the right. */
 export const matmul = /* @__PURE__ */ Object.assign(multiply, {
   definition: definition as unknown as KernelOp<Attributes>,
 });

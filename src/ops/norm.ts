@@ -10,6 +10,7 @@ import { moments, pairSums, rowOfPair } from './moments.js';
 import { reshape } from './movement.js';
 import { withGradient } from './with-gradient.js';
 
+/** Options of the normalisations: (features) each. */
 export interface NormOptions {
   /** Multiplies the normalised values, one number for each channel. */
   scale?: Tensor | null;

@@ -259,10 +259,12 @@ const avgGradientDefinition: KernelOp<AvgGradientAttributes> = /* @__PURE__ */ p
   },
 );
 
+/** Options of `maxPool2d`. */
 export interface MaxPoolOptions extends PoolOptions {
   /** Steps from one pixel of a window to the next; 1 where not said. */
   dilation?: Pair;
 }
+/** Options of `avgPool2d`. */
 export interface AvgPoolOptions extends PoolOptions {
   /** Whether padding counts as pixels of value 0; yes where not said. */
   countIncludePad?: boolean;

@@ -362,6 +362,7 @@ export interface SequenceOptions {
   readonly reverse?: boolean;
 }
 
+/** What the recurrent ops give. */
 export interface SequenceResult {
   /** (T, B, H): the hidden state after each step. Beyond an example's length it is held. */
   readonly hidden: Tensor;

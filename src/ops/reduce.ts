@@ -172,6 +172,7 @@ export interface ReduceOptions {
   /** Whether the reduced axes stay, with size 1. */
   keepDims?: boolean;
 }
+/** One axis or several, from the end if negative; all where not said. */
 export type Axes = number | readonly number[];
 
 /** Runs of neighbouring axes, last first, so that dropping one leaves the others where they are. */

@@ -95,6 +95,7 @@ function resampling(name: 'resample' | 'resampleGradient'): KernelOp<ResampleAtt
 const definition = /* @__PURE__ */ resampling('resample');
 const gradientDefinition = /* @__PURE__ */ resampling('resampleGradient');
 
+/** Options of `resize`. */
 export interface ResizeOptions {
   /** 'nearest' (the one before the place, as PyTorch's) where not said, or 'bilinear'. */
   mode?: 'nearest' | 'bilinear';

@@ -149,6 +149,7 @@ export const rowNormGradient = /* @__PURE__ */ Object.assign(
   { definition: rowNormGradientDefinition as unknown as KernelOp<Attributes> },
 );
 
+/** Options of `layerNorm` and `rmsNorm`. */
 export interface RowNormOptions {
   /** Multiplies the normalised values; has the shape of the axes that are normalised. */
   scale?: Tensor | null;
@@ -251,6 +252,7 @@ export const windowSum = /* @__PURE__ */ Object.assign(
   { definition: windowSumDefinition as unknown as KernelOp<Attributes> },
 );
 
+/** Options of `localResponseNorm`. */
 export interface LocalResponseOptions {
   /** 1e-4 where not said. */
   alpha?: number;

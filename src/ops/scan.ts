@@ -57,6 +57,7 @@ const definition: KernelOp<CumsumAttributes> = {
   },
 };
 
+/** Options of `cumsum`. */
 export interface CumsumOptions {
   /** Sum up from the end. */
   reverse?: boolean;

@@ -76,6 +76,7 @@ const definition: KernelOp<SortAttributes> = {
   },
 };
 
+/** Options of `sort` and `argsort`. */
 export interface SortOptions {
   /** The largest first; no where not said. */
   descending?: boolean;

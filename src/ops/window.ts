@@ -5,6 +5,7 @@ import { OptionError, ShapeError } from '../errors.js';
 /** One number for both axes, or height and width. */
 export type Pair = number | readonly [number, number];
 
+/** Options of all poolings. */
 export interface PoolOptions {
   /** Steps from one window to the next; the kernel where not said. */
   stride?: Pair;

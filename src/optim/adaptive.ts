@@ -201,7 +201,11 @@ export class Lion extends Optimizer {
   }
 }
 
+/** Adagrad. */
 export const adagrad = (options?: AdagradOptions): Adagrad => new Adagrad(options);
+/** RMSProp. */
 export const rmsProp = (options?: RmsPropOptions): RmsProp => new RmsProp(options);
+/** Adadelta. */
 export const adadelta = (options?: AdadeltaOptions): Adadelta => new Adadelta(options);
+/** Lion. */
 export const lion = (options?: LionOptions): Lion => new Lion(options);

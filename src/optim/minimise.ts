@@ -14,6 +14,7 @@ import {
   plus,
 } from './objective.js';
 
+/** Options of `lbfgs`. */
 export interface LbfgsOptions extends MinimiseOptions {
   /** Steps that are remembered; 10 where not said. */
   history?: number;
@@ -81,6 +82,7 @@ export async function lbfgs(
   return run(f, variables, options, () => lbfgsMethod(options));
 }
 
+/** Options of `newtonCg`. */
 export interface NewtonCgOptions extends MinimiseOptions {
   /** Added to the Hessian's diagonal (Levenberg 1944), so that steps are shorter; 0 where not said. */
   damping?: number;

@@ -14,6 +14,7 @@ export interface Point {
   readonly gradient: Float64Array;
 }
 
+/** Options of all minimisers. */
 export interface MinimiseOptions {
   /** Steps at most; 100 where not said. */
   maxIterations?: number;
@@ -24,6 +25,7 @@ export interface MinimiseOptions {
   signal?: AbortSignal;
 }
 
+/** What a minimiser came to. */
 export interface MinimiseResult {
   /** The smallest value found; the variables are where it is. */
   value: number;

@@ -187,10 +187,12 @@ export abstract class Optimizer {
     return made;
   }
 
+  /** Frees the memory of its state and averages. */
   dispose(): void {
     for (const v of this.state()) v.dispose();
   }
 
+  /** For `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -20,6 +20,7 @@ export interface ScheduleTime {
 
 /** Decides the learning rate before each step, as a factor on the optimizer's own `lr`. */
 export interface Schedule {
+  /** What the optimizer's own rate is multiplied by before this step. */
   factor(time: ScheduleTime): number;
   /** Is told of each epoch; false ends the training. */
   afterEpoch?(report: EpochReport): boolean | void;
@@ -30,9 +31,10 @@ export interface Schedule {
 /** A schedule, or its `factor` alone. */
 export type ScheduleLike = Schedule | Schedule['factor'];
 
-function checkFactor(where: string, value: number): void {
-  if (value > 0 && Number.isFinite(value)) return;
-  throw new OptionError({ where, problem: `factor is ${value}`, hint: 'a number > 0', values: { value } });
+function checkFactor(where: string, value: number, below = Number.POSITIVE_INFINITY): void {
+  if (value > 0 && value < below) return;
+  const hint = below === 1 ? 'above 0, below 1' : 'a number > 0';
+  throw new OptionError({ where, problem: `factor is ${value}`, hint, values: { factor: value } });
 }
 
 /** Times `factor` after every so many epochs. */
@@ -45,6 +47,7 @@ export function step({ every, factor = 0.1 }: { every: number; factor?: number }
 /** Times `factor` at each of the given epochs. */
 export function multiStep({ at, factor = 0.1 }: { at: readonly number[]; factor?: number }): Schedule {
   checkFactor('schedules.multiStep', factor);
+  for (const epoch of at) checkAtLeast('schedules.multiStep', 'at', epoch, 0);
   return { factor: ({ epoch }) => wholePower(factor, at.filter((e) => e <= epoch).length) };
 }
 
@@ -85,6 +88,7 @@ export function cosineRestarts({
   };
 }
 
+/** Options of `oneCycle`. */
 export interface OneCycleOptions {
   /** Where in the training the rate is largest; 0.3 where not said. */
   peakAt?: number;
@@ -104,6 +108,8 @@ export function oneCycle({ peakAt = 0.3, from = 1 / 25, to = 4e-6 }: OneCycleOpt
       values: { peakAt },
     });
   }
+  checkAtLeast('schedules.oneCycle', 'from', from, 0);
+  checkAtLeast('schedules.oneCycle', 'to', to, 0);
   return {
     factor({ step: done, epoch, epochs, stepsPerEpoch }) {
       // In steps as in PyTorch: the last step has the smallest rate. By epochs where their steps are not known.
@@ -151,6 +157,7 @@ export function warmUp(
   };
 }
 
+/** Options of `reduceOnPlateau`. */
 export interface PlateauOptions {
   /** Times this when it no longer gets better; 0.1 where not said. */
   factor?: number;
@@ -176,8 +183,10 @@ export function reduceOnPlateau({
   least = 0,
 }: PlateauOptions = {}): Schedule {
   const where = 'schedules.reduceOnPlateau';
-  checkFactor(where, factor);
+  checkFactor(where, factor, 1);
   checkAtLeast(where, 'patience', patience, 0);
+  checkAtLeast(where, 'cooldown', cooldown, 0);
+  checkAtLeast(where, 'least', least, 0);
   let [best, now, bad, resting] = [new Best(where, monitor, threshold), 1, 0, 0];
   return {
     start() {
@@ -214,6 +223,7 @@ export function halveOnPlateau({
 } = {}): Schedule {
   const where = 'schedules.halveOnPlateau';
   checkAtLeast(where, 'patience', patience, 1);
+  checkAtLeast(where, 'least', least, 0);
   let [best, now, bad] = [new Best(where, monitor, 0), 1, 0];
   return {
     start() {
@@ -231,7 +241,12 @@ export function halveOnPlateau({
 }
 
 /** A rate found for batches of `base` examples, for batches of another size: lr batchSize / base (Goyal et al. 2017). */
-export const linearScaling = (lr: number, batchSize: number, base = 256): number => (lr * batchSize) / base;
+export function linearScaling(lr: number, batchSize: number, base = 256): number {
+  checkAtLeast('schedules.linearScaling', 'lr', lr, 0);
+  checkAtLeast('schedules.linearScaling', 'batchSize', batchSize, 1);
+  checkAtLeast('schedules.linearScaling', 'base', base, 1);
+  return (lr * batchSize) / base;
+}
 
 /** A function alone as a schedule. */
 export const scheduleOf = (schedule: ScheduleLike): Schedule =>

@@ -3,6 +3,7 @@
 // functions of exact.ts, so that a search goes the same way in every engine.
 import { exponential, logarithm } from '../exact.js';
 
+/** How alike the values at two points are. */
 export type Kernel = 'matern52' | 'rbf';
 
 /** Lower triangle L of a symmetric positive definite matrix (n, n), A = L L^T, row-major; null if A is none. */

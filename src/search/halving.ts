@@ -2,6 +2,7 @@
 import { checkCount } from '../data/spec.js';
 import { OptionError } from '../errors.js';
 
+/** Options of successive halving. */
 export interface HalvingOptions {
   /** Budget of a trial that goes through to the end, in whatever `report` counts: epochs, say. */
   max: number;

@@ -24,6 +24,7 @@ export interface Trial {
   readonly signal: AbortSignal;
 }
 
+/** A trial that is done. */
 export interface TrialRecord<S extends Space> {
   trial: number;
   parameters: Values<S>;
@@ -36,6 +37,7 @@ export interface TrialRecord<S extends Space> {
   error?: string;
 }
 
+/** Options of `search`. */
 export interface SearchOptions<S extends Space> {
   /** `random()` where not said; `grid()`, `bayesian()`. */
   strategy?: Strategy;
@@ -57,6 +59,7 @@ export interface SearchOptions<S extends Space> {
   onTrial?: (record: TrialRecord<S>) => void;
 }
 
+/** What `search` found. */
 export interface SearchResult<S extends Space> {
   /** The best trial; null if none gave a number. */
   best: TrialRecord<S> | null;

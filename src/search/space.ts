@@ -19,6 +19,7 @@ export interface Dimension<T extends Scalar = Scalar> {
   grid(points: number): T[];
 }
 
+/** What is searched: a dimension for each hyperparameter, by name. */
 export type Space = Readonly<Record<string, Dimension<never> | Dimension>>;
 
 /** One value for each hyperparameter of a space. */

@@ -6,6 +6,7 @@ import { hasFiles, readBytes, writeFileAtomic } from '../platform.js';
 export interface SearchStorage {
   /** All lines so far, none where the search is new. */
   load(): Promise<readonly string[]> | readonly string[];
+  /** Adds a line; what it gives is awaited before the next trial counts as done. */
   append(line: string): Promise<void> | void;
 }
 

@@ -11,6 +11,7 @@ export interface Observation<S extends Space> {
   value: number | null;
 }
 
+/** How the next trial is chosen. */
 export interface Strategy {
   /** Two strategies with the same text make the same suggestions. */
   readonly signature: string;
@@ -52,6 +53,7 @@ export const random = (): Strategy => ({
     valuesAt(space, randomPoint(new RandomStream(seed, trialStream + trial), Object.keys(space).length)),
 });
 
+/** Options of `bayesian`. */
 export interface BayesianOptions {
   /** Trials before the model takes over, spread by a Latin hypercube; 5 where not said. */
   initial?: number;

@@ -42,6 +42,7 @@ export interface Keeper {
 /** Makes the keeper of a training, and brings back what an earlier one left. */
 export type Checkpointing = (course: Course) => Promise<Keeper>;
 
+/** Options of `checkpointed`. */
 export interface CheckpointOptions {
   /** Names the training; one that is started with the same key goes on where the last one was. */
   key: string;

@@ -7,6 +7,7 @@ import type { Optimizer } from '../optim/index.js';
 import type { PlanRow } from '../schedule/explain.js';
 import { TrainingPass } from './step.js';
 
+/** Options of `explainTraining`. */
 export interface ExplainOptions {
   loss: Loss;
   optimizer: Optimizer;

@@ -44,6 +44,7 @@ export interface ProgressReport {
   samplesPerSecond: number;
 }
 
+/** Options of `fit`. */
 export interface FitOptions extends EarlyStoppingOptions {
   loss: Loss;
   optimizer: Optimizer;
@@ -128,6 +129,7 @@ const fitOptionNames = [
   'checkpoint',
 ];
 
+/** What a training came to. */
 export interface FitResult {
   epochs: EpochReport[];
   /** Whether it ended early: by the signal, by onEpoch, for want of patience, or by the schedule. */
@@ -202,11 +204,16 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
   checkCount('fit', 'batchSize', batchSize);
   checkCount('fit', 'epochs', epochs);
   checkCount('fit', 'accumulate', accumulate);
-  if (typeof loss !== 'function' || typeof optimizer?.update !== 'function') {
+  const kinds = {
+    ...{ loss: loss?.lossName, optimizer: optimizer?.update },
+    ...{ data: data?.batches, validation: (validation ?? data)?.batches },
+  };
+  const wrong = Object.entries(kinds).find(([, mark]) => !mark);
+  if (wrong) {
     throw new OptionError({
       where: 'fit',
-      problem: 'loss and optimizer are needed',
-      hint: 'e.g. loss.crossEntropy() and optim.sgd({ lr: 0.1 })',
+      problem: `${wrong[0]} is missing or none`,
+      hint: 'e.g. loss.crossEntropy(), optim.sgd({ lr: 0.1 }), and data sets',
     });
   }
   const stopping = new EarlyStopping(model, options, validation !== undefined);

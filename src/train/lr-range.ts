@@ -9,6 +9,7 @@ import { breathe } from '../platform.js';
 import { read, tensor } from '../tensor.js';
 import { TrainingPass } from './step.js';
 
+/** Options of `lrRangeTest`. */
 export interface LrRangeOptions {
   loss: Loss;
   optimizer: Optimizer;
@@ -29,6 +30,7 @@ export interface LrRangeOptions {
   signal?: AbortSignal;
 }
 
+/** One step of the range test. */
 export interface LrRangePoint {
   lr: number;
   /** Of the batch, before the step. */
@@ -36,6 +38,7 @@ export interface LrRangePoint {
   smoothed: number;
 }
 
+/** What `lrRangeTest` gives; `lrRangeChart` of `everygrad/plot` draws it. */
 export interface LrRangeResult {
   curve: LrRangePoint[];
   /** The rate at which the smoothed loss falls most steeply: a good one to start with. NaN if it never falls. */
@@ -67,6 +70,14 @@ export async function lrRangeTest(
       problem: `the rates go from ${from} to ${to}`,
       hint: 'two numbers above 0, the second larger',
       values: { from, to },
+    });
+  }
+  if (!(smoothing >= 0 && smoothing < 1 && stopAt > 1)) {
+    throw new OptionError({
+      where: 'lrRangeTest',
+      problem: `smoothing is ${smoothing}, stopAt is ${stopAt}`,
+      hint: 'smoothing from 0, below 1; stopAt above 1',
+      values: { smoothing, stopAt },
     });
   }
   await model.initialize(seed);

@@ -4,6 +4,7 @@ import type { Tensor } from '../graph.js';
 import { kindOf, type LayerCall } from '../nn/watch.js';
 import { firstNonFinite, inputsOf, isOp, type PureGraph, placeOf } from './pure-graph.js';
 
+/** A part of a training step. */
 export type StepPart = 'forward pass' | 'loss' | 'gradient' | 'update';
 
 /** Where the first value that is no finite number was made. */

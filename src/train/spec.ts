@@ -114,8 +114,11 @@ type Spec<Makers> = {
 
 /** Layers in a row: `[['linear', 784, 100], ['sigmoid'], ['linear', 100, 10]]`. */
 export type ModelSpec = readonly Spec<typeof layerMakers>[];
+/** A loss by name, as in `['crossEntropy', { labelSmoothing: 0.1 }]`. */
 export type LossSpec = Spec<typeof lossMakers>;
+/** An optimizer by name, as in `['adam', { lr: 0.01 }]`. */
 export type OptimizerSpec = Spec<typeof optimizerMakers>;
+/** A schedule by name, as in `['cosine']`. */
 export type ScheduleSpec = Spec<typeof scheduleMakers>;
 
 export const layerNames = Object.keys(layerMakers);

@@ -1,59 +1,113 @@
-// The guide's code blocks run, in order, as one program against the built package; what a comment promises is printed.
-// @suite devices=wasm
+// The guide: the code blocks of each page run, in order, as one program against the built package, and what the comment behind a
+// `console.log` says is what it printed. Commands of the command line run too. Every page is in the index.
+// @suite devices=wasm timeout=400
 import * as assert from 'uvu/assert';
 import { environment, readFixture } from '../helpers/environment.js';
 import { suite } from '../helpers/suite.js';
 
 const test = suite('guide');
 
-/** Lines that the program must print, from the comments of the guide. */
-const promised = [
-  '[ 24, 34 ]',
-  '[ 3, 12, 27 ]',
-  '[ 6, 12, 18 ]',
-  '14 [ 1, 2, 3 ]',
-  '[ 6, 0, 0 ]',
-  '2 [ 1, 2 ]',
-  "[ '1.00', '1.00' ] true",
-  '60965224',
-  '[ 2, 5, 16 ] [ 4, 2, 8 ]',
-  '203560 51408',
-  "[ 'age', 'job', 'paid' ] { age: null, job: 'cook', paid: 'no' }",
-  '[short.csv] line 3 has 1 fields for 2 columns',
-  "[ 'age', 'age missing', 'job=clerk', 'job=cook', 'job missing' ]",
-  "[ 'bright', 'dark' ] [ 4, 4, 3 ] 4",
-  'gradients are right: true',
-  '231 231',
-  '[ 784 ] true',
-  'log (2,1) (layer 1 (log), forward pass) makes -Infinity at [1,0] out of relu (2,1) in [0, 1]',
-  'true [matmul] inner dimensions differ',
-];
+const { mkdtemp, readdir, rm, writeFile } = await import('node:fs/promises');
+const { join } = await import('node:path');
+const { fileURLToPath } = await import('node:url');
+const { execFile } = await import('node:child_process');
+const { promisify } = await import('node:util');
 
-test('its program runs and prints what it says', async () => {
-  const { mkdtemp, rm, writeFile } = await import('node:fs/promises');
-  const { join } = await import('node:path');
-  const { fileURLToPath } = await import('node:url');
-  const { execFile } = await import('node:child_process');
-  const { promisify } = await import('node:util');
-  const text = new TextDecoder().decode(await readFixture('docs/guide.md'));
-  const blocks = [...text.matchAll(/^```js\n([\s\S]*?)^```/gm)].map(([, code]) => code!);
-  assert.ok(blocks.length >= 8, `only ${blocks.length} blocks found`);
-  const root = fileURLToPath(environment.root);
-  const folder = await mkdtemp(join(root, 'build', 'guide-'));
-  try {
-    const file = join(folder, 'guide.mjs');
-    const library = (part = 'index') => new URL(`dist/${part}.js`, environment.root).href;
-    await writeFile(
-      file,
-      blocks.join('\n').replaceAll(/from 'everygrad(?:\/(\w+))?'/g, (_, part) => `from '${library(part)}'`),
-    );
-    const node = environment.runtime === 'deno' ? ['run', '-A', file] : [file];
-    const { stdout } = await promisify(execFile)(process.execPath, node, { cwd: folder, timeout: 120_000 });
-    const lines = stdout.replaceAll(/\s+/g, ' ').replaceAll('"', "'").replaceAll(', }', ' }'); // as Node prints it
-    for (const line of promised) assert.ok(lines.includes(line), `'${line}' is not in:\n${stdout}`);
-  } finally {
-    await rm(folder, { recursive: true });
+const root = fileURLToPath(environment.root);
+const pages = (await readdir(join(root, 'docs/guide'))).filter((f) => f.endsWith('.md')).sort();
+const textOf = async (page: string): Promise<string> =>
+  new TextDecoder().decode(await readFixture(`docs/guide/${page}`));
+const blocksOf = (text: string, language: string): string[] =>
+  [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```/gm)]
+    .filter(([, l]) => l === language)
+    .map(([, , code]) => code!);
+const run = async (args: readonly string[], cwd: string): Promise<string> => {
+  const all = environment.runtime === 'deno' ? ['run', '-A', ...args] : args;
+  return (await promisify(execFile)(process.execPath, all, { cwd, timeout: 120_000 })).stdout;
+};
+
+/** Engines break lines and put spaces and quotes in ways of their own. */
+const plain = (text: string): string =>
+  text
+    .replaceAll(/\s+/g, '')
+    .replaceAll('"', "'")
+    .replaceAll(/,(?=[\]}])/g, '');
+
+/** A line that the program prints where a comment ends: `...` stands for anything. */
+const mark = '@promised ';
+
+/**
+ * The program of a page; behind each `console.log(...); // text`, or with the text in the comment lines below it, it prints what
+ * was promised.
+ */
+function programOf(blocks: readonly string[]): string {
+  const library = (part = 'index') => new URL(`dist/${part}.js`, environment.root).href;
+  return blocks
+    .join('\n')
+    .replaceAll(
+      /^( *)(console\.log\(.*\)|await says\(.*\));(?: \/\/ (.*))?\n((?: *\/\/ .*\n)*)/gm,
+      (_, indent: string, call: string, beside: string | undefined, below: string) => {
+        const lines = below.split('\n').flatMap((line) => (line.trim() ? [line.trim().slice(3)] : []));
+        const promised = beside ?? lines.join('\n');
+        return `${indent}${call};\n${promised ? `${indent}console.log(${JSON.stringify(mark + JSON.stringify(promised))});\n` : ''}`;
+      },
+    )
+    .replaceAll(/from 'everygrad(?:\/(\w+))?'/g, (_, part) => `from '${library(part)}'`);
+}
+
+/** What was promised and not printed. */
+function brokenPromises(stdout: string): string[] {
+  const broken: string[] = [];
+  let printed = '';
+  for (const line of stdout.split('\n')) {
+    if (!line.startsWith(mark)) {
+      printed += `${line}\n`;
+      continue;
+    }
+    const promised = JSON.parse(line.slice(mark.length)) as string;
+    const parts = plain(promised)
+      .split('...')
+      .map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+    if (!new RegExp(`^${parts.join('[^]*')}$`).test(plain(printed)))
+      broken.push(`promised: ${promised}\nprinted:  ${printed}`);
+    printed = '';
+  }
+  return broken;
+}
+
+test('the index has every page, and every page a program', async () => {
+  const index = await textOf('README.md');
+  const linked = [...index.matchAll(/\]\((\w[\w-]*\.md)\)/g)].map(([, page]) => page);
+  assert.equal([...linked, 'README.md'].sort(), pages);
+  for (const page of linked) {
+    const text = await textOf(page!);
+    assert.ok(blocksOf(text, 'js').length + blocksOf(text, 'sh').length > 0, page);
   }
 });
+
+for (const page of pages) {
+  const text = await textOf(page);
+  const blocks = blocksOf(text, 'js');
+  if (blocks.length > 0) {
+    test(`${page} runs and prints what it says`, async () => {
+      const folder = await mkdtemp(join(root, 'build', 'guide-'));
+      try {
+        const program = programOf(blocks);
+        assert.ok(program.includes(mark), 'it promises nothing');
+        await writeFile(join(folder, 'page.mjs'), program);
+        assert.equal(brokenPromises(await run(['page.mjs'], folder)), []);
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    });
+  }
+  for (const command of blocksOf(text, 'sh').flatMap((block) => block.trim().split('\n'))) {
+    test(`${page}: ${command}`, async () => {
+      const args = command.split(' ');
+      assert.equal(args.splice(0, 2), ['npx', 'everygrad']);
+      assert.ok((await run([join(root, 'dist/cli.js'), ...args], root)).length > 0);
+    });
+  }
+}
 
 test.run();

@@ -16,6 +16,7 @@ import {
 } from '../../src/data/index.js';
 import { DataError, FormatError, OptionError, StorageError } from '../../src/errors.js';
 import { hasFiles, sha256 } from '../../src/platform.js';
+import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
 
 const test = suite('images');
@@ -166,16 +167,17 @@ test('what is no PNG: by a decoder that is given, by the platform, or refused', 
     FormatError,
     /a\.jpg\] .*bad marker/,
   );
+  await refused(() => decodeImage(junk, { file: 'a.jpg' }), FormatError, /a\.jpg\] it cannot be decoded/);
   const canvas = typeof OffscreenCanvas === 'undefined' ? null : new OffscreenCanvas(16, 8);
   const context = canvas?.getContext('2d');
   if (!canvas || !context) {
+    const webp = Uint8Array.of(0x52, 0x49, 0x46, 0x46, 0, 0);
     return refused(
-      () => decodeImage(junk, { file: 'a.jpg' }),
+      () => decodeImage(webp, { file: 'a.webp' }),
       FormatError,
-      /a\.jpg\] it is no PNG, .*pass decode/,
+      /a\.webp\] it is no PNG, .*pass decode/,
     );
   }
-  await refused(() => decodeImage(junk, { file: 'a.jpg' }), FormatError, /a\.jpg\] it cannot be decoded/);
   context.fillStyle = 'rgb(200, 100, 50)';
   context.fillRect(0, 0, 16, 8);
   const jpeg = new Uint8Array(
@@ -186,6 +188,36 @@ test('what is no PNG: by a decoder that is given, by the platform, or refused', 
   [200, 100, 50].forEach((v, s) => {
     assert.ok(Math.abs(data[3 * 40 + s]! - v) <= 4, `${data[3 * 40 + s]} for ${v}`);
   });
+});
+
+/** 16 x 8, its left half (200,100,50), its right one (20,60,220); made by MozJPEG at quality 95, without subsampling. */
+const jpegFile =
+  '/9j/4AAQSkZJRgABAQAAAQABAAD/2wCEAAICAgICAgICAgIDAwIDAwQDAwMDBAYEBAQEBAYJBQYFBQYFCQgJBwcHCQgOCwkJCw4QDQwNEBMRERMY' +
+  'FxgfHyoBAgICAgICAgICAgMDAgMDBAMDAwMEBgQEBAQEBgkFBgUFBgUJCAkHBwcJCA4LCQkLDhANDA0QExERExgXGB8fKv/AABEIAAgAEAMBEQAC' +
+  'EQEDEQH/xABNAAEBAAAAAAAAAAAAAAAAAAAFCBABAAAAAAAAAAAAAAAAAAAAAAEBAQEAAAAAAAAAAAAAAAAACAkKEQEAAAAAAAAAAAAAAAAAAAAA' +
+  '/9oADAMBAAIRAxEAPwA8VzYQu0CJRv/Z';
+
+test('JPEG is decoded: by the browser, or by the optional package', async () => {
+  const bytes = Uint8Array.from(atob(jpegFile), (c) => c.charCodeAt(0));
+  if (!hasFiles && typeof OffscreenCanvas === 'undefined')
+    return skip('JPEG', 'this browser has no canvas apart from a page');
+  const { width, height, channels, data } = await decodeImage(bytes, { file: 'halves.jpg' });
+  assert.equal([width, height, channels, data.length], [16, 8, 3, 384]);
+  for (const [pixel, colour] of [
+    [17, [200, 100, 50]],
+    [62, [20, 60, 220]],
+  ] as const) {
+    const found = Array.from(data.slice(3 * pixel, 3 * pixel + 3));
+    assert.ok(
+      colour.every((v, i) => Math.abs(found[i]! - v) <= 4),
+      `pixel ${pixel} is ${found}`,
+    );
+  }
+  await refused(
+    () => decodeImage(bytes.slice(0, 60), { file: 'torn.jpg' }),
+    FormatError,
+    /torn\.jpg\] it cannot be decoded/,
+  );
 });
 
 test('a folder of classes', async () => {

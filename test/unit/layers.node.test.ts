@@ -20,7 +20,7 @@ const layers = [
   ['compile', 'tensor', 'safetensors'],
   ['data/', 'nn/', 'loss/', 'optim/'],
   ['train/'],
-  ['inspect/', 'search/'],
+  ['inspect/', 'search/', 'plot/'],
   ['index'],
   ['worker', 'thread', 'bench', 'cli'],
 ];

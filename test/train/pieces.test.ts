@@ -1,0 +1,269 @@
+// Every layer, loss, optimizer, schedule and first value that is exported has a case here or among PyTorch's numbers: layers
+// against their formula in double precision, and gradients by parameters and input against finite differences.
+// @suite devices=wasm timeout=300
+import * as assert from 'uvu/assert';
+import { configure, loss, nn, optim, schedules, type Tensor, tensor } from '../../src/index.js';
+import { gradientCheck } from '../../src/inspect/index.js';
+import { RandomStream } from '../../src/philox.js';
+import { goldenCases } from '../golden/cases.js';
+import { made as madeSchedules } from '../golden/schedules.js';
+import { optimizers } from '../golden/trajectories.js';
+import { referenceErf as erf } from '../helpers/erf.js';
+import { suite } from '../helpers/suite.js';
+
+const test = suite('pieces');
+
+test.before(async () => {
+  await configure({ device: 'wasm' });
+});
+
+interface Piece {
+  make(): nn.Module;
+  /** Of an example. */
+  shape: number[];
+  /** Of each element, for layers that are functions of one. */
+  formula?: (x: number) => number;
+  /** What the gradient check needs: dropout and its like on, whole numbers as inputs. */
+  training?: boolean;
+  labels?: number;
+  /** Gives no number of its own to be right: what it does is tested elsewhere. */
+  passes?: true;
+}
+
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+const softplus = (x: number): number => Math.log1p(Math.exp(x));
+const unit = (make: () => nn.Module, formula: (x: number) => number): Piece => ({
+  make,
+  shape: [5],
+  formula,
+});
+const layer = (make: () => nn.Module, ...shape: number[]): Piece => ({ make, shape });
+const hardSigmoid = (x: number): number => Math.min(1, Math.max(0, x / 6 + 0.5));
+const [alpha, scale] = [1.6732632423543772, 1.0507009873554805]; // Klambauer et al. 2017
+
+const pieces: Readonly<Record<string, Piece>> = {
+  sigmoid: unit(nn.sigmoid, sigmoid),
+  tanh: unit(nn.tanh, Math.tanh),
+  relu: unit(nn.relu, (x) => Math.max(0, x)),
+  leakyRelu: unit(
+    () => nn.leakyRelu(0.1),
+    (x) => Math.max(0.1 * x, x),
+  ),
+  prelu: unit(
+    () => nn.prelu(5, 0.3),
+    (x) => (x > 0 ? x : 0.3 * x),
+  ),
+  absolute: unit(nn.absolute, Math.abs),
+  softplus: unit(nn.softplus, softplus),
+  hardTanh: unit(nn.hardTanh, (x) => Math.min(1, Math.max(-1, x))),
+  hardSigmoid: unit(nn.hardSigmoid, hardSigmoid),
+  hardSwish: unit(nn.hardSwish, (x) => x * hardSigmoid(x)),
+  cosine: unit(nn.cosine, Math.cos),
+  identity: unit(nn.identity, (x) => x),
+  elu: unit(
+    () => nn.elu(1.5),
+    (x) => (x > 0 ? x : 1.5 * Math.expm1(x)),
+  ),
+  selu: unit(nn.selu, (x) => scale * (x > 0 ? x : alpha * Math.expm1(x))),
+  gelu: unit(nn.gelu, (x) => (x * (1 + erf(x / Math.SQRT2))) / 2),
+  silu: unit(nn.silu, (x) => x * sigmoid(x)),
+  mish: unit(nn.mish, (x) => x * Math.tanh(softplus(x))),
+  lambda: unit(
+    () => nn.lambda('square', (x) => x.square()),
+    (x) => x * x,
+  ),
+  maxout: layer(() => nn.maxout(4, 3, 2), 4),
+  rbf: layer(() => nn.rbf(3, 4, { width: 1.5 }), 3),
+  lowRankLinear: layer(() => nn.lowRankLinear(6, 5, 2), 6),
+  softmax: layer(nn.softmax, 4),
+  softmaxWithTemperature: layer(() => nn.softmaxWithTemperature(2.5), 4),
+  logSoftmax: layer(nn.logSoftmax, 4),
+  linear: layer(() => nn.linear(4, 3), 4),
+  conv1d: layer(() => nn.conv1d(2, 3, 3, { stride: 2, padding: 1 }), 7, 2),
+  conv2d: layer(() => nn.conv2d(2, 4, 3, { padding: 'same', groups: 2 }), 5, 4, 2),
+  convTranspose2d: layer(() => nn.convTranspose2d(2, 3, 3, { stride: 2 }), 3, 4, 2),
+  maxPool1d: layer(() => nn.maxPool1d(2), 6, 2),
+  maxPool2d: layer(() => nn.maxPool2d(2), 4, 6, 2),
+  avgPool1d: layer(() => nn.avgPool1d(2), 6, 2),
+  avgPool2d: layer(() => nn.avgPool2d(2), 4, 6, 2),
+  lpPool2d: layer(() => nn.lpPool2d(2), 4, 6, 2),
+  globalAvgPool: layer(nn.globalAvgPool, 4, 6, 2),
+  globalMaxPool: layer(nn.globalMaxPool, 4, 6, 2),
+  batchNorm: { make: () => nn.batchNorm(3), shape: [4, 3], training: true },
+  instanceNorm: layer(() => nn.instanceNorm(3), 4, 5, 3),
+  groupNorm: layer(() => nn.groupNorm(2, 4), 3, 5, 4),
+  layerNorm: layer(() => nn.layerNorm([4]), 3, 4),
+  rmsNorm: layer(() => nn.rmsNorm([4]), 3, 4),
+  localResponseNorm: layer(() => nn.localResponseNorm(3, { alpha: 0.5 }), 3, 3, 5),
+  dropout: { make: () => nn.dropout(0.4), shape: [9], training: true },
+  dropout2d: { make: () => nn.dropout2d(0.4), shape: [3, 3, 4], training: true },
+  gaussianNoise: { make: () => nn.gaussianNoise(0.5), shape: [6], training: true },
+  activityRegularizer: {
+    make: () =>
+      nn.sequential(
+        nn.sigmoid(),
+        nn.activityRegularizer({ l1: 0.3, l2: 0.2, sparsity: { target: 0.2, weight: 0.5 } }),
+      ),
+    ...{ shape: [4], training: true },
+  },
+  embedding: { make: () => nn.embedding(6, 3), shape: [4], labels: 6 },
+  rnn: layer(() => nn.rnn(3, 4), 5, 3),
+  gru: layer(() => nn.gru(3, 4, { bidirectional: true }), 5, 3),
+  lstm: layer(() => nn.lstm(3, 4, { layers: 2, returns: 'last' }), 5, 3),
+  rnnCell: layer(() => nn.rnnCell(3, 4), 3),
+  gruCell: layer(() => nn.gruCell(3, 4), 3),
+  lstmCell: layer(() => nn.lstmCell(3, 4), 3),
+  multiHeadAttention: layer(() => nn.multiHeadAttention(4, 2, { causal: true }), 5, 4),
+  flatten: layer(nn.flatten, 2, 3),
+  reshape: layer(() => nn.reshape([3, -1]), 2, 6),
+  pad: layer(() => nn.pad([[1, 2]], { mode: 'reflect' }), 4, 2),
+  upsample: layer(() => nn.upsample({ scale: 2, mode: 'bilinear' }), 3, 4, 2),
+  sequential: layer(() => nn.sequential(nn.linear(3, 3), nn.tanh()), 3),
+  plus: layer(() => nn.plus(nn.linear(3, 2), nn.linear(3, 2)), 3),
+  concat: layer(() => nn.concat(nn.linear(3, 2), nn.tanh()), 3),
+  skip: layer(() => nn.skip(nn.linear(3, 3), nn.tanh()), 3),
+  functional: layer(() => nn.functional({ a: nn.linear(3, 3) }, ({ a }, x) => a(a(x).tanh()).add(x)), 3),
+  lenet: layer(() => nn.sequential(nn.reshape([4, 4, 1]), nn.lenet({ inputSize: 4, classes: 2 })), 16),
+  alexnet: { make: () => nn.alexnet(), shape: [], passes: true }, // trained in models.test.ts
+};
+
+/** Adds a parameter to the input, by which the gradient is that by the input, summed over the batch. */
+class Shift extends nn.Module {
+  readonly shift: nn.Parameter;
+
+  constructor(shape: number[]) {
+    super();
+    this.shift = new nn.Parameter(shape, nn.init.zeros, { fanIn: 1, fanOut: 1 }, false);
+  }
+
+  forward(x: Tensor): Tensor {
+    return x.add(this.shift);
+  }
+}
+
+const draw = (shape: number[], seed: number, span = 2): Tensor => {
+  const random = new RandomStream(seed, 0);
+  const n = shape.reduce((a, b) => a * b, 1);
+  return tensor(
+    Float32Array.from({ length: n }, () => span * (2 * random.uniform() - 1)),
+    { shape },
+  );
+};
+
+/** Exports that make a layer. */
+const notLayers = ['inference', 'freeze', 'unfreeze'];
+const makers = Object.entries(nn)
+  .filter(([name, value]) => typeof value === 'function' && /^[a-z]/.test(name) && !notLayers.includes(name))
+  .map(([name]) => name);
+
+test('every layer has a case', () => {
+  assert.equal(makers.sort(), Object.keys(pieces).sort());
+});
+
+for (const [name, { make, shape, formula, training = false, labels, passes }] of Object.entries(pieces)) {
+  if (passes) continue;
+  test(`${name}: gradients${formula ? ' and values' : ''}`, async () => {
+    const batch = 3;
+    const model = make();
+    await model.initialize(4);
+    if (formula) {
+      const x = draw([batch, ...shape], 1, 4);
+      const [given, found] = [await x.data(), await model.forward(x, nn.inference()).data()];
+      for (const [i, y] of found.entries()) {
+        const wanted = formula(given[i]!);
+        assert.ok(Math.abs(y - wanted) <= 2e-6 * Math.max(1, Math.abs(wanted)), `${y} instead of ${wanted}`);
+      }
+    }
+    const random = new RandomStream(9, 0);
+    const whole = Float32Array.from({ length: batch * 4 }, () => random.integer(labels ?? 1));
+    const inputs = labels ? tensor(whole, { shape: [batch, 4] }) : draw([batch, ...shape], 2);
+    const whole2 = labels ? model : nn.sequential(new Shift(shape), model);
+    const output = whole2.forward(inputs, nn.inference());
+    const targets = draw([...output.shape], 3);
+    const options = { training, elements: 8, seed: 5 };
+    const checked = await gradientCheck(whole2, loss.meanSquaredError(), { inputs, targets }, options);
+    assert.ok(checked.passed, JSON.stringify(checked.worst));
+    assert.is(checked.parameters.length, whole2.parameters().length);
+    whole2.dispose();
+  });
+}
+
+/** Whether some name is the given one, alone or with a word behind it. */
+const has = (names: readonly string[], name: string): boolean =>
+  names.some((known) => known === name || known.startsWith(`${name} `) || known.startsWith(`${name},`));
+const functionsOf = (module: object): string[] =>
+  Object.entries(module)
+    .filter(([name, value]) => typeof value === 'function' && /^[a-z]/.test(name))
+    .map(([name]) => name);
+
+test('every loss is compared with PyTorch, or is made of losses (loss.test.ts)', () => {
+  const names = goldenCases.map(({ key }) => key);
+  const composed = ['checkLoss', 'weightedSum', 'multiTask', 'l1Penalty', 'l2Penalty'];
+  const missing = functionsOf(loss).filter((name) => !has(names, name) && !composed.includes(name));
+  assert.equal(missing, []);
+});
+
+test('every optimizer is followed against PyTorch', () => {
+  const helpers = ['clipByGlobalNorm', 'clipByValue', 'globalNorm', 'limitNorm'];
+  const missing = functionsOf(optim).filter(
+    (name) => !has(Object.keys(optimizers), name) && !helpers.includes(name),
+  );
+  assert.equal(missing, []);
+});
+
+test('every schedule is followed against PyTorch, but the one that it does not have', () => {
+  const missing = functionsOf(schedules).filter((name) => !has(Object.keys(madeSchedules), name));
+  assert.equal(missing.sort(), ['halveOnPlateau', 'linearScaling', 'scheduleOf']);
+});
+
+test('halveOnPlateau: half the rate at each plateau, the end at 1/1024; linear scaling', () => {
+  const schedule = schedules.halveOnPlateau({ patience: 2 });
+  const time = { step: 0, epoch: 0, epochs: 100, stepsPerEpoch: 1 };
+  const factors: number[] = [];
+  let goesOn: boolean | void = true;
+  for (let epoch = 1; epoch < 100 && goesOn !== false; epoch++) {
+    factors.push(schedule.factor(time));
+    // Better in the first three epochs, never again.
+    const validationAccuracy = Math.min(epoch, 3) / 10;
+    goesOn = schedule.afterEpoch!({
+      ...{
+        epoch,
+        validationAccuracy,
+        trainLoss: 1,
+        trainAccuracy: 0,
+        validationLoss: 1,
+        samplesPerSecond: 1,
+        seconds: 1,
+      },
+    });
+  }
+  assert.equal(factors, [1, 1, 1, ...Array.from({ length: 20 }, (_, i) => 2 ** -Math.floor(i / 2))]);
+  assert.is(schedules.linearScaling(0.1, 64), 0.025);
+});
+
+/** Mean square of first values for 400 inputs and 100 outputs, by the formula of the source. */
+const deviations: Readonly<Record<string, [nn.init.Initializer, number]>> = {
+  constant: [nn.init.constant(0.1), 0.01],
+  zeros: [nn.init.zeros, 0],
+  normal: [nn.init.normal(), 1],
+  uniform: [nn.init.uniform(-3, 3), 3],
+  fanInNormal: [nn.init.fanInNormal, 1 / 400],
+  fanInUniform: [nn.init.fanInUniform, 1 / 1200],
+  xavierNormal: [nn.init.xavierNormal, 2 / 500],
+  xavierUniform: [nn.init.xavierUniform, 2 / 500],
+  heNormal: [nn.init.heNormal, 2 / 400],
+  heUniform: [nn.init.heUniform, 2 / 400],
+  orthogonal: [nn.init.orthogonal(), 1 / 400],
+  truncatedNormal: [nn.init.truncatedNormal(), 0.7737],
+};
+
+test('first values have the variance of their source', async () => {
+  assert.equal([...Object.keys(deviations), 'fromFile'].sort(), functionsOf(nn.init).sort()); // fromFile: init.test.ts
+  for (const [name, [initializer, wanted]] of Object.entries(deviations)) {
+    const values = initializer([400, 100], { fanIn: 400, fanOut: 100 }, { seed: 3, stream: 1 });
+    const found = await values.square().mean().item();
+    assert.ok(Math.abs(found - wanted) <= 0.03 * wanted, `${name}: ${found} instead of ${wanted}`);
+  }
+});
+
+test.run();
