@@ -64,7 +64,8 @@ async function bundle(code) {
     const csv = sizes.filter(({ f }) => f.startsWith('papaparse')); // loaded by readCsv and csvRows alone
     // Loaded when a training fails, to find out why.
     const seldom = sizes.filter(({ f }) => f.startsWith('replay'));
-    const main = sizes.filter((s) => ![gpu, more, csv, seldom].some((files) => files.includes(s)));
+    const node = sizes.filter(({ f }) => f.startsWith('platform-node')); // loaded by no page
+    const main = sizes.filter((s) => ![gpu, more, csv, seldom, node].some((files) => files.includes(s)));
     return { main: sum(main), webgpu: sum(gpu), moreShaders: sum(more) };
   } finally {
     await rm(folder, { recursive: true });
