@@ -3,7 +3,8 @@ import { type Remote, transfer, wrap } from 'comlink';
 import type { HostArray, Shape } from './dtype.js';
 import type { EngineOptions } from './engine.js';
 import { DeviceError, type EverygradError, StateError } from './errors.js';
-import { assetUrl, startWorker } from './platform.js';
+import { assetUrl, hasFiles, startWorker, whyNoSharedMemory } from './platform.js';
+import { onLockFreed } from './platform-life.js';
 import type { CheckpointOptions } from './train/checkpoints.js';
 import type { StepExplanation } from './train/explain.js';
 import type { EpochReport, FitResult, ProgressReport } from './train/fit.js';
@@ -31,7 +32,8 @@ export interface TrainerOptions extends EngineOptions {
 
 /** The options of `fit`; loss, optimizer and schedule by name, as in `['sgd', { lr: 0.5 }]`. */
 export interface LabFitOptions extends Omit<WorkerFitOptions, 'checkpoint'> {
-  checkpoint?: CheckpointOptions;
+  /** In pages a checkpoint is also saved when the page is hidden, which is the last that is heard of some. */
+  checkpoint?: Omit<CheckpointOptions, 'when'>;
   /** Called a few times a second. */
   onProgress?: (report: ProgressReport) => void;
   /** Called after each epoch. */
@@ -105,12 +107,33 @@ class Connection {
   }
 }
 
-/** Starts a worker that trains models: the page, or the main thread of any runtime, stays free. */
+/** How many trainers this thread has started. */
+let trainers = 0;
+
+/**
+ * Starts a worker that trains models: the page, or the main thread of any runtime, stays free. Throws DeviceError where
+ * its script does not start, which is at `worker-thread.js` beside this module or where `setAssetsUrl` says.
+ */
 export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Promise<Trainer> {
   const connection = new Connection();
   const calls = new Map<number, (message: Message) => void>();
-  const worker = await startWorker(
-    assetUrl('worker-thread.js'),
+  const url = assetUrl('worker-thread.js');
+  const lock = `everygrad ${crypto.randomUUID?.() ?? Math.random()}`;
+  let started = false;
+  let forget = (): void => undefined;
+  const fail = (problem: string): void => {
+    forget();
+    const hint = started
+      ? 'start a new trainer(); a fit with the same checkpoint key goes on where it was'
+      : `is ${url} everygrad's dist/worker-thread.js? Copy the files there (npx everygrad assets), or name their folder by setAssetsUrl; on cross-origin isolated pages they need the header Cross-Origin-Embedder-Policy, too`;
+    const what = started ? 'the worker ended' : 'the worker did not start';
+    void starting.then((worker) => worker.terminate()); // an error that nothing caught leaves it running
+    connection.end(
+      new DeviceError({ where: 'trainer', problem: `${what}: ${problem}`, hint, values: { url: url.href } }),
+    );
+  };
+  const starting = startWorker(
+    url,
     {
       onMessage(message) {
         if (!isEvent(message)) {
@@ -120,25 +143,25 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
         calls.get(message.call)?.(message);
         if (message.event !== 'warning') onEvent?.(message);
       },
-      onError(problem) {
-        connection.end(
-          new DeviceError({
-            where: 'trainer',
-            problem: `the worker ended: ${problem}`,
-            hint: 'start a new trainer()',
-          }),
-        );
-      },
+      onError: fail,
     },
     { keepAlive: true },
   );
+  const worker = await starting;
   const lab = wrap<Lab>({
     postMessage: (message: unknown, list?: Transferable[]) => worker.post(message, list),
     addEventListener: (_: string, f: (event: MessageEvent) => void) => connection.listeners.add(f),
     removeEventListener: (_: string, f: (event: MessageEvent) => void) => connection.listeners.delete(f),
   } as never) as Remote<Lab>;
   const ask = <T>(call: () => Promise<T>): Promise<T> => connection.answer(call);
-  await ask(() => lab.configure(options));
+  // Each worker would warn that it has one thread.
+  if (trainers++ > 0 && whyNoSharedMemory()) options.threads ??= 1;
+  await ask(() => lab.configure(options, lock)).catch((error) => {
+    worker.terminate();
+    throw error;
+  });
+  started = true;
+  forget = onLockFreed(lock, () => fail('it was killed, or ended itself'));
   let next = 1;
   return {
     create: (spec, seed) => ask(() => lab.create(spec, seed)),
@@ -151,6 +174,10 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
         else warn(errorFrom(message.report) as EverygradError, onWarning);
       });
       const abort = () => void ask(() => lab.stop(model)).catch(() => undefined);
+      const hide = () => {
+        if (document.visibilityState === 'hidden') ask(() => lab.keep(model)).catch(() => undefined);
+      };
+      const watched = checkpoint ? globalThis.document : undefined;
       const moved = new Set<ArrayBuffer>();
       const train = plain(data, moved, move);
       const sent = {
@@ -158,6 +185,7 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
         ...(validation ? { validation: plain(validation, moved, move) } : {}),
         ...(checkpoint ? { checkpoint: keep as CheckpointOptions } : {}),
       };
+      watched?.addEventListener('visibilitychange', hide);
       try {
         return await ask(() => {
           const running = lab.fit(model, transfer(train, [...moved]), sent, call, signal?.aborted);
@@ -166,6 +194,7 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
           return running;
         });
       } finally {
+        watched?.removeEventListener('visibilitychange', hide);
         signal?.removeEventListener('abort', abort);
         calls.delete(call);
       }
@@ -189,9 +218,10 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
     resume: (model) => ask(async () => lab.resume(model)),
     stop: (model) => ask(async () => lab.stop(model)),
     save: (model, path, metadata) => ask(() => lab.save(model, path, metadata)),
-    load: (model, from) => ask(() => lab.load(model, from)),
+    load: (model, from) => ask(() => lab.load(model, address(from))),
     dispose: (model) => ask(async () => lab.dispose(model)),
     terminate() {
+      forget();
       connection.end(
         new StateError({
           where: 'trainer',
@@ -203,6 +233,12 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
     },
   };
 }
+
+/** In pages an address is relative to the page, not to the worker's script. */
+const address = (from: Uint8Array | string): Uint8Array | string =>
+  typeof from === 'string' && !hasFiles
+    ? new URL(from, globalThis.document?.baseURI ?? location.href).href
+    : from;
 
 function warn(error: EverygradError, hear: CheckpointOptions['onWarning']): void {
   if (hear) hear(error);
