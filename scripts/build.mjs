@@ -88,9 +88,11 @@ async function buildBundles() {
   // Comlink is bundled, so that browsers can start worker-thread.js as it is.
   const options = { ...bundleOptions, external: ['webgpu', 'node:*'], outdir: 'dist', metafile: true };
   const { metafile } = await build({ ...options, entryPoints });
-  // Workers have bundles of their own, without what only the library's other parts need.
+  // Workers have bundles of their own, without what only the library's other parts need; no bundler of the app's makes them
+  // smaller. Names of classes and functions stay, for messages and stacks.
   await build({
     ...options,
+    ...{ minify: true, keepNames: true },
     entryPoints: [...['worker-thread', 'thread'].map((name) => ({ in: `src/${name}.ts`, out: name })), node],
     chunkNames: 'chunks/worker-[name]-[hash]',
   });
