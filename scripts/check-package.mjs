@@ -48,8 +48,8 @@ function pack() {
 
 async function bundleAndUse() {
   const out = join(folder, 'bundle');
-  const options = { bundle: true, minify: true, format: 'esm', platform: 'browser' };
-  const external = ['node:*', 'webgpu'];
+  const options = { bundle: true, minify: true, format: 'esm', platform: 'node' };
+  const external = ['webgpu'];
   await build({ ...options, external, entryPoints: [userProgram], outfile: join(out, 'use.mjs') });
   // As the guide says for bundlers: the kernels and the thread's script lie beside the bundle.
   for (const name of ['kernels', 'thread.js', 'chunks']) {
@@ -87,7 +87,7 @@ try {
     use(deno, ['run', '--allow-all', '--node-modules-dir=manual', '--no-lock']),
   );
   await check('import in Bun', () => use(bun, ['run']));
-  await check('esbuild bundle', bundleAndUse);
+  await check('esbuild bundle in Node', bundleAndUse);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

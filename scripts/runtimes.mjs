@@ -77,17 +77,18 @@ function installFromDebian() {
   }
 }
 
-/** What builds and checks the pages, from a lockfile of its own. */
-function installForPages() {
-  const demo = fileURLToPath(new URL('../demo', import.meta.url));
-  if (existsSync(`${demo}/node_modules/vite`)) return console.log('packages of the pages: already there');
+/** What builds and checks pages, from lockfiles of their own. */
+function installInto(folder, what) {
+  const cwd = fileURLToPath(new URL(`../${folder}`, import.meta.url));
+  if (existsSync(`${cwd}/node_modules/vite`)) return console.log(`${what}: already there`);
   const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund'];
-  const done = install('packages of the pages', 'npm', args, { cwd: demo, shell: platform === 'win32' });
-  if (done) console.log('packages of the pages: installed');
+  const done = install(what, 'npm', args, { cwd, shell: platform === 'win32' });
+  if (done) console.log(`${what}: installed`);
 }
 
 installFromNpm();
-installForPages();
+installInto('demo', 'packages of the pages');
+installInto('test/bundlers', 'bundlers');
 installFromDebian();
 for (const problem of problems) console.error(`not installed: ${problem}`);
 if (problems.length > 0) process.exitCode = 1;

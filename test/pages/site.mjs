@@ -20,14 +20,16 @@ const isolation = {
 };
 
 /** Serves a folder below `/some/path/`; gives its address, and notes in `served` what was asked for. */
-export async function serveSite(folder, { isolated = true, axe } = {}) {
+export async function serveSite(folder, { isolated = true, axe, headers = {} } = {}) {
   const base = '/some/path/';
   const served = new Set();
   const server = createServer(async ({ url }, response) => {
     const { pathname } = new URL(url, 'http://127.0.0.1');
     const name = pathname === base ? 'index.html' : pathname.slice(base.length);
     const answer = (status, body, type) =>
-      response.writeHead(status, { ...(isolated ? isolation : {}), 'Content-Type': type }).end(body);
+      response
+        .writeHead(status, { ...(isolated ? isolation : {}), ...headers, 'Content-Type': type })
+        .end(body);
     if (!pathname.startsWith(base)) return answer(404, `no ${pathname}`, 'text/plain');
     try {
       served.add(name);
@@ -51,7 +53,7 @@ export async function serveSite(folder, { isolated = true, axe } = {}) {
 const root = new URL('../../', import.meta.url);
 
 /** Chromium by puppeteer, or the reason why there is none. */
-export async function openChromium(from = root) {
+export async function openChromium(from = root, more = []) {
   const path = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
   const tools = fileURLToPath(new URL('.runtimes/', from));
   if (!path || !existsSync(join(tools, 'node_modules/puppeteer-core'))) {
@@ -70,6 +72,7 @@ export async function openChromium(from = root) {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      ...more,
     ],
   });
 }
