@@ -1,7 +1,7 @@
 // Checks the package as its users get it: packs it, lints the tarball, installs it in an empty folder and uses
 // it there in Node, Deno, Bun and from an esbuild bundle. Needs `npm run build` and `npm run runtimes` before.
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { arch, execPath, platform } from 'node:process';
@@ -59,6 +59,34 @@ async function bundleAndUse() {
   use(execPath, [], join(out, 'use.mjs'));
 }
 
+/** An app for browsers, without types of Node, that takes a close look at those of its packages. */
+function checkTypes() {
+  const compilerOptions = {
+    ...{
+      target: 'es2022',
+      module: 'esnext',
+      moduleResolution: 'bundler',
+      strict: true,
+      noEmit: true,
+      types: [],
+    },
+    lib: ['es2023', 'dom', 'dom.iterable', 'esnext.disposable'],
+  };
+  writeFileSync(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions, files: ['use.mts', 'worker.mts'] }),
+  );
+  writeFileSync(join(folder, 'use.mts'), readFileSync(userProgram, 'utf8'));
+  writeFileSync(
+    join(folder, 'worker.mts'),
+    `import { trainer } from 'everygrad/worker';
+const lab = await trainer({ threads: 1 });
+export const model: number = await lab.create([['linear', 2, 3], ['relu']], 1);
+`,
+  );
+  run(execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.']);
+}
+
 function installTarball(tarball) {
   writeFileSync(join(folder, 'package.json'), '{ "private": true, "type": "module" }\n');
   run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--omit=peer', tarball]);
@@ -81,6 +109,7 @@ try {
   const node24 = join(installed, `node-${platform}-${arch}/bin/node`);
   const deno = join(installed, `@deno/${platform}-${arch}${platform === 'linux' ? '-glibc' : ''}/deno`);
   const bun = join(installed, `@oven/bun-${platform}-${arch === 'arm64' ? 'aarch64' : arch}/bin/bun`);
+  await check('types in an app for browsers', checkTypes);
   await check('import in Node', () => use(execPath, []));
   await check('import in Node 24', () => use(node24, []));
   await check('import in Deno', () =>

@@ -39,7 +39,10 @@ export function parseUserAgent(agent: string): Runtime {
 /** True in Node, Deno and Bun, which have files. */
 export const hasFiles = ['node', 'deno', 'bun'].includes(runtime().name);
 
-/** The modules that come with those. */
+/**
+ * The modules that come with those.
+ * @internal Apps for browsers have no types for them.
+ */
 export const forNode = (): Promise<typeof import('./platform-node.js')> => import('./platform-node.js');
 
 /** Bytes so far and in all; total is undefined when the server does not say. */

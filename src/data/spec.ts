@@ -49,7 +49,8 @@ export interface BatchOptions {
 }
 
 /** What training reads from: arrays in memory or a stream. */
-export interface Dataset extends Required<DataSpec> {
+export interface Dataset extends Omit<Required<DataSpec>, 'classes'> {
+  readonly classes: number | undefined;
   /** Number of examples; undefined when a stream does not know. */
   readonly length: number | undefined;
   batches(options: BatchOptions): AsyncIterable<Batch>;
