@@ -3,7 +3,7 @@ import { type Remote, transfer, wrap } from 'comlink';
 import type { HostArray, Shape } from './dtype.js';
 import type { EngineOptions } from './engine.js';
 import { DeviceError, type EverygradError, StateError } from './errors.js';
-import { assetUrl, hasFiles, startWorker, whyNoSharedMemory } from './platform.js';
+import { assetUrl, breathe, hasFiles, startWorker, whyNoSharedMemory } from './platform.js';
 import { onLockFreed } from './platform-life.js';
 import type { CheckpointOptions } from './train/checkpoints.js';
 import type { StepExplanation } from './train/explain.js';
@@ -153,7 +153,21 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
     addEventListener: (_: string, f: (event: MessageEvent) => void) => connection.listeners.add(f),
     removeEventListener: (_: string, f: (event: MessageEvent) => void) => connection.listeners.delete(f),
   } as never) as Remote<Lab>;
-  const ask = <T>(call: () => Promise<T>): Promise<T> => connection.answer(call);
+  // Copies of data that are being made: what is called later arrives later.
+  let copied: Promise<unknown> = Promise.resolve();
+  const ask = <T>(call: () => Promise<T>): Promise<T> => connection.answer(() => copied.then(call));
+  /** Asks with data sets, when their copies are made. */
+  const askWith = async <T>(
+    sets: readonly (LabData | undefined)[],
+    move: boolean | undefined,
+    call: (sets: (LabData | undefined)[]) => Promise<T>,
+  ): Promise<T> => {
+    const moved = new Set<ArrayBuffer>();
+    const making = Promise.all(sets.map((data) => data && plain(data, moved, move)));
+    copied = Promise.all([copied, making]).catch(() => undefined);
+    const [first, ...rest] = await making;
+    return ask(() => call([transfer(first, [...moved]), ...rest]));
+  };
   // Each worker would warn that it has one thread.
   if (trainers++ > 0 && whyNoSharedMemory()) options.threads ??= 1;
   await ask(() => lab.configure(options, lock)).catch((error) => {
@@ -167,7 +181,7 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
     create: (spec, seed) => ask(() => lab.create(spec, seed)),
     async fit(model, data, { onProgress, onEpoch, signal, validation, checkpoint, transfer: move, ...rest }) {
       const call = next++;
-      const { onWarning, ...keep } = checkpoint ?? {};
+      const { onWarning, ...keep } = checkpoint ?? { key: '' };
       calls.set(call, (message) => {
         if (message.event === 'progress') onProgress?.(message.report);
         else if (message.event === 'epoch') onEpoch?.(message.report);
@@ -178,17 +192,15 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
         if (document.visibilityState === 'hidden') ask(() => lab.keep(model)).catch(() => undefined);
       };
       const watched = checkpoint ? globalThis.document : undefined;
-      const moved = new Set<ArrayBuffer>();
-      const train = plain(data, moved, move);
-      const sent = {
-        ...rest,
-        ...(validation ? { validation: plain(validation, moved, move) } : {}),
-        ...(checkpoint ? { checkpoint: keep as CheckpointOptions } : {}),
-      };
       watched?.addEventListener('visibilitychange', hide);
       try {
-        return await ask(() => {
-          const running = lab.fit(model, transfer(train, [...moved]), sent, call, signal?.aborted);
+        return await askWith([data, validation], move, ([train, checked]) => {
+          const sent = {
+            ...rest,
+            ...(checked ? { validation: checked } : {}),
+            ...(checkpoint ? { checkpoint: keep } : {}),
+          };
+          const running = lab.fit(model, train!, sent, call, signal?.aborted);
           // After the call, so that the worker knows what to stop.
           signal?.addEventListener('abort', abort);
           return running;
@@ -199,16 +211,10 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
         calls.delete(call);
       }
     },
-    evaluate(model, data, settings) {
-      const moved = new Set<ArrayBuffer>();
-      const sent = plain(data, moved);
-      return ask(() => lab.evaluate(model, transfer(sent, [...moved]), settings));
-    },
-    explain(model, data, settings) {
-      const moved = new Set<ArrayBuffer>();
-      const sent = plain(data, moved);
-      return ask(() => lab.explain(model, transfer(sent, [...moved]), settings));
-    },
+    evaluate: (model, data, settings) =>
+      askWith([data], false, ([sent]) => lab.evaluate(model, sent!, settings)),
+    explain: (model, data, settings) =>
+      askWith([data], false, ([sent]) => lab.explain(model, sent!, settings)),
     async predict(model, inputs, shape) {
       const values = ArrayBuffer.isView(inputs) ? inputs : await inputs.data();
       const as = shape ?? (ArrayBuffer.isView(inputs) ? [inputs.length] : inputs.shape);
@@ -246,24 +252,37 @@ function warn(error: EverygradError, hear: CheckpointOptions['onWarning']): void
 }
 
 /**
- * A data set, also one of the library's own, as plain data. What is a part of a larger buffer is cut out of it, since
- * sending a view sends all of its buffer; copies of ours are moved, and the caller's arrays on demand.
+ * A data set, also one of the library's own, as plain data. Copies are made here and moved, since sending a view sends all
+ * of its buffer; the caller's own arrays are moved on demand.
  */
-function plain(data: LabData, moved: Set<ArrayBuffer>, move = false): LabData {
+async function plain(data: LabData, moved: Set<ArrayBuffer>, move = false): Promise<LabData> {
   const { inputShape, inputDType, targetShape, targetDType, scale, classes, name } = data;
-  const whole = (array: HostArray): HostArray => {
+  const own = async (array: HostArray): Promise<HostArray> => {
     if (!(array.buffer instanceof ArrayBuffer)) return array;
-    const part = array.byteLength < array.buffer.byteLength;
-    const own = part ? array.slice() : array;
-    if (part || move) moved.add(own.buffer as ArrayBuffer);
-    return own;
+    const whole = array.byteLength === array.buffer.byteLength;
+    const sent = move && whole ? array : await copyOf(array);
+    moved.add(sent.buffer as ArrayBuffer);
+    return sent;
   };
   return {
-    ...{ inputs: whole(data.inputs), targets: whole(data.targets) },
+    ...{ inputs: await own(data.inputs), targets: await own(data.targets) },
     ...{ inputShape, inputDType, targetShape, targetDType, classes },
     ...(scale === undefined ? {} : { scale }),
     ...(name === undefined ? {} : { name }),
   };
+}
+
+/** Bytes that are copied at once: a page must not stand still while a large data set is. */
+const pieceBytes = 2 ** 22;
+
+async function copyOf(array: HostArray): Promise<HostArray> {
+  const copy = new (array.constructor as new (length: number) => typeof array)(array.length);
+  const piece = pieceBytes / array.BYTES_PER_ELEMENT;
+  for (let at = 0; at < array.length; at += piece) {
+    if (at > 0) await breathe();
+    copy.set(array.subarray(at, at + piece) as never, at);
+  }
+  return copy;
 }
 
 const isEvent = (message: unknown): message is Message =>
