@@ -3,7 +3,7 @@ import { type Remote, transfer, wrap } from 'comlink';
 import type { HostArray, Shape } from './dtype.js';
 import type { EngineOptions } from './engine.js';
 import { DeviceError, type EverygradError, StateError } from './errors.js';
-import { assetUrl, breathe, hasFiles, startWorker, whyNoSharedMemory } from './platform.js';
+import { assetUrl, breathe, hasFiles, runtime, startWorker, whyNoSharedMemory } from './platform.js';
 import { onLockFreed } from './platform-life.js';
 import type { CheckpointOptions } from './train/checkpoints.js';
 import type { StepExplanation } from './train/explain.js';
@@ -174,6 +174,17 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
     worker.terminate();
     throw error;
   });
+  const end = (problem: string, hint: string): void => {
+    forget();
+    connection.end(new StateError({ where: 'trainer', problem, hint }));
+    worker.terminate();
+  };
+  /** WebKit keeps a page that was left with its worker halted, which may be in the middle of writing: others would wait. */
+  const leave = (): void =>
+    end(
+      'the page was left',
+      'start a new trainer(); a fit with the same checkpoint key goes on where it was',
+    );
   started = true;
   forget = onLockFreed(lock, () => fail('it was killed, or ended itself'));
   let next = 1;
@@ -193,6 +204,8 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
       };
       const watched = checkpoint ? globalThis.document : undefined;
       watched?.addEventListener('visibilitychange', hide);
+      const leaves = checkpoint && runtime().name === 'webkit' ? globalThis.window : undefined;
+      leaves?.addEventListener('pagehide', leave);
       try {
         return await askWith([data, validation], move, ([train, checked]) => {
           const sent = {
@@ -207,6 +220,7 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
         });
       } finally {
         watched?.removeEventListener('visibilitychange', hide);
+        leaves?.removeEventListener('pagehide', leave);
         signal?.removeEventListener('abort', abort);
         calls.delete(call);
       }
@@ -226,17 +240,7 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
     save: (model, path, metadata) => ask(() => lab.save(model, path, metadata)),
     load: (model, from) => ask(() => lab.load(model, address(from))),
     dispose: (model) => ask(async () => lab.dispose(model)),
-    terminate() {
-      forget();
-      connection.end(
-        new StateError({
-          where: 'trainer',
-          problem: 'the worker was terminated before it answered',
-          hint: 'start a new trainer()',
-        }),
-      );
-      worker.terminate();
-    },
+    terminate: () => end('the worker was terminated before it answered', 'start a new trainer()'),
   };
 }
 
