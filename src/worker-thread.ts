@@ -142,10 +142,10 @@ export class Lab {
       });
     }
     const { loss, optimizer, schedule, validation, checkpoint, ...rest } = options;
+    const rule = buildOptimizer(optimizer);
     const run = new Run();
     this.#runs.set(id, run);
     if (stopped) run.end();
-    const rule = buildOptimizer(optimizer);
     try {
       return await fit(model, new ArrayDataset(data), {
         ...rest,

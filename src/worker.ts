@@ -2,7 +2,7 @@
 import { type Remote, transfer, wrap } from 'comlink';
 import type { HostArray, Shape } from './dtype.js';
 import type { EngineOptions } from './engine.js';
-import { DeviceError, type EverygradError, StateError } from './errors.js';
+import { DataError, DeviceError, type EverygradError, OptionError, StateError } from './errors.js';
 import { assetUrl, breathe, hasFiles, runtime, startWorker, whyNoSharedMemory } from './platform.js';
 import { onLockFreed } from './platform-life.js';
 import type { CheckpointOptions } from './train/checkpoints.js';
@@ -155,7 +155,8 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
   } as never) as Remote<Lab>;
   // Copies of data that are being made: what is called later arrives later.
   let copied: Promise<unknown> = Promise.resolve();
-  const ask = <T>(call: () => Promise<T>): Promise<T> => connection.answer(() => copied.then(call));
+  const ask = <T>(call: () => Promise<T>): Promise<T> =>
+    connection.answer(() => copied.then(call).catch(namePlainData));
   /** Asks with data sets, when their copies are made. */
   const askWith = async <T>(
     sets: readonly (LabData | undefined)[],
@@ -190,7 +191,8 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
   let next = 1;
   return {
     create: (spec, seed) => ask(() => lab.create(spec, seed)),
-    async fit(model, data, { onProgress, onEpoch, signal, validation, checkpoint, transfer: move, ...rest }) {
+    async fit(model, data, options) {
+      const { onProgress, onEpoch, signal, validation, checkpoint, transfer: move, ...rest } = options ?? {};
       const call = next++;
       const { onWarning, ...keep } = checkpoint ?? { key: '' };
       calls.set(call, (message) => {
@@ -250,6 +252,17 @@ const address = (from: Uint8Array | string): Uint8Array | string =>
     ? new URL(from, globalThis.document?.baseURI ?? location.href).href
     : from;
 
+/** Functions and the like stay here; the browser's own words for that help nobody. */
+function namePlainData(error: Error): never {
+  if (error.name !== 'DataCloneError') throw error;
+  throw new OptionError({
+    where: 'trainer',
+    problem: `an option cannot be sent to the worker: ${error.message}`,
+    hint: "loss, optimizer and schedule are named, as in ['sgd', { lr: 0.5 }]; the rest is plain data",
+    cause: error,
+  });
+}
+
 function warn(error: EverygradError, hear: CheckpointOptions['onWarning']): void {
   if (hear) hear(error);
   else console.warn(`everygrad: ${error.message}`);
@@ -262,6 +275,13 @@ function warn(error: EverygradError, hear: CheckpointOptions['onWarning']): void
 async function plain(data: LabData, moved: Set<ArrayBuffer>, move = false): Promise<LabData> {
   const { inputShape, inputDType, targetShape, targetDType, scale, classes, name } = data;
   const own = async (array: HostArray): Promise<HostArray> => {
+    if (!ArrayBuffer.isView(array)) {
+      throw new DataError({
+        where: name ?? 'data',
+        problem: `inputs or targets are ${array === undefined ? 'missing' : 'not a typed array'}`,
+        hint: 'e.g. { inputs: new Float32Array(...), inputShape: [2], inputDType: "float32", targets: ... }',
+      });
+    }
     if (!(array.buffer instanceof ArrayBuffer)) return array;
     const whole = array.byteLength === array.buffer.byteLength;
     const sent = move && whole ? array : await copyOf(array);
