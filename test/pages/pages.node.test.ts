@@ -307,7 +307,10 @@ function pages(): void {
       await page.click('#play');
       await until(page, `${number('accuracy')} >= 80`);
       assert.is(await page.evaluate<boolean>('crossOriginIsolated'), false);
-      assert.equal(complaints, []);
+      assert.ok(
+        complaints.every((text) => /running on 1 thread of \d+: .*isolated/.test(text)) &&
+          complaints.length <= 1,
+      );
       await page.close();
     } finally {
       site = before;
