@@ -81,20 +81,24 @@ export const bundleOptions = {
 
 async function buildBundles() {
   await rm('dist/chunks', { recursive: true, force: true });
+  // A file with a fixed name, so that package.json's `browser` field can name it.
+  const node = { in: 'src/platform-node.ts', out: 'platform-node' };
   const names = ['index', 'worker', 'bench', 'bench/first-step'];
   const parts = ['nn', 'loss', 'optim', 'data', 'inspect', 'search', 'plot'].map((name) => ({
     in: `src/${name}/index.ts`,
     out: name,
   }));
-  const entryPoints = [...names.map((name) => ({ in: `src/${name}.ts`, out: name })), ...parts];
+  const entryPoints = [...names.map((name) => ({ in: `src/${name}.ts`, out: name })), ...parts, node];
   // Comlink is bundled, so that browsers can start worker-thread.js as it is.
   const external = ['webgpu', 'echarts', 'node:*'];
   const options = { ...bundleOptions, external, outdir: 'dist', metafile: true };
   const { metafile } = await build({ ...options, entryPoints });
-  // Workers have bundles of their own, without what only the library's other parts need.
+  // Workers have bundles of their own, without what only the library's other parts need; no bundler of the app's makes them
+  // smaller. Names of classes and functions stay, for messages and stacks.
   await build({
     ...options,
-    entryPoints: ['src/worker-thread.ts', 'src/thread.ts'],
+    ...{ minify: true, keepNames: true },
+    entryPoints: [...['worker-thread', 'thread'].map((name) => ({ in: `src/${name}.ts`, out: name })), node],
     chunkNames: 'chunks/worker-[name]-[hash]',
   });
   await writeFile('dist/LICENSES.txt', await licencesOf(metafile));

@@ -1,7 +1,7 @@
 // Checks the package as its users get it: packs it, lints the tarball, installs it in an empty folder and uses
 // it there in Node, Deno, Bun and from an esbuild bundle. Needs `npm run build` and `npm run runtimes` before.
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { arch, execPath, platform } from 'node:process';
@@ -48,8 +48,8 @@ function pack() {
 
 async function bundleAndUse() {
   const out = join(folder, 'bundle');
-  const options = { bundle: true, minify: true, format: 'esm', platform: 'browser' };
-  const external = ['node:*', 'webgpu'];
+  const options = { bundle: true, minify: true, format: 'esm', platform: 'node' };
+  const external = ['webgpu'];
   await build({ ...options, external, entryPoints: [userProgram], outfile: join(out, 'use.mjs') });
   // As the guide says for bundlers: the kernels and the thread's script lie beside the bundle.
   for (const name of ['kernels', 'thread.js', 'chunks']) {
@@ -57,6 +57,34 @@ async function bundleAndUse() {
     if (existsSync(from)) cpSync(from, join(out, name), { recursive: true });
   }
   use(execPath, [], join(out, 'use.mjs'));
+}
+
+/** An app for browsers, without types of Node, that takes a close look at those of its packages. */
+function checkTypes() {
+  const compilerOptions = {
+    ...{
+      target: 'es2022',
+      module: 'esnext',
+      moduleResolution: 'bundler',
+      strict: true,
+      noEmit: true,
+      types: [],
+    },
+    lib: ['es2023', 'dom', 'dom.iterable', 'esnext.disposable'],
+  };
+  writeFileSync(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions, files: ['use.mts', 'worker.mts'] }),
+  );
+  writeFileSync(join(folder, 'use.mts'), readFileSync(userProgram, 'utf8'));
+  writeFileSync(
+    join(folder, 'worker.mts'),
+    `import { trainer } from 'everygrad/worker';
+const lab = await trainer({ threads: 1 });
+export const model: number = await lab.create([['linear', 2, 3], ['relu']], 1);
+`,
+  );
+  run(execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', '.']);
 }
 
 function installTarball(tarball) {
@@ -81,13 +109,14 @@ try {
   const node24 = join(installed, `node-${platform}-${arch}/bin/node`);
   const deno = join(installed, `@deno/${platform}-${arch}${platform === 'linux' ? '-glibc' : ''}/deno`);
   const bun = join(installed, `@oven/bun-${platform}-${arch === 'arm64' ? 'aarch64' : arch}/bin/bun`);
+  await check('types in an app for browsers', checkTypes);
   await check('import in Node', () => use(execPath, []));
   await check('import in Node 24', () => use(node24, []));
   await check('import in Deno', () =>
     use(deno, ['run', '--allow-all', '--node-modules-dir=manual', '--no-lock']),
   );
   await check('import in Bun', () => use(bun, ['run']));
-  await check('esbuild bundle', bundleAndUse);
+  await check('esbuild bundle in Node', bundleAndUse);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

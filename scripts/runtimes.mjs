@@ -77,28 +77,19 @@ function installFromDebian() {
   }
 }
 
-/** What builds and checks the pages, from a lockfile of its own. */
-function installForPages() {
-  const demo = fileURLToPath(new URL('../demo', import.meta.url));
-  if (existsSync(`${demo}/node_modules/vite`)) return console.log('packages of the pages: already there');
+/** What builds and checks pages, from lockfiles of their own. */
+function installInto(folder, what) {
+  const cwd = fileURLToPath(new URL(`../${folder}`, import.meta.url));
+  if (existsSync(`${cwd}/node_modules`)) return console.log(`${what}: already there`);
   const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund'];
-  const done = install('packages of the pages', 'npm', args, { cwd: demo, shell: platform === 'win32' });
-  if (done) console.log('packages of the pages: installed');
-}
-
-/** What makes the API docs, with the TypeScript that it knows. */
-function installForDocs() {
-  const docs = fileURLToPath(new URL('docs', import.meta.url));
-  if (existsSync(`${docs}/node_modules/typedoc`))
-    return console.log('packages of the API docs: already there');
-  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund'];
-  const done = install('packages of the API docs', 'npm', args, { cwd: docs, shell: platform === 'win32' });
-  if (done) console.log('packages of the API docs: installed');
+  const done = install(what, 'npm', args, { cwd, shell: platform === 'win32' });
+  if (done) console.log(`${what}: installed`);
 }
 
 installFromNpm();
-installForPages();
-installForDocs();
+installInto('demo', 'packages of the pages');
+installInto('test/bundlers', 'bundlers');
+installInto('scripts/docs', 'packages of the API docs');
 installFromDebian();
 for (const problem of problems) console.error(`not installed: ${problem}`);
 if (problems.length > 0) process.exitCode = 1;

@@ -1,8 +1,10 @@
-// What an app has to load: sizes of bundles, minified, in bytes gzip and brotli. Exits with 1 if the core is too large.
-//   node scripts/size.mjs [--json]
+// What an app has to load: sizes of bundles, minified, in bytes gzip and brotli. Exits with 1 if the core is too large, or
+// if the table in the docs is no longer right.
+//   node scripts/size.mjs [--json] [--write]     --write brings the docs up to date
+import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { papaparse } from './papaparse.mjs';
@@ -11,10 +13,11 @@ import { wgsl } from './wgsl.mjs';
 /** Gzip bytes that the core with both backends and one build of the kernels may have. */
 const limit = 80_000;
 
-/** What an app uses, by the kind of app; each is the one before it and something more. */
-const apps = {
-  'tensors and gradients': `export { tensor, variable, grad, valueAndGrad, compile, configure } from 'everygrad';`,
-  core: `
+/** Where the table is kept, and by how much a size in it may be off. */
+const docs = 'docs/embedding.md';
+const tolerance = 0.05;
+
+const core = `
     import * as nn from 'everygrad/nn';
     import * as loss from 'everygrad/loss';
     import * as optim from 'everygrad/optim';
@@ -22,8 +25,17 @@ const apps = {
     export { fit, evaluate, predict, save, load } from 'everygrad';
     export const layers = [nn.sequential, nn.linear, nn.relu, nn.sigmoid, nn.tanh, nn.softmax, nn.flatten, nn.dropout];
     export const losses = [loss.crossEntropy, loss.binaryCrossEntropy, loss.meanSquaredError];
-    export const optimizers = [optim.sgd, optim.adam, optim.adamW];`,
-  everything: `export * from 'everygrad';`,
+    export const optimizers = [optim.sgd, optim.adam, optim.adamW];`;
+
+/** Parts that an app may use besides, and what is said of them. */
+const parts = {
+  nn: 'all layers, `everygrad/nn`',
+  loss: 'all losses, `everygrad/loss`',
+  optim: 'all optimizers and schedules, `everygrad/optim`',
+  data: 'tables, images, streams, the embedded digits, `everygrad/data`',
+  inspect: '`everygrad/inspect`',
+  search: '`everygrad/search`',
+  bench: '`everygrad/bench`',
 };
 
 const compressed = (bytes) => ({
@@ -33,6 +45,11 @@ const compressed = (bytes) => ({
 const sum = (sizes) =>
   sizes.reduce((a, b) => ({ gzip: a.gzip + b.gzip, brotli: a.brotli + b.brotli }), { gzip: 0, brotli: 0 });
 
+const sourceOf = (part) => {
+  const folder = resolve(`src${part}/index.ts`);
+  return existsSync(folder) ? folder : resolve(`src${part}.ts`);
+};
+
 /** Sizes of the files that load at once, of those that load with the GPU backend, and of its further shaders. */
 async function bundle(code) {
   const folder = await mkdtemp(join(tmpdir(), 'everygrad-size-'));
@@ -40,7 +57,7 @@ async function bundle(code) {
     const entry = join(folder, 'app.ts');
     await writeFile(
       entry,
-      code.replace(/'everygrad(\/?.*?)'/g, (_, part) => JSON.stringify(resolve(`src${part}/index.ts`))),
+      code.replace(/'everygrad(\/?.*?)'/g, (_, part) => JSON.stringify(sourceOf(part))),
     );
     await build({
       entryPoints: [entry],
@@ -67,42 +84,95 @@ async function bundle(code) {
     const seldom = sizes.filter(({ f }) =>
       /^(costs|explain|overrides|plan-size|profile|replay|recover|shader-error)-/.test(f),
     );
-    const main = sizes.filter((s) => ![gpu, more, csv, seldom].some((files) => files.includes(s)));
-    return { main: sum(main), webgpu: sum(gpu), moreShaders: sum(more) };
+    const node = sizes.filter(({ f }) => f.startsWith('platform-node')); // loaded by no page
+    const main = sizes.filter((s) => ![gpu, more, csv, seldom, node].some((files) => files.includes(s)));
+    return { main: sum(main), webgpu: sum(gpu), moreShaders: sum(more), csv: sum(csv) };
   } finally {
     await rm(folder, { recursive: true });
   }
 }
 
-const kernels = compressed(await readFile('dist/kernels/simd.wasm'));
-const moreKernels = compressed(await readFile('dist/kernels/simd-extra.wasm'));
-const rows = {};
-for (const [name, code] of Object.entries(apps)) {
-  const { main, webgpu, moreShaders } = await bundle(code);
-  const more = name === 'everything';
-  const wasm = [main, kernels, ...(more ? [moreKernels] : [])];
-  rows[name] = {
-    'WASM only': sum(wasm),
-    'with WebGPU': sum([...wasm, webgpu, ...(more ? [moreShaders] : [])]),
-  };
+const added = (with_, without) => ({
+  gzip: with_.gzip - without.gzip,
+  brotli: with_.brotli - without.brotli,
+});
+
+/** A script of dist/ with all that it imports at once. */
+async function scripts(name, found = new Map()) {
+  if (found.has(name)) return found;
+  const text = await readFile(`dist/${name}`);
+  found.set(name, compressed(text));
+  for (const [, path] of text.toString().matchAll(/(?:from|^import|;import)\s*"(\.[^"]+\.js)"/gm))
+    await scripts(join(dirname(name), path), found);
+  return found;
 }
-const core = rows.core['with WebGPU'].gzip;
+
+/** Rows of the table: a name, and bytes. */
+async function measure() {
+  const kernels = compressed(await readFile('dist/kernels/simd.wasm'));
+  const moreKernels = compressed(await readFile('dist/kernels/simd-extra.wasm'));
+  const [least, small, all, page] = await Promise.all(
+    [
+      `export { tensor, variable, grad, valueAndGrad, compile, configure } from 'everygrad';`,
+      core,
+      `export * from 'everygrad';`,
+      `export { trainer, setAssetsUrl } from 'everygrad/worker';`,
+    ].map(bundle),
+  );
+  const more = await Promise.all(
+    Object.keys(parts).map((part) => bundle(`${core}\nexport * as more from 'everygrad/${part}';`)),
+  );
+  return [
+    ['tensors and gradients', sum([least.main, kernels])],
+    [
+      "core: and a multilayer perceptron's layers, losses, optimizers, `fit`, files",
+      sum([small.main, kernels]),
+    ],
+    ['+ WebGPU, loaded where there is one', small.webgpu],
+    ['+ further kernels, loaded by convolutions, recurrent layers and the like', moreKernels],
+    ['+ their shaders', small.moreShaders],
+    ...Object.values(parts).map((name, i) => [`+ ${name}`, added(more[i].main, small.main)]),
+    ['+ the parser of CSV, loaded by `readCsv` and `csvRows`', all.csv],
+    ['everything, with WebGPU', sum([all.main, kernels, moreKernels, all.webgpu, all.moreShaders, all.csv])],
+    ['`everygrad/worker` alone: in the page', page.main],
+    [
+      'its worker, which any model can be made in',
+      sum([...(await scripts('worker-thread.js')).values(), kernels]),
+    ],
+  ];
+}
+
+const kB = (bytes) => (bytes / 1000).toFixed(1);
+const markers = ['<!-- sizes: npm run size -- --write -->\n', '<!-- end of sizes -->'];
+
+/** The text of the docs with the table in it, and whether the one that is there is right. */
+async function table(rows) {
+  const text = await readFile(docs, 'utf8');
+  const [from, to] = [text.indexOf(markers[0]) + markers[0].length, text.indexOf(markers[1])];
+  const lines = ['| | gzip, kB | brotli, kB |', '| --- | --- | --- |'];
+  for (const [name, { gzip, brotli }] of rows) lines.push(`| ${name} | ${kB(gzip)} | ${kB(brotli)} |`);
+  const numbers = (part) => part.split('\n').map((l) => l.split('|').slice(2, 4).map(Number));
+  const [there, now] = [numbers(text.slice(from, to).trim()), numbers(lines.join('\n'))];
+  const near = (a, b) =>
+    Math.abs(a - b) <= Math.max(0.2, tolerance * b) || (Number.isNaN(a) && Number.isNaN(b));
+  const isRight =
+    there.length === now.length && now.every((row, i) => row.every((n, j) => near(there[i][j], n)));
+  return { isRight, text: `${text.slice(0, from)}\n${lines.join('\n')}\n\n${text.slice(to)}` };
+}
+
+const rows = await measure();
+const [coreSize, webgpu] = [rows[1][1], rows[2][1]];
+const withBoth = coreSize.gzip + webgpu.gzip;
+const { isRight, text } = await table(rows);
 if (process.argv.includes('--json')) {
-  console.log(JSON.stringify({ kernels, moreKernels, apps: rows, core, limit }));
+  console.log(JSON.stringify({ rows: Object.fromEntries(rows), core: withBoth, limit }));
 } else {
-  const text = ({ gzip, brotli }) => `${gzip} gzip, ${brotli} brotli`;
-  console.log(`kernels, one build: ${text(kernels)}`);
-  console.log(
-    `its further module, loaded by convolutions, recurrent layers and the like: ${text(moreKernels)}\n`,
-  );
-  console.table(
-    Object.fromEntries(
-      Object.entries(rows).map(([name, sizes]) => [
-        name,
-        Object.fromEntries(Object.entries(sizes).map(([kind, size]) => [kind, text(size)])),
-      ]),
-    ),
-  );
-  console.log(`core with both backends and one build of the kernels: ${core} bytes gzip, limit ${limit}`);
+  console.table(Object.fromEntries(rows.map(([name, sizes]) => [name.replaceAll('`', ''), sizes])));
+  console.log(`core with both backends and one build of the kernels: ${withBoth} bytes gzip, limit ${limit}`);
 }
-if (core > limit) process.exitCode = 1;
+if (process.argv.includes('--write')) await writeFile(docs, text);
+else if (!isRight) {
+  console.error(`the table of sizes in ${docs} is not right any more: npm run size -- --write`);
+  process.exitCode = 1;
+}
+if (withBoth > limit) process.exitCode = 1;

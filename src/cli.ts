@@ -2,6 +2,7 @@
 // The command line: commands, their options and help, and how errors end it.
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { assets } from './cli/assets.js';
 import { bench } from './cli/bench.js';
 import { type BisectOptions, bisect } from './cli/bisect.js';
 import { doctor } from './cli/doctor.js';
@@ -269,6 +270,13 @@ withEngine(
     ),
   )
   .action(bench);
+
+program
+  .command('assets')
+  .description('copy what pages load by address (kernels, workers) to where an app is served from')
+  .argument('<folder>', 'one that a bundler serves as it is; setAssetsUrl names its address')
+  .addHelpText('after', examples('everygrad assets public/everygrad'))
+  .action(assets);
 
 // A reader that went away, as `head` does, is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -31,19 +31,37 @@ export class EverygradError extends Error {
   }
 }
 
+// Their names are written out, since bundlers shorten those of classes.
+
 /** Shapes, axes or indices that do not fit an op. */
-export class ShapeError extends EverygradError {}
+export class ShapeError extends EverygradError {
+  static override readonly name: string = 'ShapeError';
+}
 /** A dtype that an op, a backend or a file format does not take. */
-export class DTypeError extends EverygradError {}
+export class DTypeError extends EverygradError {
+  static override readonly name: string = 'DTypeError';
+}
 /** An option that is unknown, of the wrong type or out of range. */
-export class OptionError extends EverygradError {}
+export class OptionError extends EverygradError {
+  static override readonly name: string = 'OptionError';
+}
 /** Values that cannot be used: NaN in the input, labels out of range, empty data. */
-export class DataError extends EverygradError {}
+export class DataError extends EverygradError {
+  static override readonly name: string = 'DataError';
+}
 /** A file or byte stream that is not what its format says: truncated, corrupt, wrong checksum. */
-export class FormatError extends EverygradError {}
+export class FormatError extends EverygradError {
+  static override readonly name: string = 'FormatError';
+}
 /** A file or address that cannot be read or written. */
-export class StorageError extends EverygradError {}
+export class StorageError extends EverygradError {
+  static override readonly name: string = 'StorageError';
+}
 /** A backend that is missing, was lost, or ran out of memory. */
-export class DeviceError extends EverygradError {}
+export class DeviceError extends EverygradError {
+  static override readonly name: string = 'DeviceError';
+}
 /** A tensor, model or engine that is used after it was disposed, or in the wrong place. */
-export class StateError extends EverygradError {}
+export class StateError extends EverygradError {
+  static override readonly name: string = 'StateError';
+}

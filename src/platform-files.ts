@@ -1,6 +1,6 @@
 // Files and addresses piece by piece, and what lies in a folder.
 import { FormatError, StorageError } from './errors.js';
-import { hasFiles, isUrl, runtime } from './platform.js';
+import { forNode, hasFiles, isUrl, runtime } from './platform.js';
 
 /** Bytes of a file that are read at once. */
 const pieceBytes = 65536;
@@ -26,7 +26,7 @@ export async function* readPieces(path: string | URL): AsyncGenerator<Uint8Array
 }
 
 async function* filePieces(path: string | URL): AsyncGenerator<Uint8Array> {
-  const { open } = await import('node:fs/promises');
+  const { open } = await forNode();
   const file = await open(String(path).startsWith('file:') ? new URL(path) : path).catch((error) => {
     throw unreadable(path, error);
   });
@@ -112,10 +112,7 @@ export async function listFolder(folder: string | URL): Promise<FolderEntry[]> {
       values: { path: String(folder) },
     });
   }
-  const [{ readdir }, { fileURLToPath }] = await Promise.all([
-    import('node:fs/promises'),
-    import('node:url'),
-  ]);
+  const { readdir, fileURLToPath } = await forNode();
   const base = String(folder).startsWith('file:') ? fileURLToPath(String(folder)) : String(folder);
   const entries = await readdir(base, { withFileTypes: true }).catch((error) => {
     throw unreadable(base, error);

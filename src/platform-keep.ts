@@ -1,7 +1,7 @@
 // Where checkpoints are kept between runs: files in Node, Deno and Bun, IndexedDB in browsers. By key, whole or not at all.
 import { StorageError } from './errors.js';
-import { type Bytes, readBytes, sha256, writeFileAtomic } from './platform.js';
 import { cacheFolder } from './platform-folder.js';
+import { type Bytes, forNode, readBytes, sha256, writeFileAtomic } from './platform.js';
 
 /** A store of bytes by key. All fail with a StorageError where storage is full, forbidden or broken. */
 export interface Keep {
@@ -17,7 +17,7 @@ export async function openKeep(): Promise<Keep> {
 }
 
 async function filesIn(cache: string): Promise<Keep> {
-  const [{ mkdir, rm }, { join }] = await Promise.all([import('node:fs/promises'), import('node:path')]);
+  const { mkdir, rm, join } = await forNode();
   const folder = join(cache, 'checkpoints');
   const file = async (key: string) =>
     join(folder, `${await sha256(new TextEncoder().encode(key))}.safetensors`);

@@ -40,6 +40,12 @@ export function parseUserAgent(agent: string): Runtime {
 /** True in Node, Deno and Bun, which have files. */
 export const hasFiles = ['node', 'deno', 'bun'].includes(runtime().name);
 
+/**
+ * The modules that come with those.
+ * @internal Apps for browsers have no types for them.
+ */
+export const forNode = (): Promise<typeof import('./platform-node.js')> => import('./platform-node.js');
+
 /** Bytes so far and in all; total is undefined when the server does not say. */
 export type OnProgress = (progress: { loaded: number; total: number | undefined }) => void;
 
@@ -78,7 +84,7 @@ export async function readBytes(path: string | URL, options: ReadOptions = {}): 
 }
 
 async function readFileBytes(path: string | URL, { signal, onProgress }: ReadOptions): Promise<Bytes> {
-  const { readFile } = await import('node:fs/promises');
+  const { readFile } = await forNode();
   const file = String(path).startsWith('file:') ? new URL(path) : path;
   const bytes = (await readFile(file, signal ? { signal } : {})) as Bytes;
   onProgress?.({ loaded: bytes.length, total: bytes.length });
@@ -139,10 +145,7 @@ export async function writeFileAtomic(path: string | URL, bytes: Uint8Array): Pr
       hint: 'encode to bytes and offer them as a download',
     });
   }
-  const [{ open, rename, rm }, { fileURLToPath }] = await Promise.all([
-    import('node:fs/promises'),
-    import('node:url'),
-  ]);
+  const { open, rename, rm, fileURLToPath } = await forNode();
   const target = String(path).startsWith('file:') ? fileURLToPath(String(path)) : String(path);
   const temporary = `${target}.${crypto.randomUUID()}.tmp`;
   try {
@@ -237,7 +240,7 @@ async function openStore(): Promise<Store | undefined> {
 }
 
 async function folderStore(folder: string): Promise<Store> {
-  const [{ mkdir, rm }, { join }] = await Promise.all([import('node:fs/promises'), import('node:path')]);
+  const { mkdir, rm, join } = await forNode();
   const file = async (key: string) => join(folder, await sha256(new TextEncoder().encode(key)));
   return {
     read: async (key) => readBytes(await file(key)),
@@ -314,7 +317,7 @@ const hasNodeWorkers = isNode || runtime().name === 'deno';
 export async function coreCount(): Promise<number> {
   const cores = globalThis.navigator?.hardwareConcurrency;
   if (cores || !isNode) return cores || 1;
-  return (await import('node:os')).availableParallelism(); // Node 20 has no navigator
+  return (await forNode()).availableParallelism(); // Node 20 has no navigator
 }
 
 /** Why memory cannot be shared with workers, in words; null when it can. */
@@ -335,13 +338,14 @@ export function canBlock(): boolean {
   }
 }
 
-// With code splitting this file may lie in a folder of chunks, one below the files that it looks for.
-let assetsUrl = new URL(/\/chunks\/[^/]*$/.test(import.meta.url) ? '..' : '.', import.meta.url);
+// With code splitting this file may lie in a folder of chunks, one below the files that it looks for. No `new URL(...)`:
+// bundlers would look for the file that it means.
+let assetsUrl = import.meta.url.replace(/(chunks\/)?[^/]*$/, '');
 
 /** Says where `kernels/` and `thread.js` lie, when a bundler moved this code away from them. */
 export function setAssetsUrl(url: string | URL): void {
   const folder = String(url).endsWith('/') ? String(url) : `${url}/`;
-  assetsUrl = new URL(folder, globalThis.location?.href ?? import.meta.url);
+  assetsUrl = new URL(folder, globalThis.location?.href ?? import.meta.url).href;
 }
 
 /** Address of a file that belongs to the library. */
@@ -376,7 +380,7 @@ export async function startWorker(
   { keepAlive = false } = {},
 ): Promise<WorkerHandle> {
   if (hasNodeWorkers) {
-    const { Worker } = await import('node:worker_threads');
+    const { Worker } = await forNode();
     const worker = new Worker(url);
     worker.on('message', onMessage);
     worker.on('error', (error) => onError(errorText(error)));
@@ -407,7 +411,7 @@ export type Post = (answer: unknown, transfer?: readonly Transferable[]) => void
 /** For the code inside a worker: takes messages from the thread that started it. */
 export function onHostMessage(handle: (message: unknown, post: Post) => void): void {
   if (hasNodeWorkers) {
-    import('node:worker_threads').then(({ parentPort }) => {
+    void forNode().then(({ parentPort }) => {
       const post: Post = (answer, transfer = []) =>
         parentPort?.postMessage(answer, transfer as readonly NodeTransferable[]);
       parentPort?.on('message', (message) => handle(message, post));
@@ -441,7 +445,7 @@ export async function mayHaveGpu(): Promise<boolean> {
   const { process } = globals;
   if (runtime().name !== 'node' || process?.platform !== 'linux') return true;
   if (process.env.VK_ICD_FILENAMES || process.env.VK_DRIVER_FILES) return true;
-  const { readdir } = await import('node:fs/promises');
+  const { readdir } = await forNode();
   const list = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);
   const devices = [...(await list('/dev')), ...(await list('/dev/dri'))];
   return devices.some((name) => /^(renderD\d+|nvidia\d+|dxg|kgsl.*|mali\d*)$/.test(name));
@@ -453,7 +457,7 @@ async function findGpu(): Promise<GpuAccess> {
   if (gpu) return { gpu };
   if (name === 'node') {
     try {
-      const { create, globals: classes } = await import('webgpu');
+      const { create, globals: classes } = await (await forNode()).importWebgpu();
       Object.assign(globalThis, classes);
       return { gpu: create([]) };
     } catch (error) {

@@ -6,6 +6,7 @@ import { configure, type EngineOptions } from './engine.js';
 import { StateError } from './errors.js';
 import type { Module } from './nn/module.js';
 import { onHostMessage, type Post } from './platform.js';
+import { holdLock } from './platform-life.js';
 import { tensor } from './tensor.js';
 import { type CheckpointOptions, checkpointed } from './train/checkpoints.js';
 import { type ExplainOptions, explainTraining, type StepExplanation } from './train/explain.js';
@@ -45,7 +46,7 @@ export interface WorkerFitOptions
   optimizer: OptimizerSpec;
   schedule?: ScheduleSpec;
   validation?: LabData;
-  checkpoint?: Omit<CheckpointOptions, 'onWarning'>;
+  checkpoint?: Omit<CheckpointOptions, 'onWarning' | 'when'>;
 }
 
 /** The options of `explainTraining` as plain data. */
@@ -56,9 +57,10 @@ export interface WorkerExplainOptions extends Omit<ExplainOptions, 'loss' | 'opt
 
 let post: Post = () => undefined;
 
-/** One training: its end and its pauses. */
+/** One training: its end, its pauses, and whether a checkpoint is wanted now. */
 class Run {
   readonly stop = new AbortController();
+  #keeps = false;
   #paused: Promise<void> | null = null;
   #goOn: () => void = () => undefined;
 
@@ -79,6 +81,16 @@ class Run {
     this.stop.abort();
     this.resume();
   }
+
+  keep(): void {
+    this.#keeps = true;
+  }
+
+  readonly keepsNow = (): boolean => {
+    const keeps = this.#keeps;
+    this.#keeps = false;
+    return keeps;
+  };
 }
 
 /** The calls that a trainer answers. */
@@ -87,9 +99,10 @@ export class Lab {
   readonly #runs = new Map<number, Run>();
   #next = 1;
 
-  /** Chooses device, build and threads. */
-  async configure(options: EngineOptions): Promise<void> {
+  /** Chooses device, build and threads. The lock is held while this thread lives. */
+  async configure(options: EngineOptions, lock: string): Promise<void> {
     await configure(options);
+    await holdLock(lock);
   }
 
   /** Makes a model and gives its number. */
@@ -129,10 +142,10 @@ export class Lab {
       });
     }
     const { loss, optimizer, schedule, validation, checkpoint, ...rest } = options;
+    const rule = buildOptimizer(optimizer);
     const run = new Run();
     this.#runs.set(id, run);
     if (stopped) run.end();
-    const rule = buildOptimizer(optimizer);
     try {
       return await fit(model, new ArrayDataset(data), {
         ...rest,
@@ -142,6 +155,7 @@ export class Lab {
           ? {
               checkpoint: checkpointed({
                 ...checkpoint,
+                when: run.keepsNow,
                 onWarning: (error) => post({ event: 'warning', model: id, call, report: errorParts(error) }),
               }),
             }
@@ -172,6 +186,11 @@ export class Lab {
   /** Ends a running fit at its next batch; what was learned stays. */
   stop(id: number): void {
     this.#runs.get(id)?.end();
+  }
+
+  /** Saves a checkpoint of a running fit that keeps some, after its next step. */
+  keep(id: number): void {
+    this.#runs.get(id)?.keep();
   }
 
   async evaluate(

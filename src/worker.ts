@@ -2,8 +2,9 @@
 import { type Remote, transfer, wrap } from 'comlink';
 import type { HostArray, Shape } from './dtype.js';
 import type { EngineOptions } from './engine.js';
-import { DeviceError, type EverygradError, StateError } from './errors.js';
-import { assetUrl, startWorker } from './platform.js';
+import { DataError, DeviceError, type EverygradError, OptionError, StateError } from './errors.js';
+import { assetUrl, breathe, hasFiles, runtime, startWorker, whyNoSharedMemory } from './platform.js';
+import { onLockFreed } from './platform-life.js';
 import type { CheckpointOptions } from './train/checkpoints.js';
 import type { StepExplanation } from './train/explain.js';
 import type { EpochReport, FitResult, ProgressReport } from './train/fit.js';
@@ -32,7 +33,8 @@ export interface TrainerOptions extends EngineOptions {
 
 /** The options of `fit`; loss, optimizer and schedule by name, as in `['sgd', { lr: 0.5 }]`. */
 export interface LabFitOptions extends Omit<WorkerFitOptions, 'checkpoint'> {
-  checkpoint?: CheckpointOptions;
+  /** In pages a checkpoint is also saved when the page is hidden, which is the last that is heard of some. */
+  checkpoint?: Omit<CheckpointOptions, 'when'>;
   /** Called a few times a second. */
   onProgress?: (report: ProgressReport) => void;
   /** Called after each epoch. */
@@ -108,12 +110,33 @@ class Connection {
   }
 }
 
-/** Starts a worker that trains models: the page, or the main thread of any runtime, stays free. */
+/** How many trainers this thread has started. */
+let trainers = 0;
+
+/**
+ * Starts a worker that trains models: the page, or the main thread of any runtime, stays free. Throws DeviceError where
+ * its script does not start, which is at `worker-thread.js` beside this module or where `setAssetsUrl` says.
+ */
 export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Promise<Trainer> {
   const connection = new Connection();
   const calls = new Map<number, (message: Message) => void>();
-  const worker = await startWorker(
-    assetUrl('worker-thread.js'),
+  const url = assetUrl('worker-thread.js');
+  const lock = `everygrad ${crypto.randomUUID?.() ?? Math.random()}`;
+  let started = false;
+  let forget = (): void => undefined;
+  const fail = (problem: string): void => {
+    forget();
+    const hint = started
+      ? 'start a new trainer(); a fit with the same checkpoint key goes on where it was'
+      : `is ${url} everygrad's dist/worker-thread.js? Copy the files there (npx everygrad assets), or name their folder by setAssetsUrl; on cross-origin isolated pages they need the header Cross-Origin-Embedder-Policy, too`;
+    const what = started ? 'the worker ended' : 'the worker did not start';
+    void starting.then((worker) => worker.terminate()); // an error that nothing caught leaves it running
+    connection.end(
+      new DeviceError({ where: 'trainer', problem: `${what}: ${problem}`, hint, values: { url: url.href } }),
+    );
+  };
+  const starting = startWorker(
+    url,
     {
       onMessage(message) {
         if (!isEvent(message)) {
@@ -123,66 +146,94 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
         calls.get(message.call)?.(message);
         if (message.event !== 'warning') onEvent?.(message);
       },
-      onError(problem) {
-        connection.end(
-          new DeviceError({
-            where: 'trainer',
-            problem: `the worker ended: ${problem}`,
-            hint: 'start a new trainer()',
-          }),
-        );
-      },
+      onError: fail,
     },
     { keepAlive: true },
   );
+  const worker = await starting;
   const lab = wrap<Lab>({
     postMessage: (message: unknown, list?: Transferable[]) => worker.post(message, list),
     addEventListener: (_: string, f: (event: MessageEvent) => void) => connection.listeners.add(f),
     removeEventListener: (_: string, f: (event: MessageEvent) => void) => connection.listeners.delete(f),
   } as never) as Remote<Lab>;
-  const ask = <T>(call: () => Promise<T>): Promise<T> => connection.answer(call);
-  await ask(() => lab.configure(options));
+  // Copies of data that are being made: what is called later arrives later.
+  let copied: Promise<unknown> = Promise.resolve();
+  const ask = <T>(call: () => Promise<T>): Promise<T> =>
+    connection.answer(() => copied.then(call).catch(namePlainData));
+  /** Asks with data sets, when their copies are made. */
+  const askWith = async <T>(
+    sets: readonly (LabData | undefined)[],
+    move: boolean | undefined,
+    call: (sets: (LabData | undefined)[]) => Promise<T>,
+  ): Promise<T> => {
+    const moved = new Set<ArrayBuffer>();
+    const making = Promise.all(sets.map((data) => data && plain(data, moved, move)));
+    copied = Promise.all([copied, making]).catch(() => undefined);
+    const [first, ...rest] = await making;
+    return ask(() => call([transfer(first, [...moved]), ...rest]));
+  };
+  // Each worker would warn that it has one thread.
+  if (trainers++ > 0 && whyNoSharedMemory()) options.threads ??= 1;
+  await ask(() => lab.configure(options, lock)).catch((error) => {
+    worker.terminate();
+    throw error;
+  });
+  const end = (problem: string, hint: string): void => {
+    forget();
+    connection.end(new StateError({ where: 'trainer', problem, hint }));
+    worker.terminate();
+  };
+  /** WebKit keeps a page that was left with its worker halted, which may be in the middle of writing: others would wait. */
+  const leave = (): void =>
+    end(
+      'the page was left',
+      'start a new trainer(); a fit with the same checkpoint key goes on where it was',
+    );
+  started = true;
+  forget = onLockFreed(lock, () => fail('it was killed, or ended itself'));
   let next = 1;
   return {
     create: (spec, seed) => ask(() => lab.create(spec, seed)),
-    async fit(model, data, { onProgress, onEpoch, signal, validation, checkpoint, transfer: move, ...rest }) {
+    async fit(model, data, options) {
+      const { onProgress, onEpoch, signal, validation, checkpoint, transfer: move, ...rest } = options ?? {};
       const call = next++;
-      const { onWarning, ...keep } = checkpoint ?? {};
+      const { onWarning, ...keep } = checkpoint ?? { key: '' };
       calls.set(call, (message) => {
         if (message.event === 'progress') onProgress?.(message.report);
         else if (message.event === 'epoch') onEpoch?.(message.report);
         else warn(errorFrom(message.report) as EverygradError, onWarning);
       });
       const abort = () => void ask(() => lab.stop(model)).catch(() => undefined);
-      const moved = new Set<ArrayBuffer>();
-      const train = plain(data, moved, move);
-      const sent = {
-        ...rest,
-        ...(validation ? { validation: plain(validation, moved, move) } : {}),
-        ...(checkpoint ? { checkpoint: keep as CheckpointOptions } : {}),
+      const hide = () => {
+        if (document.visibilityState === 'hidden') ask(() => lab.keep(model)).catch(() => undefined);
       };
+      const watched = checkpoint ? globalThis.document : undefined;
+      watched?.addEventListener('visibilitychange', hide);
+      const leaves = checkpoint && runtime().name === 'webkit' ? globalThis.window : undefined;
+      leaves?.addEventListener('pagehide', leave);
       try {
-        return await ask(() => {
-          const running = lab.fit(model, transfer(train, [...moved]), sent, call, signal?.aborted);
+        return await askWith([data, validation], move, ([train, checked]) => {
+          const sent = {
+            ...rest,
+            ...(checked ? { validation: checked } : {}),
+            ...(checkpoint ? { checkpoint: keep } : {}),
+          };
+          const running = lab.fit(model, train!, sent, call, signal?.aborted);
           // After the call, so that the worker knows what to stop.
           signal?.addEventListener('abort', abort);
           return running;
         });
       } finally {
+        watched?.removeEventListener('visibilitychange', hide);
+        leaves?.removeEventListener('pagehide', leave);
         signal?.removeEventListener('abort', abort);
         calls.delete(call);
       }
     },
-    evaluate(model, data, settings) {
-      const moved = new Set<ArrayBuffer>();
-      const sent = plain(data, moved);
-      return ask(() => lab.evaluate(model, transfer(sent, [...moved]), settings));
-    },
-    explain(model, data, settings) {
-      const moved = new Set<ArrayBuffer>();
-      const sent = plain(data, moved);
-      return ask(() => lab.explain(model, transfer(sent, [...moved]), settings));
-    },
+    evaluate: (model, data, settings) =>
+      askWith([data], false, ([sent]) => lab.evaluate(model, sent!, settings)),
+    explain: (model, data, settings) =>
+      askWith([data], false, ([sent]) => lab.explain(model, sent!, settings)),
     async predict(model, inputs, shape) {
       const values = ArrayBuffer.isView(inputs) ? inputs : await inputs.data();
       const as = shape ?? (ArrayBuffer.isView(inputs) ? [inputs.length] : inputs.shape);
@@ -192,19 +243,27 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
     resume: (model) => ask(async () => lab.resume(model)),
     stop: (model) => ask(async () => lab.stop(model)),
     save: (model, path, metadata) => ask(() => lab.save(model, path, metadata)),
-    load: (model, from) => ask(() => lab.load(model, from)),
+    load: (model, from) => ask(() => lab.load(model, address(from))),
     dispose: (model) => ask(async () => lab.dispose(model)),
-    terminate() {
-      connection.end(
-        new StateError({
-          where: 'trainer',
-          problem: 'the worker was terminated before it answered',
-          hint: 'start a new trainer()',
-        }),
-      );
-      worker.terminate();
-    },
+    terminate: () => end('the worker was terminated before it answered', 'start a new trainer()'),
   };
+}
+
+/** In pages an address is relative to the page, not to the worker's script. */
+const address = (from: Uint8Array | string): Uint8Array | string =>
+  typeof from === 'string' && !hasFiles
+    ? new URL(from, globalThis.document?.baseURI ?? location.href).href
+    : from;
+
+/** Functions and the like stay here; the browser's own words for that help nobody. */
+function namePlainData(error: Error): never {
+  if (error.name !== 'DataCloneError') throw error;
+  throw new OptionError({
+    where: 'trainer',
+    problem: `an option cannot be sent to the worker: ${error.message}`,
+    hint: "loss, optimizer and schedule are named, as in ['sgd', { lr: 0.5 }]; the rest is plain data",
+    cause: error,
+  });
 }
 
 function warn(error: EverygradError, hear: CheckpointOptions['onWarning']): void {
@@ -213,24 +272,44 @@ function warn(error: EverygradError, hear: CheckpointOptions['onWarning']): void
 }
 
 /**
- * A data set, also one of the library's own, as plain data. What is a part of a larger buffer is cut out of it, since
- * sending a view sends all of its buffer; copies of ours are moved, and the caller's arrays on demand.
+ * A data set, also one of the library's own, as plain data. Copies are made here and moved, since sending a view sends all
+ * of its buffer; the caller's own arrays are moved on demand.
  */
-function plain(data: LabData, moved: Set<ArrayBuffer>, move = false): LabData {
+async function plain(data: LabData, moved: Set<ArrayBuffer>, move = false): Promise<LabData> {
   const { inputShape, inputDType, targetShape, targetDType, scale, classes, name } = data;
-  const whole = (array: HostArray): HostArray => {
+  const own = async (array: HostArray): Promise<HostArray> => {
+    if (!ArrayBuffer.isView(array)) {
+      throw new DataError({
+        where: name ?? 'data',
+        problem: `inputs or targets are ${array === undefined ? 'missing' : 'not a typed array'}`,
+        hint: 'e.g. { inputs: new Float32Array(...), inputShape: [2], inputDType: "float32", targets: ... }',
+      });
+    }
     if (!(array.buffer instanceof ArrayBuffer)) return array;
-    const part = array.byteLength < array.buffer.byteLength;
-    const own = part ? array.slice() : array;
-    if (part || move) moved.add(own.buffer as ArrayBuffer);
-    return own;
+    const whole = array.byteLength === array.buffer.byteLength;
+    const sent = move && whole ? array : await copyOf(array);
+    moved.add(sent.buffer as ArrayBuffer);
+    return sent;
   };
   return {
-    ...{ inputs: whole(data.inputs), targets: whole(data.targets) },
+    ...{ inputs: await own(data.inputs), targets: await own(data.targets) },
     ...{ inputShape, inputDType, targetShape, targetDType, classes },
     ...(scale === undefined ? {} : { scale }),
     ...(name === undefined ? {} : { name }),
   };
+}
+
+/** Bytes that are copied at once: a page must not stand still while a large data set is. */
+const pieceBytes = 2 ** 22;
+
+async function copyOf(array: HostArray): Promise<HostArray> {
+  const copy = new (array.constructor as new (length: number) => typeof array)(array.length);
+  const piece = pieceBytes / array.BYTES_PER_ELEMENT;
+  for (let at = 0; at < array.length; at += piece) {
+    if (at > 0) await breathe();
+    copy.set(array.subarray(at, at + piece) as never, at);
+  }
+  return copy;
 }
 
 const isEvent = (message: unknown): message is Message =>

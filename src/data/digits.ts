@@ -2,6 +2,7 @@
 // Only + - * / sqrt and floor, min, max touch the values, so every engine draws the same bits.
 import { OptionError } from '../errors.js';
 import { RandomStream, streams } from '../philox.js';
+import { breathe } from '../platform.js';
 import { ArrayDataset } from './dataset.js';
 import { glyphs, type Stroke } from './glyphs.js';
 import { checkCount, checkOptionNames } from './spec.js';
@@ -22,6 +23,8 @@ const side = 28;
 const pieces = 4;
 /** Test images are numbered from here. */
 const testStart = 2 ** 31;
+/** A page gets its turn so often, in milliseconds. */
+const breatheEvery = 10;
 
 /**
  * Images (784), uint8, white on black, with scale 1/255, and labels 0 to 9, int32, in random order.
@@ -33,19 +36,24 @@ export async function digits(
   checkOptionNames('digits', options, ['train', 'test', 'seed']);
   const { train = 10_000, test = 2_000, seed = 0 } = options;
   return {
-    train: draw('digits.train', train, seed, 0),
-    test: draw('digits.test', test, seed, testStart),
+    train: await draw('digits.train', train, seed, 0),
+    test: await draw('digits.test', test, seed, testStart),
   };
 }
 
-function draw(name: string, count: number, seed: number, first: number): ArrayDataset {
+async function draw(name: string, count: number, seed: number, first: number): Promise<ArrayDataset> {
   checkCount(name, 'count', count);
   if (count > testStart) {
     throw new OptionError({ where: name, problem: `count is ${count}`, hint: `it is at most ${testStart}` });
   }
   const inputs = new Uint8Array(count * side * side);
   const targets = new Int32Array(count);
+  let last = performance.now();
   for (let i = 0; i < count; i++) {
+    if (i % 16 === 0 && performance.now() - last > breatheEvery) {
+      await breathe();
+      last = performance.now();
+    }
     const random = new RandomStream(seed, streams.digits, first + i);
     const label = random.integer(10);
     targets[i] = label;

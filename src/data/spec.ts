@@ -50,7 +50,8 @@ export interface BatchOptions {
 }
 
 /** What training reads from: arrays in memory or a stream. */
-export interface Dataset extends Required<DataSpec> {
+export interface Dataset extends Omit<Required<DataSpec>, 'classes'> {
+  readonly classes: number | undefined;
   /** Number of examples; undefined when a stream does not know. */
   readonly length: number | undefined;
   /** Batches of one epoch, in the order that seed and epoch decide. Errors: OptionError. */

@@ -1,6 +1,6 @@
 // Where the results of a search are kept, so that one that was interrupted goes on: JSON lines in a file, or anything else.
 import { FormatError, OptionError, StorageError } from '../errors.js';
-import { hasFiles, readBytes, writeFileAtomic } from '../platform.js';
+import { forNode, hasFiles, readBytes, writeFileAtomic } from '../platform.js';
 
 /** Keeps lines in order. */
 export interface SearchStorage {
@@ -24,7 +24,7 @@ export function fileStorage(path: string | URL): SearchStorage {
   }
   return {
     async load() {
-      const { stat } = await import('node:fs/promises');
+      const { stat } = await forNode();
       const isThere = await stat(path).then(
         () => true,
         () => false,
@@ -36,7 +36,7 @@ export function fileStorage(path: string | URL): SearchStorage {
       return whole.split('\n').slice(0, -1);
     },
     async append(line) {
-      const { appendFile } = await import('node:fs/promises');
+      const { appendFile } = await forNode();
       await appendFile(path, `${line}\n`).catch((cause) => {
         throw new StorageError({
           where: String(path),

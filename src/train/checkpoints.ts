@@ -50,6 +50,8 @@ export interface CheckpointOptions {
   everySeconds?: number;
   /** Saves after so many steps of the optimizer. */
   everySteps?: number;
+  /** Asked after each step of the optimizer; true saves at once, as when a page is hidden. */
+  when?: () => boolean;
   /** Hears, once, that the storage is full or forbidden; training goes on. A warning on the console where not said. */
   onWarning?: (error: EverygradError) => void;
 }
@@ -111,8 +113,9 @@ class CourseKeeper implements Keeper {
   ) {}
 
   due(): boolean {
-    const { everySteps, everySeconds } = this.options;
+    const { everySteps, everySeconds, when } = this.options;
     this.#steps++;
+    if (when?.()) return true;
     if (everySteps !== undefined && this.#steps % everySteps === 0) return true;
     return everySeconds !== undefined && performance.now() - this.#saved >= everySeconds * 1000;
   }

@@ -130,6 +130,7 @@ function make<R>(
   makers: Readonly<Record<string, (...args: never[]) => R>>,
   spec: readonly unknown[],
 ): R {
+  checkList(kind, spec);
   const [name, ...args] = spec;
   const maker = Object.hasOwn(makers, String(name)) ? makers[String(name)] : undefined;
   if (maker) return maker(...(args as never[]));
@@ -141,8 +142,21 @@ function make<R>(
   });
 }
 
-export const buildModel = (spec: ModelSpec): Module =>
-  layers.sequential(...spec.map((layer) => make<Module>('layer', layerMakers, layer)));
+/** Plain data may be anything. */
+function checkList(kind: string, spec: unknown): void {
+  if (Array.isArray(spec)) return;
+  throw new OptionError({
+    where: kind,
+    problem: `${JSON.stringify(spec)} is not a name with its options`,
+    hint: "a list, as in ['linear', 784, 10], ['crossEntropy'] or ['sgd', { lr: 0.5 }]",
+    values: { spec },
+  });
+}
+
+export function buildModel(spec: ModelSpec): Module {
+  checkList('layers', spec);
+  return layers.sequential(...spec.map((layer) => make<Module>('layer', layerMakers, layer)));
+}
 export const buildLoss = (spec: LossSpec): losses.Loss => make<losses.Loss>('loss', lossMakers, spec);
 export const buildOptimizer = (spec: OptimizerSpec): optimizers.Optimizer =>
   make<optimizers.Optimizer>('optimizer', optimizerMakers, spec);

@@ -26,9 +26,10 @@ const noGpu = "Object.defineProperty(navigator, 'gpu', { value: undefined });\n"
  * Serves a folder below `/some/path/`; gives its address, and notes in `served` what was asked for.
  * @param options.watched puts watch.js before the scripts of the pages
  * @param options.gpu false takes WebGPU away from pages and workers, as a browser does that blocks it
+ * @param options.headers sent with each file
  * @param options.axe path of the accessibility checker, served as axe.js
  */
-export async function serveSite(folder, { isolated = true, watched = false, gpu = true, axe } = {}) {
+export async function serveSite(folder, { isolated = true, watched = false, gpu = true, axe, headers = {} } = {}) {
   const base = '/some/path/';
   const served = new Set();
   const others = { 'axe.js': axe, [watch]: watched ? `${root}test/pages/${watch}` : undefined };
@@ -42,7 +43,9 @@ export async function serveSite(folder, { isolated = true, watched = false, gpu 
     const { pathname } = new URL(url, 'http://127.0.0.1');
     const name = pathname === base ? 'index.html' : pathname.slice(base.length);
     const answer = (status, body, type) =>
-      response.writeHead(status, { ...(isolated ? isolation : {}), 'Content-Type': type }).end(body);
+      response
+        .writeHead(status, { ...(isolated ? isolation : {}), ...headers, 'Content-Type': type })
+        .end(body);
     if (!pathname.startsWith(base)) return answer(404, `no ${pathname}`, 'text/plain');
     try {
       served.add(name);

@@ -3,6 +3,7 @@
 import * as assert from 'uvu/assert';
 import {
   configure,
+  DataError,
   data,
   fit,
   loss,
@@ -61,6 +62,21 @@ test('errors keep their class, fields and message', async () => {
     assert.instance(unknown, OptionError);
     assert.equal((unknown as OptionError).values, { name: 'conv9' });
     assert.match((unknown as Error).stack ?? '', /worker-thread|buildModel|make/);
+    const { train } = await data.digits({ train: 20, test: 1 });
+    const model = await lab.create(layers, 1);
+    for (const [given, options, message] of [
+      [train, { ...rule, optimizer: ['sgdd'] }, /\[optimizer\] 'sgdd' is not a known optimizer/],
+      [train, { ...rule, loss: 'crossEntropy' }, /\[loss\] "crossEntropy" is not a name with its options/],
+      [train, { ...rule, schedule: [() => 1] }, /\[trainer\] an option cannot be sent to the worker/],
+      [train, { ...rule, chekpoint: 1 }, /\[fit\] unknown option chekpoint/],
+      [train, undefined, /\[optimizer\] undefined/],
+      [{}, rule, /\[data\] inputs or targets are missing/],
+    ] as const) {
+      const error = await lab.fit(model, given as never, options as never).catch((e: unknown) => e);
+      assert.match((error as Error).message, message);
+      assert.instance(error, message.source.includes('data') ? DataError : OptionError);
+    }
+    await lab.fit(model, train, rule); // it is not held to be in training
     const gone = await lab.save(99).catch((e: unknown) => e);
     assert.instance(gone, StateError);
     assert.match((gone as Error).message, /there is no model 99/);

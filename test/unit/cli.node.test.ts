@@ -22,7 +22,16 @@ test('--version and --help, for each command with examples', async () => {
     version: string;
   };
   assert.equal(await everygrad(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' });
-  for (const args of [[], ['train'], ['explain'], ['bisect'], ['reproduce'], ['doctor'], ['bench']]) {
+  for (const args of [
+    [],
+    ['train'],
+    ['explain'],
+    ['bisect'],
+    ['reproduce'],
+    ['doctor'],
+    ['bench'],
+    ['assets'],
+  ]) {
     const { code, stdout } = await everygrad([...args, '--help']);
     assert.is(code, 0);
     assert.match(stdout, /Usage: everygrad/);
@@ -32,6 +41,26 @@ test('--version and --help, for each command with examples', async () => {
       'lines fit a terminal',
     );
   }
+});
+
+test('assets copies what pages load, all that it imports, and takes away what an earlier version left', async () => {
+  const to = join(folder, 'public', 'everygrad');
+  await fs.mkdir(join(to, 'chunks'), { recursive: true });
+  const left = ['chunks/own.js', 'chunks/worker-chunk-AAAAAAAA.js'].map((name) => join(to, name));
+  for (const path of left) await fs.writeFile(path, '');
+  assert.match((await everygrad(['assets', to])).stdout, /^copied \d+ files/);
+  const names = (await fs.readdir(to, { recursive: true })).map((name) => name.replaceAll('\\', '/'));
+  for (const name of ['worker-thread.js', 'thread.js', 'LICENSES.txt', 'chunks/own.js', 'kernels/simd.wasm'])
+    assert.ok(names.includes(name), name);
+  assert.not(names.includes('chunks/worker-chunk-AAAAAAAA.js'));
+  for (const name of names.filter((n) => n.endsWith('.js'))) {
+    const text = await fs.readFile(join(to, name), 'utf8');
+    for (const [path] of text.matchAll(/worker-\w+(-\w+)*-[A-Z\d]{8}\.js/g))
+      if (!text.includes(`sourceMappingURL=${path}`)) assert.ok(names.includes(`chunks/${path}`), path);
+  }
+  const { code, stderr } = await everygrad(['assets', join(to, 'thread.js', 'below')]);
+  assert.is(code, 1);
+  assert.match(stderr, /the files cannot be copied/);
 });
 
 test('doctor --json tells what is there and what was chosen', async () => {

@@ -74,6 +74,9 @@ async function load(build: string): Promise<WebAssembly.Module> {
   }
 }
 
+/** One thread instead of all is said once. */
+let warned = false;
+
 function chooseThreads({ threads }: WasmOptions, { cores, threadsWhyNot }: Features): number {
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 64)) {
     throw new OptionError({
@@ -84,9 +87,9 @@ function chooseThreads({ threads }: WasmOptions, { cores, threadsWhyNot }: Featu
     });
   }
   if (threadsWhyNot === null) return threads ?? Math.min(cores, 8);
-  if (threads !== undefined && threads > 1) {
-    console.warn(`everygrad: running on 1 thread instead of ${threads}: ${threadsWhyNot}`);
-  }
+  const wanted = threads ?? cores;
+  if (wanted > 1 && !warned) console.warn(`everygrad: running on 1 thread of ${wanted}: ${threadsWhyNot}`);
+  warned = true;
   return 1;
 }
 

@@ -1,0 +1,4 @@
+import { mount } from 'svelte';
+import Digits from './Digits.svelte';
+
+mount(Digits, { target: document.body });

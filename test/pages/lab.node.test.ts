@@ -1,0 +1,261 @@
+// Training in a page's worker: what can happen to it in a real browser, and that the page stays free meanwhile.
+// @suite devices=wasm runtimes=node timeout=180
+import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
+import * as assert from 'uvu/assert';
+import { environment } from '../helpers/environment.js';
+import { skip } from '../helpers/skip.js';
+import { suite } from '../helpers/suite.js';
+import { type Browser, open, openChromium, type Page, root, type Site, serveSite } from './browser.js';
+
+const test = suite('training in a page');
+let browser: Browser;
+let folder: string;
+let site: Site;
+
+/** As much of the runner's browsers as is used here. */
+interface Driver {
+  launch(): Promise<void>;
+  open(url: string): Promise<unknown>;
+  close(): Promise<void>;
+}
+const { runtimes } = (await import(root('test/runtime/runtimes.mjs'))) as {
+  runtimes: Record<'chromium' | 'firefox' | 'webkit', () => Driver | string>;
+};
+
+interface Told {
+  failed?: string;
+  killed: { heard: number[]; error: string; message: string };
+  last: { heard: number[]; sha: string };
+  same: boolean;
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** What a page told by asking for an address below report/. */
+async function told(from: Site): Promise<Told> {
+  for (let i = 0; i < 600; i++, await pause(100)) {
+    const name = [...from.served].find((address) => address.startsWith('report/'));
+    if (name) return JSON.parse(decodeURIComponent(name.slice('report/'.length))) as Told;
+  }
+  throw new Error(`the page told nothing; it asked for ${[...from.served].join(', ')}`);
+}
+
+async function lab(): Promise<{
+  page: Page;
+  complaints: string[];
+  context: Pick<Browser, 'newPage'>;
+  close(): Promise<void>;
+}> {
+  const context = await browser.createBrowserContext();
+  const opened = await open(context, `${site.address}index.html`);
+  await opened.page.waitForFunction('window.isReady');
+  return { ...opened, context, close: () => context.close() };
+}
+
+/** The error that a piece of the page's program ends in, as data. */
+const errorOf = (page: Page, code: string): Promise<{ name: string; message: string; values: object }> =>
+  page.evaluate(
+    `(async () => { ${code} })().then(() => null, ({ name, message, values }) => ({ name, message, values }))`,
+  );
+
+function chromiumOnly(): void {
+  test('no long task in the page while a worker starts, gets 90 MB and trains', async () => {
+    // A loaded machine can hold up any task, but not the same one every time: what the library does would.
+    const rounds: string[][] = [];
+    for (let round = 0; round < 3; round++) {
+      const { page, close } = await lab();
+      const tasks = await page.evaluate<string[]>(`(async () => {
+        const n = 30_000, inputs = new Float32Array(n * 784).map((_, i) => (i % 7) / 7);
+        const data = { ...train, inputs, targets: new Int32Array(n).map((_, i) => i % 10) };
+        const set = { inputShape: [784], inputDType: 'float32', targetShape: [], targetDType: 'int32', classes: 10 };
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        const seen = [];
+        const observer = new PerformanceObserver((list) => {
+          for (const { duration, startTime } of list.getEntries()) seen.push(duration + ' ms at ' + startTime);
+        });
+        observer.observe({ type: 'longtask' });
+        const lab = await trainer({ device: 'wasm' });
+        const model = await lab.create([['linear', 784, 64], ['relu'], ['linear', 64, 10]], 1);
+        let heard = 0;
+        const onProgress = () => heard++;
+        const { epochs } = await lab.fit(model, { ...set, inputs: data.inputs, targets: data.targets },
+          { ...rule, batchSize: 100, epochs: 2, onProgress });
+        await lab.predict(model, inputs.slice(0, 784 * 100), [100, 784]);
+        await lab.save(model);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        lab.terminate();
+        if (epochs.length !== 2 || inputs.length !== n * 784 || heard === 0) throw new Error('it did not train');
+        return seen;
+      })()`);
+      await close();
+      rounds.push(tasks);
+      if (tasks.length === 0) return;
+    }
+    assert.unreachable(`long tasks in each of three rounds: ${JSON.stringify(rounds)}`);
+  });
+
+  test('a page that is hidden saves a checkpoint at once', async () => {
+    const { page, context, close } = await lab();
+    try {
+      await page.evaluate(`(async () => {
+        const lab = await trainer({ device: 'wasm', build: 'simd', threads: 1 });
+        const model = await lab.create(layers, 3);
+        window.epoch = 0;
+        const checkpoint = { key: 'hidden', everySeconds: 1e6 };
+        lab.fit(model, train, { ...rule, epochs: 1e6, checkpoint, onEpoch: (e) => (window.epoch = e.epoch) });
+      })()`);
+      await page.waitForFunction('window.epoch > 3');
+      const kept = `new Promise((resolve, reject) => {
+        const open = indexedDB.open('everygrad');
+        open.onerror = () => reject(open.error);
+        open.onsuccess = () => {
+          const db = open.result;
+          const names = [...db.objectStoreNames];
+          const done = (value) => (db.close(), resolve(value));
+          if (!names.includes('checkpoints')) return done(0);
+          const get = db.transaction('checkpoints').objectStore('checkpoints').get('hidden');
+          get.onsuccess = () => done(get.result?.length ?? 0);
+        };
+      })`;
+      assert.is(await page.evaluate<number>(kept), 0);
+      const other = await context.newPage();
+      await other.bringToFront();
+      await page.waitForFunction('document.visibilityState === "hidden"');
+      let bytes = 0;
+      for (let i = 0; i < 100 && bytes === 0; i++) {
+        await pause(50);
+        bytes = await page.evaluate<number>(kept);
+      }
+      assert.ok(bytes > 784 * 24 * 4 * 3, `${bytes} bytes kept`);
+    } finally {
+      await close();
+    }
+  });
+
+  test('where the storage is full it says so once, and trains to the same weights', async () => {
+    const { page, complaints, close } = await lab();
+    try {
+      const undisturbed = await page.evaluate<{ sha: string }>('training()');
+      const session = await page.createCDPSession();
+      const { origin } = new URL(site.address);
+      await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1000 });
+      const full = await page.evaluate<{ sha: string }>('training({ key: "full" })');
+      assert.is(full.sha, undisturbed.sha);
+      assert.is(complaints.length, 1, complaints.join('\n'));
+      assert.match(
+        complaints[0]!,
+        /^everygrad: \[checkpoint full\] the storage refuses: .*Quota.*is it full/i,
+      );
+    } finally {
+      await close();
+    }
+  });
+
+  test('errors of the worker come with class, fields and message; what was trained stays', async () => {
+    const { page, close } = await lab();
+    try {
+      await page.evaluate(`(async () => {
+        window.lab = await trainer({ device: 'wasm', threads: 1 });
+        window.model = await lab.create(layers, 3);
+        await lab.fit(model, train, { ...rule, epochs: 1 });
+        window.before = await lab.save(model);
+      })()`);
+      const cases: [code: string, name: string, message: RegExp][] = [
+        [
+          'const other = await lab.create([["linear", 784, 24], ["relu"], ["linear", 24, 10]]); await lab.load(model, await lab.save(other))',
+          'FormatError',
+          /the file does not fit the model: missing 1\.scale/,
+        ],
+        ['await lab.load(model, before.slice(0, 900))', 'FormatError', /of 284/],
+        ['await lab.load(model, new Uint8Array(50).fill(255))', 'FormatError', /./],
+        [
+          'await lab.load(model, "nothing-here.safetensors")',
+          'StorageError',
+          /index\.html|nothing-here\.safetensors.* 404/,
+        ],
+        ['await lab.save(model, "digits.safetensors")', 'StorageError', /chromium has no files to write/],
+        ['await lab.predict(model, new Float32Array(10), [1, 10])', 'ShapeError', /matmul|linear/],
+        ['await lab.fit(model, { ...train, inputs: train.inputs.slice(5) }, rule)', 'DataError', /./],
+        ['await lab.fit(model, train, { ...rule, batchSize: 0 })', 'OptionError', /batchSize/],
+        [
+          'await lab.fit(model, train, { ...rule, optimizer: ["sgdd"] })',
+          'OptionError',
+          /'sgdd' is not a known optimizer/,
+        ],
+        [
+          'await trainer({ device: "webgpu" }).then((l) => l.create(layers))',
+          'DeviceError',
+          /WebGPU|adapter/i,
+        ],
+      ];
+      for (const [code, name, message] of cases) {
+        const error = await errorOf(page, code);
+        assert.ok(error, `no error: ${code}`);
+        assert.match(error.message, message, code);
+        assert.is(error.name, name, `${code}: ${error.message}`);
+        assert.type(error.values, 'object');
+      }
+      assert.ok(
+        await page.evaluate<boolean>(
+          'lab.save(model).then((after) => after.every((b, i) => b === before[i]))',
+        ),
+      );
+    } finally {
+      await close();
+    }
+  });
+}
+
+async function prepare(): Promise<void> {
+  folder = await mkdtemp(root('build/lab-'));
+  await cp(root('test/pages/lab'), folder, { recursive: true });
+  await symlink(root('dist'), `${folder}/everygrad`);
+  site = await serveSite(folder);
+}
+
+test.before(prepare);
+test.after(async () => {
+  await browser?.close();
+  await site.stop();
+  await rm(folder, { recursive: true });
+});
+
+for (const name of ['chromium', 'firefox', 'webkit'] as const) {
+  const driver = runtimes[name]();
+  const title = `left in the middle, and then with its worker killed, it comes to the same weights: ${name}`;
+  if (typeof driver === 'string') {
+    if (environment.require) test(title, () => assert.unreachable(`${driver}, and all is required`));
+    else skip(title, driver);
+    continue;
+  }
+  test(title, async () => {
+    const own = await serveSite(folder);
+    await driver.launch();
+    try {
+      await driver.open(`${own.address}index.html?journey=0`);
+      const { failed, killed, last, same } = await told(own);
+      assert.not(failed);
+      assert.is(killed.error, 'DeviceError');
+      assert.match(killed.message, /\[trainer\] the worker ended: it was killed/);
+      // Not from the beginning, neither after it was left nor after the worker was killed.
+      assert.ok(killed.heard[0]! >= 4, `${killed.heard}`);
+      assert.ok(last.heard[0]! >= 8, `${last.heard}`);
+      assert.is(last.heard.at(-1), 12);
+      assert.ok(same, 'the weights differ');
+    } finally {
+      await driver.close();
+      await own.stop();
+    }
+  });
+}
+
+const opened = await openChromium();
+if (typeof opened === 'string') {
+  if (environment.require) test('in Chromium', () => assert.unreachable(`${opened}, and all is required`));
+  else skip('training in a page, in Chromium', opened);
+} else {
+  browser = opened;
+  chromiumOnly();
+}
+
+test.run();
