@@ -9,6 +9,7 @@ import { Gpu, type WebgpuOptions } from './device.js';
 import { type Binding, type Dispatch, lowerStep } from './lower.js';
 import { elementBytes, GpuMemories, type GpuMemory } from './memory.js';
 import { loadShaders, PipelineCache, sizesStride } from './shaders.js';
+import { type Capabilities, choose } from './variants.js';
 
 export { describeGpu, type GpuDescription, type WebgpuOptions } from './device.js';
 
@@ -79,6 +80,15 @@ export class WebgpuBackend implements Backend {
     return this.#gpu.device;
   }
 
+  /** What variants of kernels are chosen by. */
+  get capabilities(): Capabilities {
+    return {
+      software: this.variants === 'software',
+      features: this.features,
+      workgroupBytes: this.device.limits.maxComputeWorkgroupStorageSize,
+    };
+  }
+
   bytesOf(spec: Spec): number {
     return sizeOf(spec.shape) * elementBytes;
   }
@@ -140,7 +150,7 @@ export class WebgpuBackend implements Backend {
     this.#gpu.check();
     const scratch: GpuMemory[] = [];
     const options = {
-      software: this.variants === 'software',
+      ...this.capabilities,
       maxBuffers: this.device.limits.maxStorageBuffersPerShaderStage,
       scratch: (bytes: number): GpuMemory => {
         const memory = this.#memories.allocate(bytes, 'everygrad scratch');
@@ -148,10 +158,8 @@ export class WebgpuBackend implements Backend {
         return memory;
       },
     };
-    const names = steps.flatMap(
-      ({ kernel }) => kernel?.op.webgpu.calls(kernel.site)?.map((c) => c.shader) ?? [],
-    );
-    await loadShaders(names);
+    const calls = steps.flatMap(({ kernel }) => kernel?.op.webgpu.calls(kernel.site) ?? []);
+    await loadShaders(calls.flatMap((call) => choose(call, options)));
     try {
       const dispatches = steps.flatMap((step) => lowerStep(step, options));
       const compiled = Promise.all(dispatches.map((d) => this.#pipelines.get(d)));

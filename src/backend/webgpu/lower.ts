@@ -2,12 +2,13 @@
 import { type Shape, sizeOf } from '../../dtype.js';
 import { DeviceError } from '../../errors.js';
 import type { ShaderBinding, ShaderCall } from '../../ops/define.js';
-import { matmulDirectShader, spread } from '../../ops/shader-calls.js';
+import { spread } from '../../ops/shader-calls.js';
 import type { Chain, KernelCall, Memory, Operand, Step } from '../backend.js';
 import { chainSource, isStreamed, loadsOf, type Slot, takesFour } from './chain.js';
 import { elementBytes } from './memory.js';
 import { bufferNames, mergeBuffers, type PipelineSource, packSizes, shaders } from './shaders.js';
-import { fillTemplate } from './template.js';
+import { fillTemplate, type Scope } from './template.js';
+import { type Capabilities, choose } from './variants.js';
 
 export interface Binding {
   readonly memory: Memory;
@@ -24,9 +25,7 @@ export interface Dispatch extends PipelineSource {
   readonly workgroups: readonly [number, number, number];
 }
 
-export interface LowerOptions {
-  /** The adapter is a CPU; some kernels have variants for it. */
-  readonly software: boolean;
+export interface LowerOptions extends Capabilities {
   /** How many buffers a shader may have. */
   readonly maxBuffers: number;
   /** Memory for a kernel's result that only its chain reads, where the two do not fit into one shader. */
@@ -127,7 +126,7 @@ function operandOf(call: KernelCall, binding: ShaderBinding, scratch: Operand | 
   return binding === 'output' ? call.output : call.inputs[binding.input]!;
 }
 
-function shaderOf(label: string, { shader }: ShaderCall): string {
+function shaderOf(label: string, { shader }: Pick<ShaderCall, 'shader'>): string {
   const text = shaders[shader];
   if (text === undefined) throw bug(label, `there is no shader gpu/${shader}.wgsl`);
   return text;
@@ -136,7 +135,7 @@ function shaderOf(label: string, { shader }: ShaderCall): string {
 /** A shader that has no place for a chain. */
 function lowerPlain(call: KernelCall, shaderCall: ShaderCall, scratch: Operand | null): Dispatch {
   const label = call.op.name;
-  const text = fillTemplate(shaderOf(label, shaderCall), { ...shaderCall.constants, ...shaderCall.types });
+  const text = fillTemplate(shaderOf(label, shaderCall), scopeOf(label, shaderCall));
   const names = bufferNames(text);
   const bindings = new Bindings(label);
   const merged = new Map<string, string>();
@@ -165,25 +164,24 @@ function lowerPlain(call: KernelCall, shaderCall: ShaderCall, scratch: Operand |
 
 const noChain = (shape: Shape): Chain => ({ shape, instructions: [], stores: [] });
 
-const softwareVariants: Record<string, (call: ShaderCall) => ShaderCall> = { matmul: matmulDirectShader };
-
 /** A shader that ends in a chain, if only in one that stores its result. Null if they have too many buffers. */
 function lowerWithEpilogue(
   call: KernelCall,
-  general: ShaderCall,
+  shaderCall: ShaderCall,
   chain: Chain,
-  { maxBuffers, software }: LowerOptions,
+  output: Operand | null,
+  scratch: Operand | null,
+  { maxBuffers }: LowerOptions,
 ): Dispatch | null {
   const label = [call.op.name, ...chain.instructions.map(({ op }) => op.name)].join('+');
-  checkStores(label, chain, call.output);
-  const inputs = general.bindings.flatMap((binding) =>
-    typeof binding === 'string' ? [] : [call.inputs[binding.input]!],
+  checkStores(label, chain, output);
+  const inputs = shaderCall.bindings.flatMap((binding) =>
+    binding === 'output' || (binding === 'scratch' && output === scratch)
+      ? []
+      : [operandOf(call, binding, scratch)!],
   );
-  const lanes = general.constants.LANES === 4 && takesFour(chain, inputs) ? 4 : 1;
-  const sized = { ...general, constants: { ...general.constants, LANES: lanes } };
-  const shaderCall = (software && softwareVariants[general.shader]?.(sized)) || sized;
   const { constants } = shaderCall;
-  const scope = { ...constants, ...shaderCall.types };
+  const lanes = constants.LANES === 4 ? 4 : 1;
   const template = shaderOf(label, shaderCall);
   const names = bufferNames(template);
 
@@ -203,24 +201,25 @@ function lowerWithEpilogue(
     return { binding: slot - inputSlots + inputs.length + 1, name: `buffer${slot}` };
   };
   // Shapes of the epilogue as uniforms, so that layers of any size share the kernel's pipeline.
-  const extra: Record<string, number> = {};
+  const extra: Record<string, number> = { ...shaderCall.sizes };
   const size = (n: number): string => {
     const name = `E${Object.keys(extra).length}`;
     extra[name] = n;
     return `sizes.${name}`;
   };
-  const kernel = { dtype: call.site.output.dtype, output: call.output };
+  const kernel = { dtype: call.site.output.dtype, output };
   const epilogue = chainSource(chain, { lanes, bind, size, kernel });
   if (bindings.list.length > maxBuffers) return null;
-  const stores = [...chain.stores.map(({ to }) => to), ...(call.output ? [call.output] : [])];
-  if (stores.some((to) => inputs.some((from) => placeOf(from, bindingOf(to))))) {
+  const stores = [...chain.stores.map(({ to }) => to), ...(output ? [output] : [])];
+  if (stores.some((to) => inputs.some((from) => sizeOf(from.shape) > 0 && placeOf(from, bindingOf(to))))) {
     throw bug(label, 'it stores where the kernel reads');
   }
   bindings.check();
   const epilogueSizes = Object.keys(extra)
     .map((name) => `  ${name}: u32,`)
     .join('\n');
-  const text = mergeBuffers(fillTemplate(template, { ...scope, epilogue, epilogueSizes }), merged);
+  const scope = { ...scopeOf(label, shaderCall), epilogue, epilogueSizes };
+  const text = mergeBuffers(fillTemplate(template, scope), merged);
   return {
     text,
     sizes: packSizes(text, { ...constants, ...extra }),
@@ -228,6 +227,37 @@ function lowerWithEpilogue(
     label,
     workgroups: shaderCall.workgroups,
   };
+}
+
+/** What a shader is filled with, its parts among it. */
+function scopeOf(label: string, call: ShaderCall): Scope {
+  const scope = { ...call.constants, ...call.types };
+  const parts = Object.entries(call.parts ?? {}).map(([name, shader]) => [
+    name,
+    fillTemplate(shaderOf(label, { shader }), scope),
+  ]);
+  return { ...scope, ...Object.fromEntries(parts) };
+}
+
+/** The calls of a variant, the last one with the chain. Null if that has too many buffers. */
+function lowerFused(
+  call: KernelCall,
+  general: ShaderCall,
+  chain: Chain,
+  options: LowerOptions,
+): Dispatch[] | null {
+  const inputs = general.bindings.flatMap((binding) =>
+    typeof binding === 'string' ? [] : [call.inputs[binding.input]!],
+  );
+  const LANES = general.constants.LANES === 4 && takesFour(chain, inputs) ? 4 : 1;
+  const calls = choose({ ...general, constants: { ...general.constants, LANES } }, options);
+  const scratch = scratchOf(calls, options);
+  const dispatches = calls.map((shaderCall, i) =>
+    i < calls.length - 1
+      ? lowerWithEpilogue(call, shaderCall, noChain(scratch!.shape), scratch, scratch, options)
+      : lowerWithEpilogue(call, shaderCall, chain, call.output, scratch, options),
+  );
+  return dispatches.every((d) => d !== null) ? dispatches : null;
 }
 
 /** The chain with the kernel's result read from memory. */
@@ -250,8 +280,8 @@ function lowerKernel(call: KernelCall, chain: Chain | null, options: LowerOption
   }
   const [first] = calls;
   if (op.webgpu.epilogue && first && calls.length === 1) {
-    const fused = lowerWithEpilogue(call, first, chain ?? noChain(site.output.shape), options);
-    if (fused) return [fused];
+    const fused = lowerFused(call, first, chain ?? noChain(site.output.shape), options);
+    if (fused) return fused;
   }
   if (!chain && call.output) return lowerCalls(call, calls, options);
   // In two: the kernel into memory, the chain from there.
@@ -264,11 +294,17 @@ function lowerKernel(call: KernelCall, chain: Chain | null, options: LowerOption
   return [...lowerKernel(alone, null, options), ...(chain ? [lowerChain(afterKernel(chain, result))] : [])];
 }
 
-function lowerCalls(call: KernelCall, calls: readonly ShaderCall[], options: LowerOptions): Dispatch[] {
+function lowerCalls(call: KernelCall, general: readonly ShaderCall[], options: LowerOptions): Dispatch[] {
+  const calls = general.flatMap((shaderCall) => choose(shaderCall, options));
+  const scratch = scratchOf(calls, options);
+  return calls.map((shaderCall) => lowerPlain(call, shaderCall, scratch));
+}
+
+/** Memory between the calls of a kernel. */
+function scratchOf(calls: readonly ShaderCall[], options: LowerOptions): Operand | null {
   const elements = Math.max(0, ...calls.map(({ scratch = 0 }) => scratch));
   const memory = elements > 0 ? options.scratch(elements * elementBytes) : null;
-  const scratch = memory && { memory, offset: 0, shape: [elements], dtype: 'float32' as const };
-  return calls.map((shaderCall) => lowerPlain(call, shaderCall, scratch));
+  return memory && { memory, offset: 0, shape: [elements], dtype: 'float32' };
 }
 
 const isWork = ({ workgroups }: Dispatch): boolean => workgroups.every((n) => n > 0);

@@ -8,10 +8,15 @@ import columnAffine from '../../../gpu/column_affine.wgsl';
 import columnAffinePair from '../../../gpu/column_affine_pair.wgsl';
 import conv from '../../../gpu/conv.wgsl';
 import convFilter from '../../../gpu/conv_filter.wgsl';
+import convGather from '../../../gpu/conv_gather.wgsl';
 import convInput from '../../../gpu/conv_input.wgsl';
+import copy from '../../../gpu/copy.wgsl';
 import cumsum from '../../../gpu/cumsum.wgsl';
 import dequantizeRows from '../../../gpu/dequantize_rows.wgsl';
 import fromHalf from '../../../gpu/from_half.wgsl';
+import gather from '../../../gpu/gather.wgsl';
+import iota from '../../../gpu/iota.wgsl';
+import matmulDirect from '../../../gpu/matmul_direct.wgsl';
 import matmulInt8 from '../../../gpu/matmul_int8.wgsl';
 import maxPool from '../../../gpu/max_pool.wgsl';
 import maxPoolGradient from '../../../gpu/max_pool_gradient.wgsl';
@@ -19,14 +24,18 @@ import maxPoolPick from '../../../gpu/max_pool_pick.wgsl';
 import moments from '../../../gpu/moments.wgsl';
 import pairSums from '../../../gpu/pair_sums.wgsl';
 import quantizeRows from '../../../gpu/quantize_rows.wgsl';
+import random from '../../../gpu/random.wgsl';
 import recurrent from '../../../gpu/recurrent.wgsl';
 import recurrentBack from '../../../gpu/recurrent_back.wgsl';
 import resample from '../../../gpu/resample.wgsl';
 import rowNorm from '../../../gpu/row_norm.wgsl';
 import rowNormGradient from '../../../gpu/row_norm_gradient.wgsl';
 import scatterAdd from '../../../gpu/scatter_add.wgsl';
+import sumParts from '../../../gpu/sum_parts.wgsl';
 import toHalf from '../../../gpu/to_half.wgsl';
 import windowSum from '../../../gpu/window_sum.wgsl';
+
+export { extraVariants } from './variants-extra.js';
 
 export const extraShaders: Readonly<Record<string, string>> = {
   add_along: addAlong,
@@ -38,10 +47,15 @@ export const extraShaders: Readonly<Record<string, string>> = {
   column_affine_pair: columnAffinePair,
   conv,
   conv_filter: convFilter,
+  conv_gather: convGather,
   conv_input: convInput,
+  copy,
   cumsum,
   dequantize_rows: dequantizeRows,
   from_half: fromHalf,
+  gather,
+  iota,
+  matmul_direct: matmulDirect,
   matmul_int8: matmulInt8,
   max_pool: maxPool,
   max_pool_gradient: maxPoolGradient,
@@ -49,12 +63,14 @@ export const extraShaders: Readonly<Record<string, string>> = {
   moments,
   pair_sums: pairSums,
   quantize_rows: quantizeRows,
+  random,
   recurrent,
   recurrent_back: recurrentBack,
   resample,
   row_norm: rowNorm,
   row_norm_gradient: rowNormGradient,
   scatter_add: scatterAdd,
+  sum_parts: sumParts,
   to_half: toHalf,
   window_sum: windowSum,
 };

@@ -1,39 +1,33 @@
 // The shaders by base name, filled in for a call, and the pipelines made of them.
 import argreduce from '../../../gpu/argreduce.wgsl';
-import copy from '../../../gpu/copy.wgsl';
 import crossEntropy from '../../../gpu/cross_entropy.wgsl';
 import elementwise from '../../../gpu/elementwise.wgsl';
 import fill from '../../../gpu/fill.wgsl';
-import gather from '../../../gpu/gather.wgsl';
-import iota from '../../../gpu/iota.wgsl';
 import matmul from '../../../gpu/matmul.wgsl';
-import matmulDirect from '../../../gpu/matmul_direct.wgsl';
-import random from '../../../gpu/random.wgsl';
 import reduce from '../../../gpu/reduce.wgsl';
 import softmax from '../../../gpu/softmax.wgsl';
 import { DeviceError } from '../../errors.js';
+import type { ShaderCall } from '../../ops/define.js';
 import type { Gpu } from './device.js';
+import { toolbox, variants } from './variants.js';
 
 /** Shaders that are there; those of shaders-extra.ts are added when one of them is asked for. */
 export const shaders: Record<string, string> = {
   argreduce,
-  copy,
   cross_entropy: crossEntropy,
   elementwise,
   fill,
-  gather,
-  iota,
   matmul,
-  matmul_direct: matmulDirect,
-  random,
   reduce,
   softmax,
 };
 
 /** Loads what is not there yet; a name that nobody knows is found out by whoever uses it. */
-export async function loadShaders(names: readonly string[]): Promise<void> {
-  if (names.every((name) => name in shaders)) return;
-  Object.assign(shaders, (await import('./shaders-extra.js')).extraShaders);
+export async function loadShaders(calls: readonly ShaderCall[]): Promise<void> {
+  if (calls.every(({ shader }) => shader in shaders)) return;
+  const { extraShaders, extraVariants } = await import('./shaders-extra.js');
+  Object.assign(shaders, extraShaders);
+  Object.assign(variants, extraVariants(toolbox));
 }
 
 export interface PipelineSource {
@@ -55,7 +49,7 @@ export function bufferNames(text: string): string[] {
 function elementSizes(text: string): number[] {
   const alias = /^alias Word = (\w+);$/m.exec(text)?.[1] ?? '';
   const types = [...text.matchAll(declaration)].map(([, , , type]) => type!.replace('Word', alias));
-  return types.map((type) => (type.includes('vec4') ? 16 : 4));
+  return types.map((type) => 4 * Number(/vec(\d)/.exec(type)?.[1] ?? 1));
 }
 
 /** Bytes from the sizes of one dispatch to those of the next: no adapter asks for a larger alignment. */
@@ -63,7 +57,7 @@ export const sizesStride = 256;
 
 /** The members of a shader's `struct Sizes`, filled with values of these names. */
 export function packSizes(text: string, values: Readonly<Record<string, number>>): DataView {
-  const members = /struct Sizes \{([^}]*)\}/.exec(text)?.[1]?.matchAll(/(\w+): (\w+),/g) ?? [];
+  const members = /struct Sizes ?\{([^}]*)\}/.exec(text)?.[1]?.matchAll(/(\w+): (\w+),/g) ?? [];
   const list = [...members].map(([, name, type]) => ({ value: values[name!]!, type }));
   const view = new DataView(new ArrayBuffer(4 * list.length));
   list.forEach(({ value, type }, i) => {
@@ -91,7 +85,6 @@ export class PipelineCache {
   readonly #gpu: Gpu;
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
   readonly #layouts = new Map<string, { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
-
   constructor(gpu: Gpu) {
     this.#gpu = gpu;
   }
@@ -117,7 +110,6 @@ export class PipelineCache {
     this.#layouts.set(key, made);
     return made;
   }
-
   get(source: PipelineSource): Promise<GPUComputePipeline> {
     const known = this.#pipelines.get(source.text);
     if (known) return known;
@@ -126,7 +118,6 @@ export class PipelineCache {
     made.catch(() => this.#pipelines.delete(source.text));
     return made;
   }
-
   async #compile(source: PipelineSource): Promise<GPUComputePipeline> {
     const { device } = this.#gpu;
     const { text, label } = source;
