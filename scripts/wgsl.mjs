@@ -2,7 +2,7 @@
 // so do declarations, which are read (src/backend/webgpu/shaders.ts). A minus keeps its spaces where another follows: two are an operator.
 import { readFile } from 'node:fs/promises';
 
-const read = /^(\/\/#|@group|alias|\w+: \w+,$)/;
+const read = /^(\/\/#|@group|alias|\S+: \S+,$)/;
 const tight = (line) =>
   read.test(line) ? line : line.replace(/ ?([=+*/<>&|,:()%^]) ?| (?={$)/g, '$1').replace(/ - (?!-)/g, '-');
 

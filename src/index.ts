@@ -46,3 +46,4 @@ export {
   predict,
 } from './train/fit.js';
 export { type LrRangeOptions, type LrRangePoint, type LrRangeResult, lrRangeTest } from './train/lr-range.js';
+export { type MixedPrecision, type MixedPrecisionOptions, mixedPrecision } from './train/mixed.js';

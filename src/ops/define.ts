@@ -42,6 +42,7 @@ export type WasmArgument =
   | { readonly output: true; readonly offset: number }
   | 'output'
   /** Address of the scratch memory, that of the threads' own parts in it, and bytes of it for each thread. */
+  | { readonly scratch: number }
   | 'scratch'
   | 'ownScratch'
   | 'scratchBytes';
@@ -55,7 +56,7 @@ export interface WasmCall {
    * which the calls of an op find as the one before left them, then for each.
    */
   readonly scratch?:
-    | { readonly bytesFrom: string; readonly args: readonly number[] }
+    | { readonly shared?: number; readonly bytesFrom: string; readonly args: readonly number[] }
     | { readonly shared: number; readonly each: number };
 }
 

@@ -18,7 +18,7 @@ import { EarlyStopping, type EarlyStoppingOptions, earlyStoppingNames } from './
 import { Kept } from './kept.js';
 import { Rates } from './rates.js';
 import type { FailedStep } from './replay.js';
-import { EvaluationPass, type Totals, TrainingPass } from './step.js';
+import { EvaluationPass, type Precision, type Totals, TrainingPass } from './step.js';
 
 /** What one epoch came to. */
 export interface EpochReport {
@@ -73,6 +73,8 @@ export interface FitOptions extends EarlyStoppingOptions {
   signal?: AbortSignal;
   /** Asked before each batch: training waits for a promise that it gives, which is how it is paused. */
   pause?: () => Promise<void> | null;
+  /** Halves where they do, `mixedPrecision()`; float32 where not said. */
+  precision?: Precision;
   /** Keeps checkpoints and goes on from the last one: `checkpointed({ key, everySeconds })`. */
   checkpoint?: Checkpointing;
 }
@@ -93,6 +95,7 @@ const fitOptionNames = [
   'signal',
   'pause',
   'checkpoint',
+  'precision',
 ];
 
 export interface FitResult {
@@ -183,7 +186,7 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
     data.length === undefined ? undefined : Math.ceil(data.length / batchSize / accumulate);
   const rates = new Rates(optimizer, options.schedule, epochs, stepsPerEpoch);
   await model.initialize(seed);
-  const training = new TrainingPass(model, loss, data, optimizer, seed, accumulate);
+  const training = new TrainingPass(model, loss, data, optimizer, seed, accumulate, options.precision);
   const validating = validation && new EvaluationPass(model, loss, validation);
   const result: FitResult = { epochs: [], stopped: false, seconds: 0, samplesPerSecond: 0, ops: {} };
   let examples = 0;
