@@ -11,7 +11,16 @@ import { DeviceError } from '../../src/errors.js';
 import type { Attributes } from '../../src/graph.js';
 import { samplesOf } from '../../src/ops/conv-samples.js';
 import type { KernelOp, Sample } from '../../src/ops/define.js';
-import { conv2d, conv2dFilterGradient, conv2dInputGradient, matmul } from '../../src/ops/index.js';
+import {
+  addAlongAxis,
+  argsort,
+  conv2d,
+  conv2dFilterGradient,
+  conv2dInputGradient,
+  cumsum,
+  matmul,
+  scatterAdd,
+} from '../../src/ops/index.js';
 import { RandomStream } from '../../src/philox.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
@@ -23,7 +32,7 @@ let random = new RandomStream(1, 0);
 
 /** SwiftShader takes seconds to compile a shader with many registers; it gets a few of them, lavapipe all. */
 const slow = (): boolean => /swiftshader/i.test(backend!.description);
-const quick = /^(direct|16x16|32x32|vector|depthwise)/;
+const quick = /^(direct|bitonic|blocks|sorted|16x16|32x32|vector|depthwise)/;
 
 const add = handMade('add', ['float32', 'float32'], 'float32', 'a + b', (a, b) => a! + b!);
 const relu = handMade('relu', ['float32'], 'float32', 'max(a, 0.0)', (a) => Math.max(a!, 0));
@@ -37,10 +46,14 @@ async function check(
 ): Promise<void> {
   const { attributes } = sample;
   const specs = sample.inputs.map(({ shape, dtype = 'float32' }) => ({ shape, dtype }));
-  const values = specs.map(({ shape, dtype }) =>
-    new dtypes[dtype].array(sizeOf(shape)).map(() =>
-      dtype === 'float32' ? Math.fround(2 * random.uniform() - 1) : random.integer(100),
-    ),
+  const values = specs.map(
+    ({ shape, dtype }, i) =>
+      new dtypes[dtype].array(
+        sample.inputs[i]!.values ??
+          Array.from({ length: sizeOf(shape) }, () =>
+            dtype === 'float32' ? 2 * random.uniform() - 1 : random.integer(100),
+          ),
+      ),
   );
   const output = op.infer(specs, attributes);
   const expected = new Float64Array(sizeOf(output.shape));
@@ -175,6 +188,81 @@ for (const [table, [op, samples]] of Object.entries(ops)) {
             continue;
           await check(op, sample, `${table} ${variant.name} ${JSON.stringify(sample)}`, { chain: true });
         }
+      });
+    });
+  }
+}
+
+/** Indices with repeats, some outside of the axis; keys with repeats, zeros of both signs, infinities and NaN. */
+const keys = (n: number): number[] =>
+  Array.from({ length: n }, () => {
+    const special = [0, -0, Number.NaN, Infinity, -Infinity, 1];
+    return random.uniform() < 0.3 ? special[random.integer(6)]! : Math.round(8 * random.uniform() - 4) / 4;
+  });
+const indices = (n: number, axis: number): number[] => Array.from({ length: n }, () => random.integer(axis));
+
+const axisSamples: Record<string, () => [KernelOp<Attributes>, Sample[]]> = {
+  argsort: () => [
+    argsort.definition as KernelOp<Attributes>,
+    [[1], [2], [7, 5], [3, 1025, 2], [2600], [2, 33, 3]].flatMap((shape) =>
+      shape.map((_, axis) => ({
+        inputs: [{ shape, values: keys(sizeOf(shape)) }],
+        attributes: {
+          axis,
+          descending: axis % 2 === 0,
+          count: axis === 0 ? shape[axis]! : Math.ceil(shape[axis]! / 2),
+        },
+      })),
+    ),
+  ],
+  cumsum: () => [
+    cumsum.definition as KernelOp<Attributes>,
+    [[1], [700, 2], [3, 1100], [2, 513, 3], [512]].flatMap((shape, n) =>
+      shape.map((_, axis) => ({
+        inputs: [{ shape, dtype: axis === 1 ? 'int32' : 'float32' }],
+        attributes: { axis, reverse: (n + axis) % 2 === 1, exclusive: (n >> 1) % 2 === 1 },
+      })),
+    ),
+  ],
+  scatter_add: () => [
+    scatterAdd.definition as KernelOp<Attributes>,
+    [
+      [9, 1, 40],
+      [100, 5, 300],
+      [7, 3, 1500],
+    ].map(([size, inner, count]) => ({
+      inputs: [
+        { shape: [2, count!, inner!] },
+        { shape: [count!], dtype: 'int32', values: indices(count!, size!) },
+      ],
+      attributes: { axis: 1, size: size! },
+    })),
+  ],
+  add_along: () => [
+    addAlongAxis.definition as KernelOp<Attributes>,
+    [
+      [9, 1, 40],
+      [70, 3, 130],
+      [5, 1, 1100],
+    ].map(([size, inner, count]) => {
+      const shape = [2, count!, inner!];
+      const at = indices(sizeOf(shape), size!);
+      return {
+        inputs: [{ shape }, { shape, dtype: 'int32', values: at }],
+        attributes: { axis: 1, size: size! },
+      };
+    }),
+  ],
+};
+
+for (const [table, make] of Object.entries(axisSamples)) {
+  for (const variant of extra[table]!) {
+    test(`${table}, ${variant.name}: awkward sizes, any axis`, async () => {
+      Object.assign(variants, extra);
+      await only(table, variant, async () => {
+        const [op, samples] = make();
+        for (const sample of samples)
+          await check(op, sample, `${table} ${variant.name} ${JSON.stringify(sample.attributes)}`);
       });
     });
   }

@@ -1,7 +1,10 @@
 // Shaders that a multilayer perceptron does not need: a chunk of their own in a bundle, loaded with the first of them.
 import addAlong from '../../../gpu/add_along.wgsl';
+import addSorted from '../../../gpu/add_sorted.wgsl';
 import along from '../../../gpu/along.wgsl';
 import argsort from '../../../gpu/argsort.wgsl';
+import argsortBlock from '../../../gpu/argsort_block.wgsl';
+import argsortStep from '../../../gpu/argsort_step.wgsl';
 import avgPool from '../../../gpu/avg_pool.wgsl';
 import avgPoolGradient from '../../../gpu/avg_pool_gradient.wgsl';
 import columnAffine from '../../../gpu/column_affine.wgsl';
@@ -12,6 +15,7 @@ import convGather from '../../../gpu/conv_gather.wgsl';
 import convInput from '../../../gpu/conv_input.wgsl';
 import copy from '../../../gpu/copy.wgsl';
 import cumsum from '../../../gpu/cumsum.wgsl';
+import cumsumBlocks from '../../../gpu/cumsum_blocks.wgsl';
 import dequantizeRows from '../../../gpu/dequantize_rows.wgsl';
 import fromHalf from '../../../gpu/from_half.wgsl';
 import gather from '../../../gpu/gather.wgsl';
@@ -39,8 +43,11 @@ export { extraVariants } from './variants-extra.js';
 
 export const extraShaders: Readonly<Record<string, string>> = {
   add_along: addAlong,
+  add_sorted: addSorted,
   along,
   argsort,
+  argsort_block: argsortBlock,
+  argsort_step: argsortStep,
   avg_pool: avgPool,
   avg_pool_gradient: avgPoolGradient,
   column_affine: columnAffine,
@@ -51,6 +58,7 @@ export const extraShaders: Readonly<Record<string, string>> = {
   conv_input: convInput,
   copy,
   cumsum,
+  cumsum_blocks: cumsumBlocks,
   dequantize_rows: dequantizeRows,
   from_half: fromHalf,
   gather,

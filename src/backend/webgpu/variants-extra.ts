@@ -2,6 +2,7 @@
 // would cut the core in two if they imported it.
 import type { ShaderCall } from '../../ops/define.js';
 import type { Sizes, Toolbox, Variant } from './variants.js';
+import { axisVariants } from './variants-axis.js';
 
 /** The product of matrices that a convolution is; a group of channels is one of the batch. See gpu/conv_gather.wgsl. */
 interface AsProduct {
@@ -96,5 +97,7 @@ function convVariants(
   ];
 }
 
-export const extraVariants = (tools: Toolbox): Record<string, readonly Variant[]> =>
-  Object.fromEntries(Object.entries(forms).map(([name, form]) => [name, convVariants(form, tools)]));
+export const extraVariants = (tools: Toolbox): Record<string, readonly Variant[]> => ({
+  ...Object.fromEntries(Object.entries(forms).map(([name, form]) => [name, convVariants(form, tools)])),
+  ...axisVariants(tools),
+});
