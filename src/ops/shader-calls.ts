@@ -86,6 +86,8 @@ function reduction(shader: string, kind: number, view: ReduceView, type: WgslTyp
         OUTER: outer,
         REDUCE: reduce,
         INNER: inner,
+        PART: reduce,
+        PARTS: 1,
         TYPE: typeCodes[type],
         KIND: kind,
       },

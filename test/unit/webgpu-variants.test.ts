@@ -13,13 +13,20 @@ import { samplesOf } from '../../src/ops/conv-samples.js';
 import type { KernelOp, Sample } from '../../src/ops/define.js';
 import {
   addAlongAxis,
+  argmax,
   argsort,
   conv2d,
   conv2dFilterGradient,
   conv2dInputGradient,
   cumsum,
   matmul,
+  max,
+  moments,
+  pairSums,
+  rowNorm,
   scatterAdd,
+  softmax,
+  sum,
 } from '../../src/ops/index.js';
 import { RandomStream } from '../../src/philox.js';
 import { skip } from '../helpers/skip.js';
@@ -266,6 +273,64 @@ for (const [table, make] of Object.entries(axisSamples)) {
       });
     });
   }
+}
+
+const floats = (attributes: Attributes, ...shapes: number[][]): Sample => ({
+  inputs: shapes.map((shape) => ({ shape })),
+  attributes,
+});
+const range = (start: number, end: number) => ({ start, end, keepDims: false });
+const reductions: [KernelOp<Attributes>, Sample[]][] = [
+  [
+    sum.definition,
+    [
+      floats(range(0, 1), [20000]),
+      floats(range(0, 1), [8193, 3]),
+      floats(range(1, 2), [2, 9000, 33]),
+      floats(range(0, 1), [100, 10]),
+      floats(range(1, 2), [5, 37]),
+    ],
+  ],
+  [
+    max.definition,
+    [floats(range(0, 1), [30000]), floats(range(1, 2), [3, 8200, 2]), floats(range(1, 2), [9, 70])],
+  ],
+  [argmax.definition, [floats(range(1, 2), [9, 70])]],
+  [softmax.definition, [floats({}, [5, 3]), floats({}, [3, 257]), floats({}, [70, 10])]],
+  [rowNorm.definition, [floats({ centred: true, eps: 1e-5 }, [5, 70])]],
+  [
+    moments.definition,
+    [
+      floats({ start: 0, end: 1 }, [3000, 5]),
+      floats({ start: 1, end: 2 }, [2, 700, 40]),
+      floats({ start: 0, end: 1 }, [4097]),
+      floats({ start: 1, end: 2 }, [3, 9, 2]),
+    ],
+  ],
+  [
+    pairSums.definition,
+    [
+      floats({ start: 0, end: 1 }, [3000, 5], [3000, 5], [5]),
+      floats({ start: 1, end: 2 }, [2, 700, 40], [2, 700, 40], [2, 40]),
+      floats({ start: 1, end: 2 }, [3, 9, 2], [3, 9, 2], [3, 2]),
+    ],
+  ],
+];
+
+for (const subgroups of [true, false]) {
+  test(`reductions and normalisation ${subgroups ? 'with' : 'without'} subgroups, long ones in parts`, async () => {
+    const { variants: kind } = backend!;
+    backend!.variants = subgroups ? 'hardware' : 'software';
+    if (subgroups && backend!.capabilities.subgroup === 0) {
+      backend!.variants = kind;
+      return skip('reductions and normalisation with subgroups', 'this adapter has none');
+    }
+    Object.assign(variants, extra);
+    for (const [op, samples] of reductions) {
+      for (const sample of samples) await check(op, sample, `${op.name} ${JSON.stringify(sample)}`);
+    }
+    backend!.variants = kind;
+  });
 }
 
 const siteOf = (op: KernelOp, { inputs, attributes }: Sample) => {

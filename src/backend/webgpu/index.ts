@@ -82,10 +82,14 @@ export class WebgpuBackend implements Backend {
 
   /** What variants of kernels are chosen by. */
   get capabilities(): Capabilities {
+    const { features, device } = this;
+    const software = this.variants === 'software';
+    const subgroups = !software && features.includes('subgroups');
     return {
-      software: this.variants === 'software',
-      features: this.features,
-      workgroupBytes: this.device.limits.maxComputeWorkgroupStorageSize,
+      software,
+      features,
+      subgroup: subgroups ? (device.adapterInfo?.subgroupMinSize ?? 4) : 0,
+      workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
     };
   }
 

@@ -133,9 +133,14 @@ function shaderOf(label: string, { shader }: Pick<ShaderCall, 'shader'>): string
 }
 
 /** A shader that has no place for a chain. */
-function lowerPlain(call: KernelCall, shaderCall: ShaderCall, scratch: Operand | null): Dispatch {
+function lowerPlain(
+  call: KernelCall,
+  shaderCall: ShaderCall,
+  scratch: Operand | null,
+  options: LowerOptions,
+): Dispatch {
   const label = call.op.name;
-  const text = fillTemplate(shaderOf(label, shaderCall), scopeOf(label, shaderCall));
+  const text = fillTemplate(shaderOf(label, shaderCall), scopeOf(label, shaderCall, options));
   const names = bufferNames(text);
   const bindings = new Bindings(label);
   const merged = new Map<string, string>();
@@ -171,7 +176,7 @@ function lowerWithEpilogue(
   chain: Chain,
   output: Operand | null,
   scratch: Operand | null,
-  { maxBuffers }: LowerOptions,
+  options: LowerOptions,
 ): Dispatch | null {
   const label = [call.op.name, ...chain.instructions.map(({ op }) => op.name)].join('+');
   checkStores(label, chain, output);
@@ -209,7 +214,7 @@ function lowerWithEpilogue(
   };
   const kernel = { dtype: call.site.output.dtype, output };
   const epilogue = chainSource(chain, { lanes, bind, size, kernel });
-  if (bindings.list.length > maxBuffers) return null;
+  if (bindings.list.length > options.maxBuffers) return null;
   const stores = [...chain.stores.map(({ to }) => to), ...(output ? [output] : [])];
   if (stores.some((to) => inputs.some((from) => sizeOf(from.shape) > 0 && placeOf(from, bindingOf(to))))) {
     throw bug(label, 'it stores where the kernel reads');
@@ -218,7 +223,7 @@ function lowerWithEpilogue(
   const epilogueSizes = Object.keys(extra)
     .map((name) => `  ${name}: u32,`)
     .join('\n');
-  const scope = { ...scopeOf(label, shaderCall), epilogue, epilogueSizes };
+  const scope = { ...scopeOf(label, shaderCall, options), epilogue, epilogueSizes };
   const text = mergeBuffers(fillTemplate(template, scope), merged);
   return {
     text,
@@ -230,9 +235,9 @@ function lowerWithEpilogue(
 }
 
 /** What a shader is filled with, its parts among it. */
-function scopeOf(label: string, call: ShaderCall): Scope {
-  const scope = { ...call.constants, ...call.types };
-  const parts = Object.entries(call.parts ?? {}).map(([name, shader]) => [
+function scopeOf(label: string, call: ShaderCall, { subgroup }: Capabilities): Scope {
+  const scope = { SUBGROUP: subgroup, ...call.constants, ...call.types };
+  const parts = Object.entries({ tree: 'tree', ...call.parts }).map(([name, shader]) => [
     name,
     fillTemplate(shaderOf(label, { shader }), scope),
   ]);
@@ -297,7 +302,7 @@ function lowerKernel(call: KernelCall, chain: Chain | null, options: LowerOption
 function lowerCalls(call: KernelCall, general: readonly ShaderCall[], options: LowerOptions): Dispatch[] {
   const calls = general.flatMap((shaderCall) => choose(shaderCall, options));
   const scratch = scratchOf(calls, options);
-  return calls.map((shaderCall) => lowerPlain(call, shaderCall, scratch));
+  return calls.map((shaderCall) => lowerPlain(call, shaderCall, scratch, options));
 }
 
 /** Memory between the calls of a kernel. */

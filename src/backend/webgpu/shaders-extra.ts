@@ -26,6 +26,7 @@ import maxPool from '../../../gpu/max_pool.wgsl';
 import maxPoolGradient from '../../../gpu/max_pool_gradient.wgsl';
 import maxPoolPick from '../../../gpu/max_pool_pick.wgsl';
 import moments from '../../../gpu/moments.wgsl';
+import momentsJoin from '../../../gpu/moments_join.wgsl';
 import pairSums from '../../../gpu/pair_sums.wgsl';
 import quantizeRows from '../../../gpu/quantize_rows.wgsl';
 import random from '../../../gpu/random.wgsl';
@@ -69,6 +70,7 @@ export const extraShaders: Readonly<Record<string, string>> = {
   max_pool_gradient: maxPoolGradient,
   max_pool_pick: maxPoolPick,
   moments,
+  moments_join: momentsJoin,
   pair_sums: pairSums,
   quantize_rows: quantizeRows,
   random,

@@ -6,6 +6,7 @@ import fill from '../../../gpu/fill.wgsl';
 import matmul from '../../../gpu/matmul.wgsl';
 import reduce from '../../../gpu/reduce.wgsl';
 import softmax from '../../../gpu/softmax.wgsl';
+import tree from '../../../gpu/tree.wgsl';
 import { DeviceError } from '../../errors.js';
 import type { ShaderCall } from '../../ops/define.js';
 import type { Gpu } from './device.js';
@@ -20,6 +21,7 @@ export const shaders: Record<string, string> = {
   matmul,
   reduce,
   softmax,
+  tree,
 };
 
 /** Loads what is not there yet; a name that nobody knows is found out by whoever uses it. */

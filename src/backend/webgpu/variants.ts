@@ -9,6 +9,8 @@ export interface Capabilities {
   readonly software: boolean;
   /** Optional features that the device was given. */
   readonly features: readonly string[];
+  /** Invocations of a subgroup at least; 0 where subgroups are not used. */
+  readonly subgroup: number;
   /** Bytes of memory that a workgroup may have. */
   readonly workgroupBytes: number;
 }
@@ -150,9 +152,42 @@ export const tileVariants = (
     };
   });
 
+/** A long reduction to few elements in two steps, parts and then their results. */
+function reducedInParts(call: ShaderCall): ShaderCall[] {
+  const { OUTER, REDUCE, INNER } = call.constants as Record<string, number>;
+  const outputs = OUTER! * INNER!;
+  const PART = ceilDiv(REDUCE!, Math.min(2 * busy, ceilDiv(REDUCE!, 2048)));
+  const PARTS = ceilDiv(REDUCE!, PART);
+  const TX = Math.min(32, 2 ** Math.ceil(Math.log2(INNER!)));
+  const split = { ...call.constants, TX, TY: 256 / TX };
+  return [
+    {
+      ...call,
+      constants: { ...split, PART, PARTS },
+      bindings: [call.bindings[0]!, 'scratch'],
+      scratch: outputs * PARTS,
+      workgroups: spread(ceilDiv(outputs * PARTS, TX)),
+    },
+    {
+      ...call,
+      constants: { ...split, REDUCE: PARTS, PART: PARTS },
+      bindings: ['scratch', 'output'],
+      workgroups: spread(ceilDiv(outputs, TX)),
+    },
+  ];
+}
+
 /** By what an op calls. Those of variants-extra.ts come when they are needed. */
 export const variants: Record<string, readonly Variant[]> = {
   product: [{ name: 'direct', needs: ({ software }) => software, calls: direct }, ...tileVariants()],
+  reduce: [
+    {
+      name: 'parts',
+      fits: ({ OUTER, INNER }) => OUTER! * INNER! > 0,
+      when: ({ OUTER, REDUCE, INNER }) => REDUCE! >= 8192 && OUTER! * INNER! <= 2 * busy,
+      calls: reducedInParts,
+    },
+  ],
 };
 
 /** What variants elsewhere are made with. */
