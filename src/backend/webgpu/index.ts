@@ -6,10 +6,10 @@ import type { Spec } from '../../graph.js';
 import type { OpDefinition, Site } from '../../ops/define.js';
 import type { Backend, Memory, MemoryStats, Program, Rates, Step } from '../backend.js';
 import { Gpu, type WebgpuOptions } from './device.js';
-import { type Binding, type Dispatch, lowerStep } from './lower.js';
+import { type Binding, type Dispatch, lowerStep, shadersOf } from './lower.js';
 import { elementBytes, GpuMemories, type GpuMemory } from './memory.js';
 import { loadShaders, PipelineCache, sizesStride } from './shaders.js';
-import { type Capabilities, choose } from './variants.js';
+import type { Capabilities } from './variants.js';
 
 export { describeGpu, type GpuDescription, type WebgpuOptions } from './device.js';
 
@@ -162,8 +162,7 @@ export class WebgpuBackend implements Backend {
         return memory;
       },
     };
-    const calls = steps.flatMap(({ kernel }) => kernel?.op.webgpu.calls(kernel.site) ?? []);
-    await loadShaders(calls.flatMap((call) => choose(call, options)));
+    await loadShaders(shadersOf(steps, options));
     try {
       const dispatches = steps.flatMap((step) => lowerStep(step, options));
       const compiled = Promise.all(dispatches.map((d) => this.#pipelines.get(d)));

@@ -4,7 +4,7 @@ import { DeviceError } from '../../errors.js';
 import type { ShaderBinding, ShaderCall } from '../../ops/define.js';
 import { spread } from '../../ops/shader-calls.js';
 import type { Chain, KernelCall, Memory, Operand, Step } from '../backend.js';
-import { chainSource, isStreamed, loadsOf, type Slot, takesFour } from './chain.js';
+import { chainSource, isStreamed, loadsOf, needsMath, type Slot, takesFour } from './chain.js';
 import { elementBytes } from './memory.js';
 import { bufferNames, mergeBuffers, type PipelineSource, packSizes, shaders } from './shaders.js';
 import { fillTemplate, type Scope } from './template.js';
@@ -313,6 +313,14 @@ function scratchOf(calls: readonly ShaderCall[], options: LowerOptions): Operand
 }
 
 const isWork = ({ workgroups }: Dispatch): boolean => workgroups.every((n) => n > 0);
+
+/** Names of the shaders that the steps need. */
+export const shadersOf = (steps: readonly Step[], options: Capabilities): string[] =>
+  steps.flatMap(({ kernel, chain }) => {
+    const calls = kernel?.op.webgpu.calls(kernel.site)?.flatMap((call) => choose(call, options)) ?? [];
+    const math = chain?.instructions.some(({ op, site }) => needsMath.test(op.webgpu.expression(site)));
+    return [...calls.map(({ shader }) => shader), ...(math ? ['math'] : [])];
+  });
 
 /** The dispatches of a step; none where there are no elements. */
 export function lowerStep({ kernel, chain }: Step, options: LowerOptions): Dispatch[] {

@@ -20,6 +20,7 @@ import dequantizeRows from '../../../gpu/dequantize_rows.wgsl';
 import fromHalf from '../../../gpu/from_half.wgsl';
 import gather from '../../../gpu/gather.wgsl';
 import iota from '../../../gpu/iota.wgsl';
+import math from '../../../gpu/math.wgsl';
 import matmulDirect from '../../../gpu/matmul_direct.wgsl';
 import matmulInt8 from '../../../gpu/matmul_int8.wgsl';
 import maxPool from '../../../gpu/max_pool.wgsl';
@@ -36,6 +37,7 @@ import resample from '../../../gpu/resample.wgsl';
 import rowNorm from '../../../gpu/row_norm.wgsl';
 import rowNormGradient from '../../../gpu/row_norm_gradient.wgsl';
 import scatterAdd from '../../../gpu/scatter_add.wgsl';
+import softmax from '../../../gpu/softmax.wgsl';
 import sumParts from '../../../gpu/sum_parts.wgsl';
 import toHalf from '../../../gpu/to_half.wgsl';
 import windowSum from '../../../gpu/window_sum.wgsl';
@@ -64,6 +66,7 @@ export const extraShaders: Readonly<Record<string, string>> = {
   from_half: fromHalf,
   gather,
   iota,
+  math,
   matmul_direct: matmulDirect,
   matmul_int8: matmulInt8,
   max_pool: maxPool,
@@ -80,6 +83,7 @@ export const extraShaders: Readonly<Record<string, string>> = {
   row_norm: rowNorm,
   row_norm_gradient: rowNormGradient,
   scatter_add: scatterAdd,
+  softmax,
   sum_parts: sumParts,
   to_half: toHalf,
   window_sum: windowSum,

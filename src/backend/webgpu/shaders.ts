@@ -5,10 +5,8 @@ import elementwise from '../../../gpu/elementwise.wgsl';
 import fill from '../../../gpu/fill.wgsl';
 import matmul from '../../../gpu/matmul.wgsl';
 import reduce from '../../../gpu/reduce.wgsl';
-import softmax from '../../../gpu/softmax.wgsl';
 import tree from '../../../gpu/tree.wgsl';
 import { DeviceError } from '../../errors.js';
-import type { ShaderCall } from '../../ops/define.js';
 import type { Gpu } from './device.js';
 import { toolbox, variants } from './variants.js';
 
@@ -20,13 +18,12 @@ export const shaders: Record<string, string> = {
   fill,
   matmul,
   reduce,
-  softmax,
   tree,
 };
 
 /** Loads what is not there yet; a name that nobody knows is found out by whoever uses it. */
-export async function loadShaders(calls: readonly ShaderCall[]): Promise<void> {
-  if (calls.every(({ shader }) => shader in shaders)) return;
+export async function loadShaders(names: readonly string[]): Promise<void> {
+  if (names.every((name) => name in shaders)) return;
   const { extraShaders, extraVariants } = await import('./shaders-extra.js');
   Object.assign(shaders, extraShaders);
   Object.assign(variants, extraVariants(toolbox));
