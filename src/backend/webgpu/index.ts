@@ -6,7 +6,7 @@ import type { Spec } from '../../graph.js';
 import type { OpDefinition, Site } from '../../ops/define.js';
 import type { Backend, Memory, MemoryStats, Program, Rates, Step } from '../backend.js';
 import { Gpu, type WebgpuOptions } from './device.js';
-import { type Binding, type Dispatch, lowerStep, shadersOf } from './lower.js';
+import { type Binding, type Dispatch, lowerSteps, shadersOf } from './lower.js';
 import { elementBytes, GpuMemories, type GpuMemory } from './memory.js';
 import { loadShaders, PipelineCache, sizesStride } from './shaders.js';
 import type { Capabilities } from './variants.js';
@@ -164,7 +164,7 @@ export class WebgpuBackend implements Backend {
     };
     await loadShaders(shadersOf(steps, options));
     try {
-      const dispatches = steps.flatMap((step) => lowerStep(step, options));
+      const dispatches = lowerSteps(steps, options);
       const compiled = Promise.all(dispatches.map((d) => this.#pipelines.get(d)));
       const pipelines = await this.#gpu.settle(compiled, 'compiling');
       this.#gpu.check();

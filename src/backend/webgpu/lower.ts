@@ -98,28 +98,52 @@ function checkStores(label: string, chain: Chain, kernelOutput: Operand | null):
 
 const chainLabel = ({ instructions }: Chain): string => instructions.map(({ op }) => op.name).join('+');
 
-function lowerChain(chain: Chain): Dispatch {
-  const label = chainLabel(chain);
-  checkStores(label, chain, null);
-  const lanes = takesFour(chain) ? 4 : 1;
+/** Chains that do not depend on each other, in one dispatch. Null if together they have too many buffers. */
+function lowerChains(chains: readonly Chain[], maxBuffers: number): Dispatch | null {
+  const label = chains.map(chainLabel).join(', ');
   const bindings = new Bindings(label);
   const bind = (operand: Operand): Slot => {
     const slot = bindings.add(operand);
     return { binding: slot + 1, name: `buffer${slot}` };
   };
-  const source = chainSource(chain, { lanes, bind, size: (n) => `${n}u` });
+  const sources = chains.map((chain, c) => {
+    checkStores(label, chain, null);
+    const lanes = takesFour(chain) ? 4 : 1;
+    const text = chainSource(chain, { lanes, bind, size: (n) => `${n}u` });
+    return {
+      count: sizeOf(chain.shape) / lanes,
+      lines: text.replace(/\b(op\d+|Stored|chain|finish)\b/g, `$1_${c}`).split('\n'),
+    };
+  });
+  if (bindings.list.length > maxBuffers && chains.length > 1) return null;
   bindings.check();
-  const count = sizeOf(chain.shape) / lanes;
-  const THREADS = count <= 4096 ? 64 : 256;
-  const text = fillTemplate(shaders.elementwise!, { chain: source, THREADS });
+  // What several need is said once; one buffer cannot be bound as words and as groups of four.
+  const shared = new Set(sources.flatMap(({ lines }) => lines.filter((line) => isShared.test(line))));
+  if ([...shared].filter((line) => line.startsWith('@')).length > bindings.list.length) return null;
+  const own = sources.flatMap(({ lines }) => lines.filter((line) => !isShared.test(line)));
+  const THREADS = sources.reduce((n, { count }) => n + count, 0) <= 4096 ? 64 : 256;
+  const sizes: Record<string, number> = {};
+  let first = 0;
+  sources.forEach(({ count }, c) => {
+    sizes[`FIRST${c}`] = first;
+    sizes[`COUNT${c}`] = count;
+    first += Math.ceil(count / THREADS) * THREADS;
+  });
+  const text = fillTemplate(shaders.elementwise!, {
+    chains: [...shared, ...own].join('\n'),
+    CHAINS: chains.length,
+    THREADS,
+  });
   return {
     text,
-    sizes: packSizes(text, { COUNT: count }),
+    sizes: packSizes(text, sizes),
     bindings: bindings.list,
     label,
-    workgroups: spread(Math.ceil(count / THREADS)),
+    workgroups: spread(first / THREADS),
   };
 }
+
+const isShared = /^(@group|var<private>)/;
 
 function operandOf(call: KernelCall, binding: ShaderBinding, scratch: Operand | null): Operand | null {
   if (binding === 'scratch') return scratch;
@@ -296,7 +320,10 @@ function lowerKernel(call: KernelCall, chain: Chain | null, options: LowerOption
     offset: 0,
   };
   const alone = { ...call, output: result };
-  return [...lowerKernel(alone, null, options), ...(chain ? [lowerChain(afterKernel(chain, result))] : [])];
+  return [
+    ...lowerKernel(alone, null, options),
+    ...(chain ? [lowerChains([afterKernel(chain, result)], options.maxBuffers)!] : []),
+  ];
 }
 
 function lowerCalls(call: KernelCall, general: readonly ShaderCall[], options: LowerOptions): Dispatch[] {
@@ -322,8 +349,56 @@ export const shadersOf = (steps: readonly Step[], options: Capabilities): string
     return [...calls.map(({ shader }) => shader), ...(math ? ['math'] : [])];
   });
 
-/** The dispatches of a step; none where there are no elements. */
-export function lowerStep({ kernel, chain }: Step, options: LowerOptions): Dispatch[] {
-  if (kernel) return lowerKernel(kernel, chain, options).filter(isWork);
-  return chain && sizeOf(chain.shape) > 0 ? [lowerChain(chain)].filter(isWork) : [];
+const overlap = (a: Operand, b: Operand): boolean =>
+  a.memory === b.memory &&
+  a.offset < b.offset + sizeOf(b.shape) * elementBytes &&
+  b.offset < a.offset + sizeOf(a.shape) * elementBytes;
+
+/** What a step reads and writes. */
+function touched({ kernel, chain }: Step): { reads: readonly Operand[]; writes: readonly Operand[] } {
+  const writes = [kernel?.output ?? [], chain?.stores.map(({ to }) => to) ?? []].flat();
+  return { reads: [...(kernel?.inputs ?? []), ...(chain ? loadsOf(chain) : [])], writes };
+}
+
+const meet = (a: readonly Operand[], b: readonly Operand[]): boolean =>
+  a.some((x) => b.some((y) => overlap(x, y)));
+
+export type StepDispatch = Dispatch & { readonly step: number };
+
+/**
+ * The dispatches of steps, each with the number of its step. Chains wait as long as nothing that comes meanwhile depends on
+ * them, or they on it, and then go in one dispatch: the updates of many parameters above all.
+ */
+export function lowerSteps(steps: readonly Step[], options: LowerOptions): StepDispatch[] {
+  const dispatches: StepDispatch[] = [];
+  let chains: Chain[] = [];
+  let waiting: ReturnType<typeof touched>[] = [];
+  let together: StepDispatch | null = null;
+  const flush = (): void => {
+    if (together) dispatches.push(together);
+    together = null;
+    chains = [];
+    waiting = [];
+  };
+  for (const [i, step] of steps.entries()) {
+    const { kernel, chain } = step;
+    const own = touched(step);
+    if (waiting.some((w) => meet(w.writes, [...own.reads, ...own.writes]) || meet(w.reads, own.writes)))
+      flush();
+    if (kernel) {
+      const list = lowerKernel(kernel, chain, options).filter(isWork);
+      dispatches.push(...list.map((d) => ({ ...d, step: i })));
+    } else if (chain && sizeOf(chain.shape) > 0) {
+      let next = lowerChains([...chains, chain], options.maxBuffers);
+      if (!next) {
+        flush();
+        next = lowerChains([chain], options.maxBuffers)!;
+      }
+      together = { ...next, step: i };
+      chains.push(chain);
+      waiting.push(own);
+    }
+  }
+  flush();
+  return dispatches;
 }
