@@ -1,3 +1,6 @@
+//#if SUBGROUP
+enable subgroups;
+//#end
 // out[o, i] = the first r where source[o, r, i] is largest (KIND 2) or smallest (KIND 3), as int32. NaN wins.
 //   bindings: source, out;  TYPE: 0 f32, 1 i32, 2 u32
 //   OUTER, REDUCE, INNER: sizes.  A workgroup makes TX outputs, each with TY invocations (powers of two).
@@ -11,13 +14,12 @@ struct Sizes {
 @group(0) @binding(1) var<storage, read_write> source: array<u32>;
 @group(0) @binding(2) var<storage, read_write> result: array<u32>;
 
-const TX = {{TX}}u;
-const TY = {{TY}}u;
+const STRIDE = {{TX}}u;
+const COUNT = {{TY}}u;
+const THREADS = STRIDE * COUNT;
 const TYPE = {{TYPE}}u;
 const KIND = {{KIND}}u;
-
-var<workgroup> keys: array<u32, TX * TY>;
-var<workgroup> places: array<u32, TX * TY>;
+alias State = vec2u; // key, place
 
 // To a word that compares like the value as an unsigned number, for argmin upside down; equal for 0 and -0.
 fn to_key(word: u32) -> u32 {
@@ -35,40 +37,31 @@ fn to_key(word: u32) -> u32 {
   return select(key, ~key, KIND == 3u);
 }
 
-@compute @workgroup_size(TX * TY)
+fn join(kind: u32, a: vec2u, b: vec2u) -> vec2u {
+  return select(a, b, b.x > a.x || (b.x == a.x && b.y < a.y));
+}
+
+{{tree}}
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let output = (group.x + group.y * groups.x) * TX + thread % TX;
-  let y = thread / TX;
-  var key = 0u;
-  var place = y; // an invocation that got no element must not win a tie against place 0
+  let output = (group.x + group.y * groups.x) * STRIDE + thread % STRIDE;
+  let y = thread / STRIDE;
+  var best = vec2u(0u, y); // an invocation that got no element must not win a tie against place 0
   if (output < sizes.OUTER * sizes.INNER) {
     let base = output / sizes.INNER * sizes.REDUCE * sizes.INNER + output % sizes.INNER;
-    for (var r = y; r < sizes.REDUCE; r += TY) {
-      let other = to_key(source[base + r * sizes.INNER]);
-      if (other > key) {
-        key = other;
-        place = r;
+    for (var r = y; r < sizes.REDUCE; r += COUNT) {
+      let key = to_key(source[base + r * sizes.INNER]);
+      if (key > best.x) {
+        best = vec2u(key, r);
       }
     }
   }
-  keys[thread] = key;
-  places[thread] = place;
-  workgroupBarrier();
-  for (var half = TY / 2u; half > 0u; half /= 2u) {
-    if (y < half) {
-      let other = thread + half * TX;
-      if (keys[other] > keys[thread] || (keys[other] == keys[thread] && places[other] < places[thread])) {
-        keys[thread] = keys[other];
-        places[thread] = places[other];
-      }
-    }
-    workgroupBarrier();
-  }
+  best = tree(0u, best, thread);
   if (y == 0u && output < sizes.OUTER * sizes.INNER) {
-    result[output] = places[thread];
+    result[output] = best.y;
   }
 }

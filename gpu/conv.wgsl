@@ -1,6 +1,7 @@
 // y[n, oy, ox, f] = sum over ky, kx, c of x[n, oy * SH + ky * DH - TOP, ox * SW + kx * DW - LEFT, c] * w[ky, kx, c, f],
 // where x is zero outside; c runs over the channels of f's group. One invocation for each element of y.
-//   bindings: x (BATCH, HEIGHT, WIDTH, CHANNELS), w (KH, KW, CHANNELS / GROUPS, FILTERS), y
+//   bindings: x (BATCH, HEIGHT, WIDTH, CHANNELS), w (KH, KW, CHANNELS / GROUPS, FILTERS), and what the epilogue reads and writes
+//   HALF: both are packed halves
 //   workgroups: ceil(elements of y / 64), linear (x fastest, then y)
 struct Sizes {
   BATCH: u32,
@@ -19,11 +20,22 @@ struct Sizes {
   DH: u32,
   DW: u32,
   GROUPS: u32,
+{{epilogueSizes}}
 }
 @group(0) @binding(0) var<uniform> sizes: Sizes;
-@group(0) @binding(1) var<storage, read_write> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> w: array<f32>;
-@group(0) @binding(3) var<storage, read_write> result: array<f32>;
+@group(0) @binding(1) var<storage, read_write> side0: array<u32>;
+@group(0) @binding(2) var<storage, read_write> side1: array<u32>;
+{{epilogue}}
+//#for s 2
+fn element{{s}}(index: u32) -> f32 {
+//#if HALF
+  return unpack2x16float(side{{s}}[index / 2u])[index % 2u];
+//#else
+  return bitcast<f32>(side{{s}}[index]);
+//#end
+}
+
+//#end
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -51,9 +63,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
       let from_x = ((n * sizes.HEIGHT + row) * sizes.WIDTH + column) * sizes.CHANNELS + first;
       let from_w = (ky * sizes.KW + kx) * depth * sizes.FILTERS + f;
       for (var c = 0u; c < depth; c++) {
-        total += x[from_x + c] * w[from_w + c * sizes.FILTERS];
+        total += element0(from_x + c) * element1(from_w + c * sizes.FILTERS);
       }
     }
   }
-  result[at] = total;
+  finish(at, total);
 }

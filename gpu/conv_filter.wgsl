@@ -1,7 +1,8 @@
 // The gradient of conv.wgsl for its filter: dw[ky, kx, c, f] = sum over n, oy, ox of dy[n, oy, ox, f] *
 // x[n, oy * SH + ky * DH - TOP, ox * SW + kx * DW - LEFT, c of f's group]. One invocation for each element of dw; each
 // row of positions is summed on its own first, so that long sums lose less.
-//   bindings: x (BATCH, HEIGHT, WIDTH, CHANNELS), dy (BATCH, OUT_HEIGHT, OUT_WIDTH, FILTERS), dw
+//   bindings: x (BATCH, HEIGHT, WIDTH, CHANNELS), dy (BATCH, OUT_HEIGHT, OUT_WIDTH, FILTERS), and what the epilogue reads and writes
+//   HALF: both are packed halves
 //   workgroups: ceil(elements of dw / 64), linear (x fastest, then y)
 struct Sizes {
   BATCH: u32,
@@ -20,11 +21,22 @@ struct Sizes {
   DH: u32,
   DW: u32,
   GROUPS: u32,
+{{epilogueSizes}}
 }
 @group(0) @binding(0) var<uniform> sizes: Sizes;
-@group(0) @binding(1) var<storage, read_write> x: array<f32>;
-@group(0) @binding(2) var<storage, read_write> dy: array<f32>;
-@group(0) @binding(3) var<storage, read_write> result: array<f32>;
+@group(0) @binding(1) var<storage, read_write> side0: array<u32>;
+@group(0) @binding(2) var<storage, read_write> side1: array<u32>;
+{{epilogue}}
+//#for s 2
+fn element{{s}}(index: u32) -> f32 {
+//#if HALF
+  return unpack2x16float(side{{s}}[index / 2u])[index % 2u];
+//#else
+  return bitcast<f32>(side{{s}}[index]);
+//#end
+}
+
+//#end
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -50,11 +62,11 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
         if (column < sizes.WIDTH) {
           let from_x = ((n * sizes.HEIGHT + row) * sizes.WIDTH + column) * sizes.CHANNELS + c;
           let from_dy = ((n * sizes.OUT_HEIGHT + oy) * sizes.OUT_WIDTH + ox) * sizes.FILTERS + f;
-          part += x[from_x] * dy[from_dy];
+          part += element0(from_x) * element1(from_dy);
         }
       }
       total += part;
     }
   }
-  result[at] = total;
+  finish(at, total);
 }

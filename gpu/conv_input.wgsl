@@ -1,6 +1,7 @@
 // The gradient of conv.wgsl for its input: dx[n, y, x, c] = sum of dy[n, oy, ox, f] * w[ky, kx, c, f] over all ky, kx, f
 // and the oy, ox with oy * SH + ky * DH - TOP = y and ox * SW + kx * DW - LEFT = x. One invocation for each element of dx.
-//   bindings: dy (BATCH, OUT_HEIGHT, OUT_WIDTH, FILTERS), w (KH, KW, CHANNELS / GROUPS, FILTERS), dx
+//   bindings: dy (BATCH, OUT_HEIGHT, OUT_WIDTH, FILTERS), w (KH, KW, CHANNELS / GROUPS, FILTERS), and what the epilogue reads and writes
+//   HALF: both are packed halves
 //   workgroups: ceil(elements of dx / 64), linear (x fastest, then y)
 struct Sizes {
   BATCH: u32,
@@ -19,11 +20,22 @@ struct Sizes {
   DH: u32,
   DW: u32,
   GROUPS: u32,
+{{epilogueSizes}}
 }
 @group(0) @binding(0) var<uniform> sizes: Sizes;
-@group(0) @binding(1) var<storage, read_write> dy: array<f32>;
-@group(0) @binding(2) var<storage, read_write> w: array<f32>;
-@group(0) @binding(3) var<storage, read_write> result: array<f32>;
+@group(0) @binding(1) var<storage, read_write> side0: array<u32>;
+@group(0) @binding(2) var<storage, read_write> side1: array<u32>;
+{{epilogue}}
+//#for s 2
+fn element{{s}}(index: u32) -> f32 {
+//#if HALF
+  return unpack2x16float(side{{s}}[index / 2u])[index % 2u];
+//#else
+  return bitcast<f32>(side{{s}}[index]);
+//#end
+}
+
+//#end
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -53,9 +65,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
       let place = (n * sizes.OUT_HEIGHT + down / sizes.SH) * sizes.OUT_WIDTH + across / sizes.SW;
       let from_w = ((ky * sizes.KW + kx) * depth + c % depth) * sizes.FILTERS + first;
       for (var f = 0u; f < count; f++) {
-        total += dy[place * sizes.FILTERS + first + f] * w[from_w + f];
+        total += element0(place * sizes.FILTERS + first + f) * element1(from_w + f);
       }
     }
   }
-  result[at] = total;
+  finish(at, total);
 }

@@ -1,3 +1,6 @@
+//#if SUBGROUP
+enable subgroups;
+//#end
 // Cross-entropy of each row of source (ROWS, COLUMNS), float32, with its label: log(sum(exp(row))) - row[label].
 //   bindings: source, labels (int32), result (ROWS)
 //   GRADIENT 1: source, labels, dy (ROWS), result (ROWS, COLUMNS) = dy (softmax(row) - 1 at the label)
@@ -21,7 +24,20 @@ const LX = {{LX}}u;
 const RY = {{RY}}u;
 const NOTHING = 0x7fc00000u; // NaN
 
-var<workgroup> partial: array<f32, LX * RY>;
+const THREADS = LX * RY;
+const STRIDE = 1u;
+const COUNT = LX;
+alias State = f32;
+
+// The largest for kind 0, else the sum.
+fn join(kind: u32, a: f32, b: f32) -> f32 {
+  if (kind == 0u) {
+    return max(a, b);
+  }
+  return a + b;
+}
+
+{{tree}}
 
 @compute @workgroup_size(LX * RY)
 fn main(
@@ -39,30 +55,13 @@ fn main(
   for (var c = x; c < columns; c += LX) {
     largest = max(largest, source[base + c]);
   }
-  partial[thread] = largest;
-  workgroupBarrier();
-  for (var half = LX / 2u; half > 0u; half /= 2u) {
-    if (x < half) {
-      partial[thread] = max(partial[thread], partial[thread + half]);
-    }
-    workgroupBarrier();
-  }
-  largest = partial[thread - x];
-  workgroupBarrier();
+  largest = tree(0u, largest, thread);
 
   var sum = 0.0f;
   for (var c = x; c < columns; c += LX) {
     sum += exp(source[base + c] - largest);
   }
-  partial[thread] = sum;
-  workgroupBarrier();
-  for (var half = LX / 2u; half > 0u; half /= 2u) {
-    if (x < half) {
-      partial[thread] += partial[thread + half];
-    }
-    workgroupBarrier();
-  }
-  sum = partial[thread - x];
+  sum = tree(1u, sum, thread);
 
   if (!inside) {
     return;

@@ -1,180 +1,220 @@
+//#if HALF>1
+enable f16;
+//#end
 // out[b, m, n] = sum over k of A[b, m, k] * B[b, k, n], float32, then the epilogue.
-//   bindings: lhs, rhs, and what the epilogue reads and writes
-//   M, N, K; STRIDE_A, STRIDE_B: elements from one matrix of a batch to the next, 0 to use the same for all
-//   TRANS_A: A is stored [k, m]; TRANS_B: B is stored [n, k]
-//   LANES: 4 where every row of lhs, rhs and out is a multiple of four elements, else 1
-//   BM, BN, BK: tile of a workgroup; TM, TN: tile of an invocation; all multiples of 4
-//   workgroups: one for each tile, linear (x fastest, then y): tiles along n fastest, then m, then batch
+//   bindings: A, B (side 0 and 1 of the product), and what the epilogue reads and writes
+//   M, N, K; STRIDE0, STRIDE1, STRIDE: elements from one matrix of a batch to the next in A, B and out, 0 to use the same
+//   for all; ROW0, ROW1, ROW: from one row, as it is stored, to the next
+//   PART: k goes in parts of so many, a multiple of BK, whose sums lie PART_STRIDE elements apart;  TILES: of all parts
+//   ALONG0: rows of A lie side by side (it is stored [k, m]); ALONG1: columns of B do ([k, n])
+//   LANES: 4 where every row of A, B and out is a multiple of four elements, else 1;  WIDTH: elements in a word
+//   HALF: 1 A and B are packed halves, 2 they are and the device has shader-f16; the sums are float32 all the same
+//   EXTENT0, EXTENT1, BK: tile of a workgroup; TM, TN: tile of an invocation; all multiples of 4
+//   UNITS0, UNITS1: pieces of a tile that an invocation loads;  DOUBLE: the next tile is loaded during the work on one
+//   CONV: the operands are gathered by conv_gather.wgsl
+//   workgroups: one for each tile, linear (x fastest, then y): tiles along n fastest, then m, then batch, then part
 struct Sizes {
   M: u32,
   N: u32,
   K: u32,
   BATCH: u32,
-  STRIDE_A: u32,
-  STRIDE_B: u32,
+  STRIDE0: u32,
+  STRIDE1: u32,
+  STRIDE: u32,
+  ROW0: u32,
+  ROW1: u32,
+  ROW: u32,
+  PART: u32,
+  PART_STRIDE: u32,
+  TILES: u32,
 {{epilogueSizes}}
 }
 @group(0) @binding(0) var<uniform> sizes: Sizes;
+alias Word = {{Word}};
 //#if LANES>1
-alias Word = vec4u;
 alias Value = vec4f;
 //#else
-alias Word = u32;
 alias Value = f32;
 //#end
-@group(0) @binding(1) var<storage, read_write> lhs: array<Word>;
-@group(0) @binding(2) var<storage, read_write> rhs: array<Word>;
+//#if HALF>1
+alias Cell = vec4<f16>;
+//#else
+alias Cell = vec4f;
+//#end
+@group(0) @binding(1) var<storage, read_write> side0: array<Word>;
+@group(0) @binding(2) var<storage, read_write> side1: array<Word>;
 {{epilogue}}
-const BM = {{BM}}u;
-const BN = {{BN}}u;
 const BK = {{BK}}u;
-const ROWS = {{BM}}u / {{TM}}u; // invocations down a tile
-const COLUMNS = {{BN}}u / {{TN}}u; // and across
+const ROWS = {{EXTENT0}}u / {{TM}}u; // invocations down a tile
+const COLUMNS = {{EXTENT1}}u / {{TN}}u; // and across
 const THREADS = ROWS * COLUMNS;
 
-var<workgroup> tile_a: array<vec4f, BM * BK / 4u>; // (BK, BM / 4): four rows of A in a vector
-var<workgroup> tile_b: array<vec4f, BN * BK / 4u>; // (BK, BN / 4): four columns of B in a vector
+fn decode(word: Word, index: u32) -> Value {
+//#if HALF
+//#if LANES>1
+//#if HALF>1
+  return vec4f(bitcast<vec4<f16>>(word));
+//#else
+  return vec4f(unpack2x16float(word.x), unpack2x16float(word.y));
+//#end
+//#else
+  return unpack2x16float(word)[index % 2u];
+//#end
+//#else
+  return bitcast<Value>(word);
+//#end
+}
+
+//#for s 2
+const EXTENT{{s}} = {{EXTENT{{s}}}}u;
+// (BK, EXTENT / 4): four rows of A, or columns of B, in a vector. Twice where the tiles take turns.
+const TILE{{s}} = EXTENT{{s}} * BK / 4u;
+var<workgroup> tile{{s}}: array<Cell, TILE{{s}} * {{BUFFERS}}u>;
 
 // Zero beyond the end of k. Rows and columns beyond the edge may hold anything, as they are not stored.
-fn lhs_at(index: u32, inside: bool) -> Value {
-  return select(Value(), bitcast<Value>(lhs[index]), inside);
+fn load{{s}}(index: u32, inside: bool) -> Value {
+  return select(Value(), decode(side{{s}}[index / {{WIDTH}}u], index), inside);
 }
 
-fn rhs_at(index: u32, inside: bool) -> Value {
-  return select(Value(), bitcast<Value>(rhs[index]), inside);
+//#if CONV
+//#else
+// Element (first + r, k); with LANES 4 it and the next three, as they are stored.
+fn element{{s}}(base: u32, first: u32, r: u32, k: u32) -> Value {
+//#if ALONG{{s}}
+  return load{{s}}(base + k * sizes.ROW{{s}} + first + r, k < sizes.K);
+//#else
+  return load{{s}}(base + (first + r) * sizes.ROW{{s}} + k, k < sizes.K);
+//#end
 }
 
-// Fills tile_a with A[m0 .. m0+BM, k0 .. k0+BK].
-fn load_a(base: u32, m0: u32, k0: u32, thread: u32) {
+//#end
+//#if TURN{{s}}
+// Blocks of four rows by four k, turned on the way.
+alias Unit{{s}} = mat4x4f;
+const PIECES{{s}} = TILE{{s}} / 4u;
+//#else
+alias Unit{{s}} = vec4f;
+const PIECES{{s}} = TILE{{s}};
+//#end
+
+fn fetch{{s}}(base: u32, first: u32, k0: u32, t: u32) -> Unit{{s}} {
+  if (t >= PIECES{{s}}) {
+    return Unit{{s}}();
+  }
+//#if TURN{{s}}
+  return transpose(mat4x4f(
+//#for j 4
+    element{{s}}(base, first, t / (BK / 4u) * 4u + {{j}}u, k0 + t % (BK / 4u) * 4u),
+//#end
+  ));
+//#else
+//#if ALONG{{s}}
+  let r = t % (EXTENT{{s}} / 4u) * 4u;
+  let k = k0 + t / (EXTENT{{s}} / 4u);
+//#else
+  let r = t / BK * 4u;
+  let k = k0 + t % BK;
+//#end
 //#if LANES>1
-//#if TRANS_A
-  for (var t = thread; t < BM * BK / 4u; t += THREADS) {
-    let m = m0 + t % (BM / 4u) * 4u;
-    let k = k0 + t / (BM / 4u);
-    tile_a[t] = lhs_at((base + k * sizes.M + m) / 4u, k < sizes.K);
-  }
+  return element{{s}}(base, first, r, k);
 //#else
-  // Blocks of four rows by four k, turned on the way.
-  for (var t = thread; t < BM * BK / 16u; t += THREADS) {
-    let m4 = t / (BK / 4u);
-    let k4 = t % (BK / 4u);
-    let m = m0 + m4 * 4u;
-    let k = k0 + k4 * 4u;
-    let block = transpose(mat4x4f(
+  return vec4f(
 //#for j 4
-      lhs_at((base + (m + {{j}}u) * sizes.K + k) / 4u, k < sizes.K),
+    element{{s}}(base, first, r + {{j}}u, k),
 //#end
-    ));
-//#for j 4
-    tile_a[(k4 * 4u + {{j}}u) * (BM / 4u) + m4] = block[{{j}}];
+  );
 //#end
-  }
-//#end
-//#else
-  for (var t = thread; t < BM * BK / 4u; t += THREADS) {
-//#if TRANS_A
-    let m4 = t % (BM / 4u);
-    let k = t / (BM / 4u);
-//#else
-    let m4 = t / BK;
-    let k = t % BK;
-//#end
-    let m = m0 + m4 * 4u;
-    let inside = k0 + k < sizes.K;
-    tile_a[k * (BM / 4u) + m4] = vec4f(
-//#for j 4
-//#if TRANS_A
-      lhs_at(base + (k0 + k) * sizes.M + m + {{j}}u, inside),
-//#else
-      lhs_at(base + (m + {{j}}u) * sizes.K + k0 + k, inside),
-//#end
-//#end
-    );
-  }
 //#end
 }
 
-// Fills tile_b with B[k0 .. k0+BK, n0 .. n0+BN].
-fn load_b(base: u32, n0: u32, k0: u32, thread: u32) {
-//#if LANES>1
-//#if TRANS_B
-  for (var t = thread; t < BN * BK / 16u; t += THREADS) {
-    let n4 = t / (BK / 4u);
-    let k4 = t % (BK / 4u);
-    let n = n0 + n4 * 4u;
-    let k = k0 + k4 * 4u;
-    let block = transpose(mat4x4f(
-//#for j 4
-      rhs_at((base + (n + {{j}}u) * sizes.K + k) / 4u, k < sizes.K),
-//#end
-    ));
-//#for j 4
-    tile_b[(k4 * 4u + {{j}}u) * (BN / 4u) + n4] = block[{{j}}];
-//#end
+fn put{{s}}(at: u32, t: u32, unit: Unit{{s}}) {
+  if (t >= PIECES{{s}}) {
+    return;
   }
-//#else
-  for (var t = thread; t < BN * BK / 4u; t += THREADS) {
-    let n = n0 + t % (BN / 4u) * 4u;
-    let k = k0 + t / (BN / 4u);
-    tile_b[t] = rhs_at((base + k * sizes.N + n) / 4u, k < sizes.K);
-  }
-//#end
-//#else
-  for (var t = thread; t < BN * BK / 4u; t += THREADS) {
-//#if TRANS_B
-    let n4 = t / BK;
-    let k = t % BK;
-//#else
-    let n4 = t % (BN / 4u);
-    let k = t / (BN / 4u);
-//#end
-    let n = n0 + n4 * 4u;
-    let inside = k0 + k < sizes.K;
-    tile_b[k * (BN / 4u) + n4] = vec4f(
+//#if TURN{{s}}
+  let place = at + t % (BK / 4u) * EXTENT{{s}} + t / (BK / 4u);
 //#for j 4
-//#if TRANS_B
-      rhs_at(base + (n + {{j}}u) * sizes.K + k0 + k, inside),
+  tile{{s}}[place + {{j}}u * (EXTENT{{s}} / 4u)] = Cell(unit[{{j}}]);
+//#end
 //#else
-      rhs_at(base + (k0 + k) * sizes.N + n + {{j}}u, inside),
+//#if ALONG{{s}}
+  tile{{s}}[at + t] = Cell(unit);
+//#else
+  tile{{s}}[at + t % BK * (EXTENT{{s}} / 4u) + t / BK] = Cell(unit);
 //#end
-//#end
-    );
-  }
 //#end
 }
+//#end
 
+//#if CONV
+{{gather}}
+//#end
 @compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let tiles_m = (sizes.M + BM - 1u) / BM;
-  let tiles_n = (sizes.N + BN - 1u) / BN;
+  let tiles_m = (sizes.M + EXTENT0 - 1u) / EXTENT0;
+  let tiles_n = (sizes.N + EXTENT1 - 1u) / EXTENT1;
   let tile = group.x + group.y * groups.x;
-  if (tile >= tiles_m * tiles_n * sizes.BATCH) {
+  if (tile >= sizes.TILES) {
     return;
   }
-  let batch = tile / (tiles_m * tiles_n);
-  let m0 = tile / tiles_n % tiles_m * BM;
-  let n0 = tile % tiles_n * BN;
+  let matrix = tile / (tiles_m * tiles_n);
+  let part = matrix / sizes.BATCH;
+  let batch = matrix % sizes.BATCH;
+  let first0 = tile / tiles_n % tiles_m * EXTENT0;
+  let first1 = tile % tiles_n * EXTENT1;
   let row = thread / COLUMNS;
   let column = thread % COLUMNS;
+  let end = min(sizes.K, (part + 1u) * sizes.PART);
+//#if CONV
+  prepare(first0, thread);
+  workgroupBarrier();
+//#end
 //#for r TM
 //#for c TN/4
   var sum_{{r}}_{{c}} = vec4f();
 //#end
 //#end
-  for (var k0 = 0u; k0 < sizes.K; k0 += BK) {
-    load_a(batch * sizes.STRIDE_A, m0, k0, thread);
-    load_b(batch * sizes.STRIDE_B, n0, k0, thread);
+//#for s 2
+  let base{{s}} = batch * sizes.STRIDE{{s}};
+//#if DOUBLE
+  var at{{s}} = 0u;
+//#for u UNITS{{s}}
+  put{{s}}(0u, thread + {{u}}u * THREADS, fetch{{s}}(base{{s}}, first{{s}}, part * sizes.PART, thread + {{u}}u * THREADS));
+//#end
+//#else
+  const at{{s}} = 0u;
+//#end
+//#end
+//#if DOUBLE
+  workgroupBarrier();
+//#end
+  for (var k0 = part * sizes.PART; k0 < end; k0 += BK) {
+//#for s 2
+//#for u UNITS{{s}}
+//#if DOUBLE
+    var next{{s}}_{{u}} = Unit{{s}}();
+    if (k0 + BK < end) {
+      next{{s}}_{{u}} = fetch{{s}}(base{{s}}, first{{s}}, k0 + BK, thread + {{u}}u * THREADS);
+    }
+//#else
+    put{{s}}(0u, thread + {{u}}u * THREADS, fetch{{s}}(base{{s}}, first{{s}}, k0, thread + {{u}}u * THREADS));
+//#end
+//#end
+//#end
+//#if DOUBLE
+//#else
     workgroupBarrier();
+//#end
     for (var k = 0u; k < BK; k++) {
 //#for r TM/4
-      let a{{r}} = tile_a[k * (BM / 4u) + row + {{r}}u * ROWS];
+      let a{{r}} = vec4f(tile0[at0 + k * (EXTENT0 / 4u) + row + {{r}}u * ROWS]);
 //#end
 //#for c TN/4
-      let b{{c}} = tile_b[k * (BN / 4u) + column + {{c}}u * COLUMNS];
+      let b{{c}} = vec4f(tile1[at1 + k * (EXTENT1 / 4u) + column + {{c}}u * COLUMNS]);
 //#end
 //#for r TM
 //#for c TN/4
@@ -182,6 +222,14 @@ fn main(
 //#end
 //#end
     }
+//#if DOUBLE
+//#for s 2
+    at{{s}} = TILE{{s}} - at{{s}};
+//#for u UNITS{{s}}
+    put{{s}}(at{{s}}, thread + {{u}}u * THREADS, next{{s}}_{{u}});
+//#end
+//#end
+//#end
     workgroupBarrier();
   }
 
@@ -195,10 +243,10 @@ fn main(
   );
   for (var i = 0u; i < {{TM}}u * {{TN}}u / 4u; i++) {
     let r = i % {{TM}}u;
-    let m = m0 + (row + r / 4u * ROWS) * 4u + r % 4u;
-    let n = n0 + (column + i / {{TM}}u * COLUMNS) * 4u;
+    let m = first0 + (row + r / 4u * ROWS) * 4u + r % 4u;
+    let n = first1 + (column + i / {{TM}}u * COLUMNS) * 4u;
     if (m < sizes.M && n < sizes.N) {
-      let at = (batch * sizes.M + m) * sizes.N + n;
+      let at = part * sizes.PART_STRIDE + batch * sizes.STRIDE + m * sizes.ROW + n;
 //#if LANES>1
       finish(at / 4u, sums[i]);
 //#else

@@ -1,5 +1,6 @@
 // The same product as matmul.wgsl, for adapters that are a CPU in disguise: there workgroup memory and barriers cost
-// more than they save, and long shaders take seconds to compile. Sizes, bindings, LANES, TRANS_A, TRANS_B as there.
+// more than they save, and long shaders take seconds to compile. Sizes, bindings, LANES, HALF as there.
+//   TRANS_A: A is stored [k, m]; TRANS_B: B is stored [n, k]
 //   An invocation makes 4 rows by 8 columns, KSTEP elements of k at a time: 4 where LANES is 4 and K is surely a
 //   multiple of 4, else 1.
 //   workgroups: linear (x fastest, then y); invocations along n fastest, then m, then batch, 64 in a workgroup
@@ -9,29 +10,41 @@ struct Sizes {
   N: u32,
   K: u32,
   BATCH: u32,
-  STRIDE_A: u32,
-  STRIDE_B: u32,
+  STRIDE0: u32,
+  STRIDE1: u32,
 {{epilogueSizes}}
 }
 @group(0) @binding(0) var<uniform> sizes: Sizes;
 //#if LANES>1
+//#if HALF
+alias Word = vec2u;
+//#else
 alias Word = vec4u;
+//#end
 alias Value = vec4f;
 //#else
 alias Word = u32;
 alias Value = f32;
 //#end
-@group(0) @binding(1) var<storage, read_write> lhs: array<Word>;
-@group(0) @binding(2) var<storage, read_write> rhs: array<Word>;
+@group(0) @binding(1) var<storage, read_write> side0: array<Word>;
+@group(0) @binding(2) var<storage, read_write> side1: array<Word>;
 {{epilogue}}
-fn lhs_at(index: u32) -> Value {
-  return bitcast<Value>(lhs[index]);
+// Elements from LANES * index on.
+//#for s 2
+fn element{{s}}(index: u32) -> Value {
+//#if HALF
+//#if LANES>1
+  let word = side{{s}}[index];
+  return vec4f(unpack2x16float(word.x), unpack2x16float(word.y));
+//#else
+  return unpack2x16float(side{{s}}[index / 2u])[index % 2u];
+//#end
+//#else
+  return bitcast<Value>(side{{s}}[index]);
+//#end
 }
 
-fn rhs_at(index: u32) -> Value {
-  return bitcast<Value>(rhs[index]);
-}
-
+//#end
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let across = (sizes.N + 7u) / 8u;
@@ -43,8 +56,8 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   let batch = tile / (across * down);
   let m = tile / across % down * 4u;
   let n = tile % across * 8u;
-  let base_a = batch * sizes.STRIDE_A;
-  let base_b = batch * sizes.STRIDE_B;
+  let base_a = batch * sizes.STRIDE0;
+  let base_b = batch * sizes.STRIDE1;
 //#for r 4
 //#for c 2
   var sum_{{r}}_{{c}} = vec4f();
@@ -55,12 +68,12 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
 //#if LANES>1
 //#if TRANS_A
 //#for q KSTEP
-    let a_{{q}} = lhs_at((base_a + (k + {{q}}u) * sizes.M + m) / 4u);
+    let a_{{q}} = element0((base_a + (k + {{q}}u) * sizes.M + m) / 4u);
 //#end
 //#else
     let a = transpose(mat4x4f(
 //#for r 4
-      lhs_at((base_a + (m + {{r}}u) * sizes.K + k) / 4u),
+      element0((base_a + (m + {{r}}u) * sizes.K + k) / 4u),
 //#end
     ));
 //#for q 4
@@ -71,7 +84,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
 //#if TRANS_B
     let b{{c}} = transpose(mat4x4f(
 //#for j 4
-      rhs_at((base_b + (n + {{c}}u * 4u + {{j}}u) * sizes.K + k) / 4u),
+      element1((base_b + (n + {{c}}u * 4u + {{j}}u) * sizes.K + k) / 4u),
 //#end
     ));
 //#for q 4
@@ -79,7 +92,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
 //#end
 //#else
 //#for q KSTEP
-    let b{{c}}_{{q}} = rhs_at((base_b + (k + {{q}}u) * sizes.N + n) / 4u + {{c}}u);
+    let b{{c}}_{{q}} = element1((base_b + (k + {{q}}u) * sizes.N + n) / 4u + {{c}}u);
 //#end
 //#end
 //#end
@@ -87,9 +100,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let a_0 = vec4f(
 //#for r 4
 //#if TRANS_A
-      lhs_at(base_a + k * sizes.M + m + {{r}}u),
+      element0(base_a + k * sizes.M + m + {{r}}u),
 //#else
-      lhs_at(base_a + (m + {{r}}u) * sizes.K + k),
+      element0(base_a + (m + {{r}}u) * sizes.K + k),
 //#end
 //#end
     );
@@ -97,9 +110,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     let b{{c}}_0 = vec4f(
 //#for j 4
 //#if TRANS_B
-      rhs_at(base_b + (n + {{c}}u * 4u + {{j}}u) * sizes.K + k),
+      element1(base_b + (n + {{c}}u * 4u + {{j}}u) * sizes.K + k),
 //#else
-      rhs_at(base_b + k * sizes.N + n + {{c}}u * 4u + {{j}}u),
+      element1(base_b + k * sizes.N + n + {{c}}u * 4u + {{j}}u),
 //#end
 //#end
     );

@@ -1,56 +1,65 @@
-// Means, then variances (of the population) of source (OUTER, REDUCE, INNER) over the middle axis, float32.
-//   bindings: source, result (2, OUTER, INNER)
-//   A workgroup takes one (outer, inner): its invocations add up every 64th element, then halves pairwise.
-//   workgroups: OUTER * INNER, linear (x fastest, then y)
+//#if SUBGROUP
+enable subgroups;
+//#end
+// Means, then variances (of the population) of source (OUTER, REDUCE, INNER) over the middle axis, float32. Where that goes in
+// PARTS of PART elements: means, then sums of squared distances from them, of each part, for moments_join.wgsl.
+//   bindings: source, result (2, OUTER, PARTS, INNER)
+//   A workgroup takes TX neighbours of INNER, each with TY invocations (powers of two): these add up every TY-th element,
+//   then halves pairwise.
+//   workgroups: OUTER * PARTS * ceil(INNER / TX), linear (x fastest, then y)
 struct Sizes {
   OUTER: u32,
   REDUCE: u32,
   INNER: u32,
+  PART: u32,
+  PARTS: u32,
 }
 @group(0) @binding(0) var<uniform> sizes: Sizes;
 @group(0) @binding(1) var<storage, read_write> source: array<f32>;
 @group(0) @binding(2) var<storage, read_write> result: array<f32>;
 
-var<workgroup> partial: array<f32, 64>;
+const STRIDE = {{TX}}u;
+const COUNT = {{TY}}u;
+const THREADS = STRIDE * COUNT;
+alias State = f32;
 
-// The sum of all invocations' values, for all of them.
-fn total(own: f32, thread: u32) -> f32 {
-  partial[thread] = own;
-  workgroupBarrier();
-  for (var half = 32u; half > 0u; half /= 2u) {
-    if (thread < half) {
-      partial[thread] += partial[thread + half];
-    }
-    workgroupBarrier();
-  }
-  let sum = partial[0];
-  workgroupBarrier();
-  return sum;
+fn join(kind: u32, a: f32, b: f32) -> f32 {
+  return a + b;
 }
 
-@compute @workgroup_size(64)
+{{tree}}
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let output = group.x + group.y * groups.x;
-  let outputs = sizes.OUTER * sizes.INNER;
-  let rows = select(0u, sizes.REDUCE, output < outputs);
-  let base = output / sizes.INNER * sizes.REDUCE * sizes.INNER + output % sizes.INNER;
+  let across = (sizes.INNER + STRIDE - 1u) / STRIDE;
+  let at = group.x + group.y * groups.x;
+  if (at >= sizes.OUTER * sizes.PARTS * across) {
+    return;
+  }
+  let part = at / across;
+  let i = at % across * STRIDE + thread % STRIDE;
+  let inside = i < sizes.INNER;
+  let first = part % sizes.PARTS * sizes.PART;
+  let last = select(first, min(first + sizes.PART, sizes.REDUCE), inside);
+  let count = f32(min(first + sizes.PART, sizes.REDUCE) - first);
+  let base = part / sizes.PARTS * sizes.REDUCE * sizes.INNER + i;
   var own = 0.0f;
-  for (var r = thread; r < rows; r += 64u) {
+  for (var r = first + thread / STRIDE; r < last; r += COUNT) {
     own += source[base + r * sizes.INNER];
   }
-  let mean = total(own, thread) / f32(sizes.REDUCE);
+  let mean = tree(0u, own, thread) / count;
   own = 0.0f;
-  for (var r = thread; r < rows; r += 64u) {
+  for (var r = first + thread / STRIDE; r < last; r += COUNT) {
     let e = source[base + r * sizes.INNER] - mean;
     own += e * e;
   }
-  let squares = total(own, thread);
-  if (thread == 0u && output < outputs) {
-    result[output] = mean;
-    result[outputs + output] = squares / f32(sizes.REDUCE);
+  let squares = tree(0u, own, thread);
+  if (thread < STRIDE && inside) {
+    result[part * sizes.INNER + i] = mean;
+    let outputs = sizes.OUTER * sizes.PARTS * sizes.INNER;
+    result[outputs + part * sizes.INNER + i] = select(squares, squares / count, sizes.PARTS == 1u);
   }
 }

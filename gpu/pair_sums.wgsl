@@ -1,11 +1,16 @@
-// Sums of y, then sums of y (x - centre), over the middle axis of y and x (OUTER, REDUCE, INNER), float32.
-//   bindings: y, x, centre (OUTER, INNER), result (2, OUTER, INNER)
-//   A workgroup takes one (outer, inner): its invocations add up every 64th element, then halves pairwise.
-//   workgroups: OUTER * INNER, linear (x fastest, then y)
+//#if SUBGROUP
+enable subgroups;
+//#end
+// Sums of y, then sums of y (x - centre), over the middle axis of y and x (OUTER, REDUCE, INNER), float32; of each of PARTS
+// of PART elements on their own.
+//   bindings: y, x, centre (OUTER, INNER), result (PARTS, 2, OUTER, INNER)
+//   TX, TY as in moments.wgsl.  workgroups: OUTER * PARTS * ceil(INNER / TX), linear (x fastest, then y)
 struct Sizes {
   OUTER: u32,
   REDUCE: u32,
   INNER: u32,
+  PART: u32,
+  PARTS: u32,
 }
 @group(0) @binding(0) var<uniform> sizes: Sizes;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
@@ -13,35 +18,43 @@ struct Sizes {
 @group(0) @binding(3) var<storage, read_write> centre: array<f32>;
 @group(0) @binding(4) var<storage, read_write> result: array<f32>;
 
-var<workgroup> partial: array<vec2f, 64>;
+const STRIDE = {{TX}}u;
+const COUNT = {{TY}}u;
+const THREADS = STRIDE * COUNT;
+alias State = vec2f;
 
-@compute @workgroup_size(64)
+fn join(kind: u32, a: vec2f, b: vec2f) -> vec2f {
+  return a + b;
+}
+
+{{tree}}
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let output = group.x + group.y * groups.x;
-  let outputs = sizes.OUTER * sizes.INNER;
-  var own = vec2f(0.0f, 0.0f);
-  if (output < outputs) {
-    let base = output / sizes.INNER * sizes.REDUCE * sizes.INNER + output % sizes.INNER;
-    let middle = centre[output];
-    for (var r = thread; r < sizes.REDUCE; r += 64u) {
-      let at = base + r * sizes.INNER;
-      own += vec2f(y[at], y[at] * (x[at] - middle));
-    }
+  let across = (sizes.INNER + STRIDE - 1u) / STRIDE;
+  let at = group.x + group.y * groups.x;
+  if (at >= sizes.OUTER * sizes.PARTS * across) {
+    return;
   }
-  partial[thread] = own;
-  workgroupBarrier();
-  for (var half = 32u; half > 0u; half /= 2u) {
-    if (thread < half) {
-      partial[thread] += partial[thread + half];
-    }
-    workgroupBarrier();
+  let o = at / across / sizes.PARTS;
+  let part = at / across % sizes.PARTS;
+  let i = at % across * STRIDE + thread % STRIDE;
+  let inside = i < sizes.INNER;
+  let first = part * sizes.PART;
+  let last = select(first, min(first + sizes.PART, sizes.REDUCE), inside);
+  var own = vec2f();
+  let middle = centre[o * sizes.INNER + select(0u, i, inside)];
+  for (var r = first + thread / STRIDE; r < last; r += COUNT) {
+    let place = (o * sizes.REDUCE + r) * sizes.INNER + i;
+    own += vec2f(y[place], y[place] * (x[place] - middle));
   }
-  if (thread == 0u && output < outputs) {
-    result[output] = partial[0].x;
-    result[outputs + output] = partial[0].y;
+  let sums = tree(0u, own, thread);
+  if (thread < STRIDE && inside) {
+    let outputs = sizes.OUTER * sizes.INNER;
+    result[part * 2u * outputs + o * sizes.INNER + i] = sums.x;
+    result[(part * 2u + 1u) * outputs + o * sizes.INNER + i] = sums.y;
   }
 }

@@ -1,7 +1,10 @@
-// out[o, i] = KIND over r of source[o, r, i].
+//#if SUBGROUP
+enable subgroups;
+//#end
+// out[o, p, i] = KIND over the r of part p of source[o, r, i], parts of PART elements; one part is the whole reduction.
 //   bindings: source, out;  Value: f32, i32 or u32;  TYPE: 0 f32, 1 i32, 2 u32;  KIND: 0 sum, 1 prod, 2 max, 3 min
-//   OUTER, REDUCE, INNER: sizes.  A workgroup makes TX outputs, each with TY invocations (powers of two).
-//   workgroups: ceil(OUTER * INNER / TX), linear (x fastest, then y)
+//   OUTER, REDUCE, INNER, PART, PARTS: sizes.  A workgroup makes TX outputs, each with TY invocations (powers of two).
+//   workgroups: ceil(OUTER * PARTS * INNER / TX), linear (x fastest, then y)
 // Sums go in a fixed order: invocation y takes r = y, y + TY, ..., then halves are added pairwise.
 // NaN wins in max and min: they compare integer keys, as shaders may assume that there are no NaNs.
 alias Value = {{Value}};
@@ -9,17 +12,19 @@ struct Sizes {
   OUTER: u32,
   REDUCE: u32,
   INNER: u32,
+  PART: u32,
+  PARTS: u32,
 }
 @group(0) @binding(0) var<uniform> sizes: Sizes;
 @group(0) @binding(1) var<storage, read_write> source: array<u32>;
 @group(0) @binding(2) var<storage, read_write> result: array<u32>;
 
-const TX = {{TX}}u;
-const TY = {{TY}}u;
+const STRIDE = {{TX}}u;
+const COUNT = {{TY}}u;
+const THREADS = STRIDE * COUNT;
 const TYPE = {{TYPE}}u;
 const KIND = {{KIND}}u;
-
-var<workgroup> partial: array<u32, TX * TY>;
+alias State = u32;
 
 // To a word that compares like the value as an unsigned number; for max, or for min upside down.
 fn to_state(word: u32) -> u32 {
@@ -62,43 +67,41 @@ fn first_state() -> u32 {
   return select(0u, 0x007fffffu, TYPE == 0u); // the key of -infinity, in min that of infinity upside down
 }
 
-fn combine(a: u32, b: u32) -> u32 {
-  if (KIND == 0u) {
+fn join(kind: u32, a: u32, b: u32) -> u32 {
+  if (kind == 0u) {
     return bitcast<u32>(bitcast<Value>(a) + bitcast<Value>(b));
   }
-  if (KIND == 1u) {
+  if (kind == 1u) {
     return bitcast<u32>(bitcast<Value>(a) * bitcast<Value>(b));
   }
   return max(a, b);
 }
 
-@compute @workgroup_size(TX * TY)
+//#if TY>1
+{{tree}}
+//#end
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let output = (group.x + group.y * groups.x) * TX + thread % TX;
-  let y = thread / TX;
+  let output = (group.x + group.y * groups.x) * STRIDE + thread % STRIDE;
+  let y = thread / STRIDE;
+  let outputs = sizes.OUTER * sizes.PARTS * sizes.INNER;
   var state = first_state();
-  if (output < sizes.OUTER * sizes.INNER) {
-    let base = output / sizes.INNER * sizes.REDUCE * sizes.INNER + output % sizes.INNER;
-    for (var r = y; r < sizes.REDUCE; r += TY) {
-      state = combine(state, to_state(source[base + r * sizes.INNER]));
+  if (output < outputs) {
+    let part = output / sizes.INNER;
+    let base = part / sizes.PARTS * sizes.REDUCE * sizes.INNER + output % sizes.INNER;
+    let first = part % sizes.PARTS * sizes.PART;
+    for (var r = first + y; r < min(first + sizes.PART, sizes.REDUCE); r += COUNT) {
+      state = join(KIND, state, to_state(source[base + r * sizes.INNER]));
     }
   }
 //#if TY>1
-  partial[thread] = state;
-  workgroupBarrier();
-  for (var half = TY / 2u; half > 0u; half /= 2u) {
-    if (y < half) {
-      partial[thread] = combine(partial[thread], partial[thread + half * TX]);
-    }
-    workgroupBarrier();
-  }
-  state = partial[thread];
+  state = tree(KIND, state, thread);
 //#end
-  if (y == 0u && output < sizes.OUTER * sizes.INNER) {
+  if (y == 0u && output < outputs) {
     result[output] = from_state(state);
   }
 }

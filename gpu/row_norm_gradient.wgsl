@@ -1,3 +1,6 @@
+//#if SUBGROUP
+enable subgroups;
+//#end
 // The gradient of row_norm.wgsl: r (dy - mean(dy) - (x - mean) r^2 mean(dy (x - mean))), r = 1 / sqrt(variance + EPS);
 // CENTRED 0: both means of the first kind are 0. source (x), dy, result (ROWS, COLUMNS), float32.
 //   bindings: source, dy, result
@@ -14,21 +17,19 @@ struct Sizes {
 @group(0) @binding(2) var<storage, read_write> dy: array<f32>;
 @group(0) @binding(3) var<storage, read_write> result: array<f32>;
 
-var<workgroup> partial: array<f32, 64>;
+const THREADS = 64u;
+const STRIDE = 1u;
+const COUNT = 64u;
+alias State = f32;
 
+fn join(kind: u32, a: f32, b: f32) -> f32 {
+  return a + b;
+}
+
+{{tree}}
 // The sum of all invocations' values, for all of them.
 fn total(own: f32, thread: u32) -> f32 {
-  partial[thread] = own;
-  workgroupBarrier();
-  for (var half = 32u; half > 0u; half /= 2u) {
-    if (thread < half) {
-      partial[thread] += partial[thread + half];
-    }
-    workgroupBarrier();
-  }
-  let sum = partial[0];
-  workgroupBarrier();
-  return sum;
+  return tree(0u, own, thread);
 }
 
 @compute @workgroup_size(64)

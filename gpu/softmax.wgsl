@@ -1,3 +1,6 @@
+//#if SUBGROUP
+enable subgroups;
+//#end
 // Softmax, or its logarithm, of each row of source (ROWS, COLUMNS), float32.
 //   bindings: source, out;  LOG: 1 for the logarithm
 //   A workgroup takes RY rows, each with LX invocations (powers of two).
@@ -14,7 +17,20 @@ const LX = {{LX}}u;
 const RY = {{RY}}u;
 const LOG = {{LOG}}u;
 
-var<workgroup> partial: array<f32, LX * RY>;
+const THREADS = LX * RY;
+const STRIDE = 1u;
+const COUNT = LX;
+alias State = f32;
+
+// The largest for kind 0, else the sum.
+fn join(kind: u32, a: f32, b: f32) -> f32 {
+  if (kind == 0u) {
+    return max(a, b);
+  }
+  return a + b;
+}
+
+{{tree}}
 
 @compute @workgroup_size(LX * RY)
 fn main(
@@ -31,30 +47,13 @@ fn main(
   for (var c = x; c < columns; c += LX) {
     largest = max(largest, source[base + c]);
   }
-  partial[thread] = largest;
-  workgroupBarrier();
-  for (var half = LX / 2u; half > 0u; half /= 2u) {
-    if (x < half) {
-      partial[thread] = max(partial[thread], partial[thread + half]);
-    }
-    workgroupBarrier();
-  }
-  largest = partial[thread - x];
-  workgroupBarrier();
+  largest = tree(0u, largest, thread);
 
   var sum = 0.0f;
   for (var c = x; c < columns; c += LX) {
     sum += exp(source[base + c] - largest);
   }
-  partial[thread] = sum;
-  workgroupBarrier();
-  for (var half = LX / 2u; half > 0u; half /= 2u) {
-    if (x < half) {
-      partial[thread] += partial[thread + half];
-    }
-    workgroupBarrier();
-  }
-  sum = partial[thread - x];
+  sum = tree(1u, sum, thread);
 
   let log_sum = log(sum);
   for (var c = x; c < columns; c += LX) {

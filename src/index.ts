@@ -50,3 +50,4 @@ export {
 } from './train/fit.js';
 export { type LossRing, type LossRingOptions, lossRing } from './train/loss-ring.js';
 export { type LrRangeOptions, type LrRangePoint, type LrRangeResult, lrRangeTest } from './train/lr-range.js';
+export { type MixedPrecision, type MixedPrecisionOptions, mixedPrecision } from './train/mixed.js';

@@ -1,7 +1,7 @@
 // Where checkpoints are kept between runs: files in Node, Deno and Bun, IndexedDB in browsers. By key, whole or not at all.
 import { StorageError } from './errors.js';
-import { cacheFolder } from './platform-folder.js';
 import { type Bytes, forNode, readBytes, sha256, writeFileAtomic } from './platform.js';
+import { cacheFolder } from './platform-folder.js';
 
 /** A store of bytes by key. All fail with a StorageError where storage is full, forbidden or broken. */
 export interface Keep {

@@ -1,9 +1,11 @@
 // How the shaders of convolutions are called.
 import type { ConvGeometry } from './conv-geometry.js';
 import type { ShaderCall } from './define.js';
-import { spread } from './shader-calls.js';
 
-function direct(shader: string, g: ConvGeometry, outputs: number): ShaderCall[] {
+/** Convolutions have many ways to be computed; the backend chooses one. */
+function call(shader: string, g: ConvGeometry): ShaderCall[] {
+  const DEPTH = g.channels / g.groups;
+  const COUNT = g.filters / g.groups;
   return [
     {
       shader,
@@ -24,21 +26,22 @@ function direct(shader: string, g: ConvGeometry, outputs: number): ShaderCall[] 
         DH: g.dh,
         DW: g.dw,
         GROUPS: g.groups,
+        DEPTH,
+        COUNT,
+        LANES: DEPTH % 4 === 0 && COUNT % 4 === 0 ? 4 : 1,
+        HALF: 0,
       },
       bindings: [{ input: 0 }, { input: 1 }, 'output'],
-      workgroups: spread(Math.ceil(outputs / 64)),
+      workgroups: [1, 1, 1],
     },
   ];
 }
 
 /** Bindings: input, filter, output. */
-export const convShader = (g: ConvGeometry): ShaderCall[] =>
-  direct('conv', g, g.batch * g.outHeight * g.outWidth * g.filters);
+export const convShader = (g: ConvGeometry): ShaderCall[] => call('conv2d', g);
 
 /** Bindings: gradient of the output, filter, gradient of the input. */
-export const convInputShader = (g: ConvGeometry): ShaderCall[] =>
-  direct('conv_input', g, g.batch * g.height * g.width * g.channels);
+export const convInputShader = (g: ConvGeometry): ShaderCall[] => call('conv2dInput', g);
 
 /** Bindings: input, gradient of the output, gradient of the filter. */
-export const convFilterShader = (g: ConvGeometry): ShaderCall[] =>
-  direct('conv_filter', g, (g.kh * g.kw * g.channels * g.filters) / g.groups);
+export const convFilterShader = (g: ConvGeometry): ShaderCall[] => call('conv2dFilter', g);

@@ -149,7 +149,7 @@ const convDefinition: KernelOp<ConvAttributes> = {
   cost: (site) => cost(site, convGeometry(site)),
   samples: convSamples,
   wasm: { calls: (site) => calls('conv2d', site, convGeometry(site)) },
-  webgpu: { calls: (site) => convShader(convGeometry(site)) },
+  webgpu: { epilogue: true, calls: (site) => convShader(convGeometry(site)) },
 };
 
 const convGeometry = ({ inputs: [x, w], output, attributes }: Site<ConvAttributes>): ConvGeometry =>
@@ -183,7 +183,7 @@ const inputDefinition: KernelOp<InputAttributes> = {
   cost: (site) => cost(site, inputGeometry(site)),
   samples: inputSamples,
   wasm: { calls: (site) => calls('conv2dInput', site, inputGeometry(site)) },
-  webgpu: { calls: (site) => convInputShader(inputGeometry(site)) },
+  webgpu: { epilogue: true, calls: (site) => convInputShader(inputGeometry(site)) },
 };
 
 const inputGeometry = ({ inputs: [dy, w], output, attributes }: Site<InputAttributes>): ConvGeometry =>
@@ -218,7 +218,7 @@ const filterDefinition: KernelOp<FilterAttributes> = {
   cost: (site) => cost(site, filterGeometry(site)),
   samples: filterSamples,
   wasm: { calls: (site) => calls('conv2dFilter', site, filterGeometry(site)) },
-  webgpu: { calls: (site) => convFilterShader(filterGeometry(site)) },
+  webgpu: { epilogue: true, calls: (site) => convFilterShader(filterGeometry(site)) },
 };
 
 const filterGeometry = ({ inputs: [x, dy], output, attributes }: Site<FilterAttributes>): ConvGeometry =>

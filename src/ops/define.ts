@@ -42,6 +42,7 @@ export type WasmArgument =
   | { readonly output: true; readonly offset: number }
   | 'output'
   /** Address of the scratch memory, that of the threads' own parts in it, and bytes of it for each thread. */
+  | { readonly scratch: number }
   | 'scratch'
   | 'ownScratch'
   | 'scratchBytes';
@@ -55,7 +56,7 @@ export interface WasmCall {
    * which the calls of an op find as the one before left them, then for each.
    */
   readonly scratch?:
-    | { readonly bytesFrom: string; readonly args: readonly number[] }
+    | { readonly shared?: number; readonly bytesFrom: string; readonly args: readonly number[] }
     | { readonly shared: number; readonly each: number };
 }
 
@@ -63,12 +64,16 @@ export type ShaderBinding = { readonly input: number } | 'output' | 'scratch';
 
 /** A dispatch of a shader of `gpu/`. */
 export interface ShaderCall {
-  /** Base name of the .wgsl file. */
+  /** Base name of the .wgsl file, or of a list of variants from which the backend chooses. */
   readonly shader: string;
   /** Values for the shader's sizes and template names. */
   readonly constants: Readonly<Record<string, number>>;
   /** WGSL types for the shader's template names, e.g. `{ Value: 'i32' }`. */
   readonly types?: Readonly<Record<string, string>>;
+  /** Further .wgsl files, by the names where the shader puts them in; they are filled with the same values. */
+  readonly parts?: Readonly<Record<string, string>>;
+  /** Members of the shader's sizes that it does not name itself. */
+  readonly sizes?: Readonly<Record<string, number>>;
   /** What is bound, in the order of the shader's binding numbers. */
   readonly bindings: readonly ShaderBinding[];
   /** Elements of scratch memory; the calls of an op find it as the one before left it. */

@@ -11,6 +11,7 @@ import type { OpDefinition } from './define.js';
 import * as dropouts from './dropout.js';
 import * as gathers from './gather.js';
 import * as halves from './half.js';
+import * as halfProducts from './half-products.js';
 import * as bytes from './int8.js';
 import * as products from './matmul.js';
 import * as moment from './moments.js';
@@ -41,6 +42,7 @@ export * from './dropout.js';
 export type { TensorLike } from './elementwise.js';
 export * from './gather.js';
 export { fromHalf, toHalf } from './half.js';
+export * from './half-products.js';
 export { dequantizeRows, matmulInt8, type QuantizedRows, quantizeByRow, quantizeRows } from './int8.js';
 export * from './matmul.js';
 export { moments, pairSums } from './moments.js';
@@ -89,6 +91,7 @@ const modules = (): object[] => [
   columns,
   rowNorms,
   halves,
+  halfProducts,
   bytes,
   byteConvolutions,
 ];

@@ -1,20 +1,49 @@
 // How the shaders of normalisation are called.
 import type { ShaderCall } from './define.js';
-import { type ReduceView, spread } from './shader-calls.js';
+import { type ReduceView, reduceShader, spread } from './shader-calls.js';
 
-const overMiddle = (shader: string, inputs: number, { outer, reduce, inner }: ReduceView): ShaderCall[] => [
-  {
-    shader,
-    constants: { OUTER: outer, REDUCE: reduce, INNER: inner },
-    bindings: [...Array.from({ length: inputs }, (_, input) => ({ input })), 'output'],
-    workgroups: spread(outer * inner),
-  },
-];
+/** Neighbours of a workgroup, its invocations for each, and parts of the middle axis that keep a GPU busy. */
+function splitMiddle({ outer, reduce, inner }: ReduceView) {
+  const TX = inner === 1 ? 1 : Math.min(32, 2 ** Math.ceil(Math.log2(inner)));
+  const TY = (inner === 1 ? 64 : 256) / TX;
+  const groups = outer * Math.ceil(inner / TX);
+  const most = Math.max(1, Math.min(Math.floor(128 / groups), Math.floor(reduce / (8 * TY))));
+  const PART = Math.ceil(reduce / most);
+  const PARTS = Math.ceil(reduce / PART);
+  const constants = { OUTER: outer, REDUCE: reduce, INNER: inner, PART, PARTS, TX, TY };
+  return { constants, workgroups: spread(groups * PARTS), outputs: outer * inner };
+}
 
 /** Bindings: x, output (2, outer, inner): means, variances. */
-export const momentsShader = (view: ReduceView): ShaderCall[] => overMiddle('moments', 1, view);
+export function momentsShader(view: ReduceView): ShaderCall[] {
+  const { constants, workgroups, outputs } = splitMiddle(view);
+  const { PARTS } = constants;
+  const parts = { shader: 'moments', constants, workgroups };
+  if (PARTS === 1) return [{ ...parts, bindings: [{ input: 0 }, 'output'] }];
+  return [
+    { ...parts, bindings: [{ input: 0 }, 'scratch'], scratch: 2 * PARTS * outputs },
+    {
+      shader: 'moments_join',
+      constants,
+      bindings: ['scratch', 'output'],
+      workgroups: spread(Math.ceil(outputs / 64)),
+    },
+  ];
+}
+
 /** Bindings: y, x, centre (outer, inner), output (2, outer, inner): sums of y, of y (x - centre). */
-export const pairSumsShader = (view: ReduceView): ShaderCall[] => overMiddle('pair_sums', 3, view);
+export function pairSumsShader(view: ReduceView): ShaderCall[] {
+  const { constants, workgroups, outputs } = splitMiddle(view);
+  const { PARTS } = constants;
+  const inputs = [{ input: 0 }, { input: 1 }, { input: 2 }];
+  const parts = { shader: 'pair_sums', constants, workgroups };
+  if (PARTS === 1) return [{ ...parts, bindings: [...inputs, 'output'] }];
+  const [sum] = reduceShader('sum', { outer: 1, reduce: PARTS, inner: 2 * outputs }, 'f32');
+  return [
+    { ...parts, bindings: [...inputs, 'scratch'], scratch: 2 * PARTS * outputs },
+    { ...sum!, bindings: ['scratch', 'output'] },
+  ];
+}
 
 /** `full` tensors and the coefficients of columns of `inputs` in all. Bindings: the inputs in order, output. */
 export const columnsShader = (

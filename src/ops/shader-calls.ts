@@ -41,63 +41,28 @@ export interface MatmulSizes {
   readonly strideB: number;
 }
 
-/** Tile of a workgroup (BM, BN, BK) and of an invocation (TM, TN). */
-interface MatmulTile {
-  readonly BM: number;
-  readonly BN: number;
-  readonly BK: number;
-  readonly TM: number;
-  readonly TN: number;
-}
-
-/** First match wins; `tiles` is how many workgroups must come out, so that small products still fill a GPU. */
-const matmulTiles: readonly { when: (s: MatmulSizes) => boolean; tiles: number; tile: MatmulTile }[] = [
-  { when: ({ m, n }) => m <= 16 && n <= 16, tiles: 0, tile: { BM: 16, BN: 16, BK: 32, TM: 4, TN: 4 } },
-  { when: ({ m }) => m <= 16, tiles: 0, tile: { BM: 16, BN: 64, BK: 32, TM: 4, TN: 4 } },
-  { when: ({ n }) => n <= 16, tiles: 0, tile: { BM: 64, BN: 16, BK: 32, TM: 4, TN: 4 } },
-  { when: () => true, tiles: 128, tile: { BM: 128, BN: 128, BK: 16, TM: 8, TN: 8 } },
-  { when: () => true, tiles: 64, tile: { BM: 64, BN: 64, BK: 32, TM: 4, TN: 4 } },
-  { when: () => true, tiles: 0, tile: { BM: 32, BN: 32, BK: 32, TM: 4, TN: 4 } },
-];
-
-/** Bindings: A, B; the epilogue stores the product. */
+/** Bindings: A, B; the epilogue stores the product. How it is computed is the backend's choice. */
 export function matmulShader(sizes: MatmulSizes): ShaderCall[] {
   const { batch, m, n, k, transA, transB, strideA, strideB } = sizes;
-  const groups = ({ BM, BN }: MatmulTile): number => ceilDiv(m, BM) * ceilDiv(n, BN) * batch;
-  const { tile } = matmulTiles.find((v) => v.when(sizes) && groups(v.tile) >= v.tiles)!;
-  const lanes = [transA ? m : k, transB ? k : n, n].every((d) => d % 4 === 0) ? 4 : 1;
   return [
     {
-      shader: 'matmul',
+      shader: 'product',
       constants: {
-        ...tile,
         M: m,
         N: n,
         K: k,
         BATCH: batch,
-        STRIDE_A: strideA,
-        STRIDE_B: strideB,
+        STRIDE0: strideA,
+        STRIDE1: strideB,
         TRANS_A: Number(transA),
         TRANS_B: Number(transB),
-        LANES: lanes,
+        LANES: [transA ? m : k, transB ? k : n, n].every((d) => d % 4 === 0) ? 4 : 1,
+        HALF: 0,
       },
       bindings: [input(0), input(1), 'output'],
-      workgroups: spread(groups(tile)),
+      workgroups: [1, 1, 1],
     },
   ];
-}
-
-/** The same product for adapters that run on the CPU. */
-export function matmulDirectShader({ constants, bindings }: ShaderCall): ShaderCall {
-  const { M, N, BATCH, LANES, TRANS_A, TRANS_B } = constants as Record<string, number>;
-  const KSTEP = LANES === 4 && (!TRANS_A || TRANS_B) ? 4 : 1;
-  const invocations = ceilDiv(M!, 4) * ceilDiv(N!, 8) * BATCH!;
-  return {
-    shader: 'matmul_direct',
-    constants: { ...constants, KSTEP },
-    bindings,
-    workgroups: spread(ceilDiv(invocations, 64)),
-  };
 }
 
 /** How the 256 invocations of a workgroup share outputs (TX) and the elements that go into each (TY). */
@@ -121,6 +86,8 @@ function reduction(shader: string, kind: number, view: ReduceView, type: WgslTyp
         OUTER: outer,
         REDUCE: reduce,
         INNER: inner,
+        PART: reduce,
+        PARTS: 1,
         TYPE: typeCodes[type],
         KIND: kind,
       },

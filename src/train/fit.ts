@@ -18,7 +18,7 @@ import { EarlyStopping, type EarlyStoppingOptions, earlyStoppingNames } from './
 import { Kept } from './kept.js';
 import type { LossRing } from './loss-ring.js';
 import { Rates } from './rates.js';
-import { EvaluationPass, type Totals, TrainingPass } from './step.js';
+import { EvaluationPass, type Precision, type Totals, TrainingPass } from './step.js';
 
 /** What one epoch came to. */
 export interface EpochReport {
@@ -78,6 +78,8 @@ export interface FitOptions extends EarlyStoppingOptions {
   losses?: LossRing;
   /** What happens when the GPU is lost or memory runs out; false ends the training with the error. */
   recovery?: RecoveryOptions | false;
+  /** Halves where they do, `mixedPrecision()`; float32 where not said. */
+  precision?: Precision;
   /** Keeps checkpoints and goes on from the last one: `checkpointed({ key, everySeconds })`. */
   checkpoint?: Checkpointing;
 }
@@ -127,6 +129,7 @@ const fitOptionNames = [
   'losses',
   'recovery',
   'checkpoint',
+  'precision',
 ];
 
 /** What a training came to. */
@@ -221,7 +224,7 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
     data.length === undefined ? undefined : Math.ceil(data.length / batchSize / accumulate);
   const rates = new Rates(optimizer, options.schedule, epochs, stepsPerEpoch);
   await model.initialize(seed);
-  const training = new TrainingPass(model, loss, data, optimizer, seed, accumulate);
+  const training = new TrainingPass(model, loss, data, optimizer, seed, accumulate, options.precision);
   training.ring = options.losses;
   const validating = validation && new EvaluationPass(model, loss, validation);
   const result: FitResult = { epochs: [], stopped: false, seconds: 0, samplesPerSecond: 0, ops: {} };

@@ -37,6 +37,16 @@ export function modelInput(x: Tensor, scale: number): Tensor {
   return scale === 1 ? values : mul(values, scale);
 }
 
+/** How the numbers of a training step are kept: what `mixedPrecision()` gives. */
+export interface Precision {
+  /** Variables of its own, for checkpoints. */
+  readonly state: readonly Variable[];
+  /** Gradients of the loss, and what `update` does with them. */
+  step(loss: Tensor, parameters: readonly Parameter[], update: (gradients: readonly Tensor[]) => void): void;
+  /** Records what `f` records in another form; gives what stands for a tensor in it. */
+  record(f: () => void): (t: Tensor) => Tensor;
+}
+
 /** Compiled passes over batches, one for each batch size, with running sums of loss and hits. */
 abstract class Pass {
   readonly #prepared = new Map<number, Promise<Prepared>>();
@@ -159,12 +169,23 @@ export class TrainingPass extends Pass {
     readonly optimizer: Optimizer,
     readonly seed: number,
     accumulate = 1,
+    readonly precision?: Precision,
   ) {
     super(model, loss, data);
     this.#sums = accumulate > 1 ? new GradientSums(accumulate, optimizer) : null;
   }
 
   protected record(x: Tensor, y: Tensor): void {
+    const record = (): void => this.#record(x, y);
+    const twin = this.precision?.record(record);
+    if (!twin) record();
+    else {
+      const { loss, gradients } = this.recorded!;
+      this.recorded = { loss: twin(loss), gradients: gradients.map(twin) };
+    }
+  }
+
+  #record(x: Tensor, y: Tensor): void {
     const parameters = trainableParameters('fit', this.model);
     const penalties: Tensor[] = [];
     const context: Context = { training: true, random: new RandomSource(this.seed, this.step), penalties };
@@ -175,13 +196,20 @@ export class TrainingPass extends Pass {
     const value = checkLoss('fit', this.loss(prediction, y));
     // What is reported is the loss alone, so that it compares with that of validation.
     const total = penalties.reduce((sum, penalty) => add(sum, penalty), value);
-    const found = gradients(total, parameters);
-    this.recorded = { loss: total, gradients: found };
-    if (this.#sums) this.#sums.add(parameters, found, y.shape[0]!);
-    else this.optimizer.update(parameters, found);
+    const update = (found: readonly Tensor[]): void => {
+      this.recorded = { loss: total, gradients: found };
+      if (this.#sums) this.#sums.add(parameters, found, y.shape[0]!);
+      else this.optimizer.update(parameters, found);
+    };
+    if (this.precision) this.precision.step(total, parameters, update);
+    else update(gradients(total, parameters));
     this.step.assign(add(this.step, 1));
     this.ring?.record(value);
     this.count(prediction, y, value);
+  }
+
+  override get counters(): readonly Variable[] {
+    return [...super.counters, ...(this.precision?.state ?? [])];
   }
 
   /** Whether a step takes several batches. */

@@ -29,7 +29,10 @@ const noGpu = "Object.defineProperty(navigator, 'gpu', { value: undefined });\n"
  * @param options.headers sent with each file
  * @param options.axe path of the accessibility checker, served as axe.js
  */
-export async function serveSite(folder, { isolated = true, watched = false, gpu = true, axe, headers = {} } = {}) {
+export async function serveSite(
+  folder,
+  { isolated = true, watched = false, gpu = true, axe, headers = {} } = {},
+) {
   const base = '/some/path/';
   const served = new Set();
   const others = { 'axe.js': axe, [watch]: watched ? `${root}test/pages/${watch}` : undefined };

@@ -65,6 +65,7 @@ for (const build of kernelBuilds()) {
             if (a === 'ownScratch') return scratch;
             if (a === 'scratchBytes') return bytes;
             if ('float32' in a) return { f32: a.float32 };
+            if ('scratch' in a) return scratch + a.scratch;
             return 'input' in a ? at[a.input]! : dst + a.offset;
           });
           const got = zone.run(call.kernel, args, type, dst, n);

@@ -63,7 +63,7 @@ export function emit(steps: readonly Step[], target: Target): Emitted {
 function scratchOf({ scratch }: WasmCall, { functions }: Target): { shared: number; each: number } {
   if (!scratch) return { shared: 0, each: 0 };
   if (!('bytesFrom' in scratch)) return scratch;
-  return { shared: 0, each: functions.get(scratch.bytesFrom)!(...scratch.args) };
+  return { shared: scratch.shared ?? 0, each: functions.get(scratch.bytesFrom)!(...scratch.args) };
 }
 
 function callsOf({ op, site }: KernelCall): readonly WasmCall[] {
@@ -88,6 +88,7 @@ function word(
   if (argument === 'ownScratch') return scratch.address + scratch.shared;
   if (argument === 'scratchBytes') return scratch.each;
   if (argument !== 'output' && 'float32' in argument) return floatWord(argument.float32);
+  if (argument !== 'output' && 'scratch' in argument) return scratch.address + argument.scratch;
   const isOutput = argument === 'output' || 'output' in argument;
   const operand = isOutput ? output : inputs[argument.input];
   if (operand) return address(operand) + (argument === 'output' ? 0 : (argument.offset ?? 0));

@@ -1,9 +1,9 @@
 // A chain of elementwise ops as WGSL: the values that gpu/chain.wgsl is filled with.
 import chainText from '../../../gpu/chain.wgsl';
-import mathText from '../../../gpu/math.wgsl';
 import { broadcastStrides, type DType, type Shape, sizeOf } from '../../dtype.js';
 import { DeviceError } from '../../errors.js';
 import type { Chain, ChainInput, Operand } from '../backend.js';
+import { shaders } from './shaders.js';
 import { fillTemplate } from './template.js';
 
 /** What a value is in registers. */
@@ -32,6 +32,9 @@ export interface ChainOptions {
   /** dtype and place of the result of the kernel before the chain, if there is one. */
   readonly kernel?: { readonly dtype: DType; readonly output: Operand | null };
 }
+
+/** Whether an expression uses functions of gpu/math.wgsl. */
+export const needsMath = /\b(erf|logarithm|power)\(/;
 
 interface Axis {
   size: number;
@@ -229,5 +232,5 @@ export function chainSource(chain: Chain, { lanes, bind, size, kernel }: ChainOp
     stores,
   };
   const text = fillTemplate(chainText, scope);
-  return /\b(erf|logarithm|power)\(/.test(text) ? `${mathText}\n${text}` : text;
+  return needsMath.test(text) ? `${shaders.math}\n${text}` : text;
 }

@@ -6,10 +6,11 @@ import type { Spec } from '../../graph.js';
 import type { OpDefinition, Site } from '../../ops/define.js';
 import type { Backend, Memory, MemoryStats, Program, Rates, Step } from '../backend.js';
 import { Gpu, type OnCompile, type WebgpuOptions } from './device.js';
-import { type Binding, type Dispatch, lowerStep } from './lower.js';
+import { type Binding, type Dispatch, lowerSteps, shadersOf } from './lower.js';
 import { elementBytes, GpuMemories, type GpuMemory } from './memory.js';
 import type { TimedCommand } from './profile.js';
 import { loadShaders, PipelineCache, sizesStride } from './shaders.js';
+import type { Capabilities } from './variants.js';
 
 export type { WebgpuOptions } from './device.js';
 
@@ -76,6 +77,19 @@ export class WebgpuBackend implements Backend {
     return this.#gpu.device;
   }
 
+  /** What variants of kernels are chosen by. */
+  get capabilities(): Capabilities {
+    const { features, device } = this;
+    const software = this.variants === 'software';
+    const subgroups = !software && features.includes('subgroups');
+    return {
+      software,
+      features,
+      subgroup: subgroups ? (device.adapterInfo?.subgroupMinSize ?? 4) : 0,
+      workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
+    };
+  }
+
   bytesOf(spec: Spec): number {
     return sizeOf(spec.shape) * elementBytes;
   }
@@ -140,7 +154,7 @@ export class WebgpuBackend implements Backend {
     this.#gpu.check();
     const scratch: GpuMemory[] = [];
     const options = {
-      software: this.variants === 'software',
+      ...this.capabilities,
       maxBuffers: this.device.limits.maxStorageBuffersPerShaderStage,
       scratch: (bytes: number): GpuMemory => {
         const memory = this.#memories.allocate(bytes, 'everygrad scratch');
@@ -148,12 +162,9 @@ export class WebgpuBackend implements Backend {
         return memory;
       },
     };
-    const names = steps.flatMap(
-      ({ kernel }) => kernel?.op.webgpu.calls(kernel.site)?.map((c) => c.shader) ?? [],
-    );
-    await loadShaders(names);
+    await loadShaders(shadersOf(steps, options));
     try {
-      const dispatches = steps.flatMap((s, step) => lowerStep(s, options).map((d) => ({ ...d, step })));
+      const dispatches = lowerSteps(steps, options);
       const compiled = Promise.all(dispatches.map((d) => this.#pipelines.get(d)));
       const pipelines = await this.#gpu.settle(compiled, 'compiling');
       await this.#gpu.allocated;

@@ -2,12 +2,13 @@
 import { type Shape, sizeOf } from '../../dtype.js';
 import { DeviceError } from '../../errors.js';
 import type { ShaderBinding, ShaderCall } from '../../ops/define.js';
-import { matmulDirectShader, spread } from '../../ops/shader-calls.js';
+import { spread } from '../../ops/shader-calls.js';
 import type { Chain, KernelCall, Memory, Operand, Step } from '../backend.js';
-import { chainSource, isStreamed, loadsOf, type Slot, takesFour } from './chain.js';
+import { chainSource, isStreamed, loadsOf, needsMath, type Slot, takesFour } from './chain.js';
 import { elementBytes } from './memory.js';
 import { bufferNames, mergeBuffers, type PipelineSource, packSizes, shaders } from './shaders.js';
-import { fillTemplate } from './template.js';
+import { fillTemplate, type Scope } from './template.js';
+import { type Capabilities, choose } from './variants.js';
 
 export interface Binding {
   readonly memory: Memory;
@@ -24,9 +25,7 @@ export interface Dispatch extends PipelineSource {
   readonly workgroups: readonly [number, number, number];
 }
 
-export interface LowerOptions {
-  /** The adapter is a CPU; some kernels have variants for it. */
-  readonly software: boolean;
+export interface LowerOptions extends Capabilities {
   /** How many buffers a shader may have. */
   readonly maxBuffers: number;
   /** Memory for a kernel's result that only its chain reads, where the two do not fit into one shader. */
@@ -99,44 +98,73 @@ function checkStores(label: string, chain: Chain, kernelOutput: Operand | null):
 
 const chainLabel = ({ instructions }: Chain): string => instructions.map(({ op }) => op.name).join('+');
 
-function lowerChain(chain: Chain): Dispatch {
-  const label = chainLabel(chain);
-  checkStores(label, chain, null);
-  const lanes = takesFour(chain) ? 4 : 1;
+/** Chains that do not depend on each other, in one dispatch. Null if together they have too many buffers. */
+function lowerChains(chains: readonly Chain[], maxBuffers: number): Dispatch | null {
+  const label = chains.map(chainLabel).join(', ');
   const bindings = new Bindings(label);
   const bind = (operand: Operand): Slot => {
     const slot = bindings.add(operand);
     return { binding: slot + 1, name: `buffer${slot}` };
   };
-  const source = chainSource(chain, { lanes, bind, size: (n) => `${n}u` });
+  const sources = chains.map((chain, c) => {
+    checkStores(label, chain, null);
+    const lanes = takesFour(chain) ? 4 : 1;
+    const text = chainSource(chain, { lanes, bind, size: (n) => `${n}u` });
+    return {
+      count: sizeOf(chain.shape) / lanes,
+      lines: text.replace(/\b(op\d+|Stored|chain|finish)\b/g, `$1_${c}`).split('\n'),
+    };
+  });
+  if (bindings.list.length > maxBuffers && chains.length > 1) return null;
   bindings.check();
-  const count = sizeOf(chain.shape) / lanes;
-  const THREADS = count <= 4096 ? 64 : 256;
-  const text = fillTemplate(shaders.elementwise!, { chain: source, THREADS });
+  // What several need is said once; one buffer cannot be bound as words and as groups of four.
+  const shared = new Set(sources.flatMap(({ lines }) => lines.filter((line) => isShared.test(line))));
+  if ([...shared].filter((line) => line.startsWith('@')).length > bindings.list.length) return null;
+  const own = sources.flatMap(({ lines }) => lines.filter((line) => !isShared.test(line)));
+  const THREADS = sources.reduce((n, { count }) => n + count, 0) <= 4096 ? 64 : 256;
+  const sizes: Record<string, number> = {};
+  let first = 0;
+  sources.forEach(({ count }, c) => {
+    sizes[`FIRST${c}`] = first;
+    sizes[`COUNT${c}`] = count;
+    first += Math.ceil(count / THREADS) * THREADS;
+  });
+  const text = fillTemplate(shaders.elementwise!, {
+    chains: [...shared, ...own].join('\n'),
+    CHAINS: chains.length,
+    THREADS,
+  });
   return {
     text,
-    sizes: packSizes(text, { COUNT: count }),
+    sizes: packSizes(text, sizes),
     bindings: bindings.list,
     label,
-    workgroups: spread(Math.ceil(count / THREADS)),
+    workgroups: spread(first / THREADS),
   };
 }
+
+const isShared = /^(@group|var<private>)/;
 
 function operandOf(call: KernelCall, binding: ShaderBinding, scratch: Operand | null): Operand | null {
   if (binding === 'scratch') return scratch;
   return binding === 'output' ? call.output : call.inputs[binding.input]!;
 }
 
-function shaderOf(label: string, { shader }: ShaderCall): string {
+function shaderOf(label: string, { shader }: Pick<ShaderCall, 'shader'>): string {
   const text = shaders[shader];
   if (text === undefined) throw bug(label, `there is no shader gpu/${shader}.wgsl`);
   return text;
 }
 
 /** A shader that has no place for a chain. */
-function lowerPlain(call: KernelCall, shaderCall: ShaderCall, scratch: Operand | null): Dispatch {
+function lowerPlain(
+  call: KernelCall,
+  shaderCall: ShaderCall,
+  scratch: Operand | null,
+  options: LowerOptions,
+): Dispatch {
   const label = call.op.name;
-  const text = fillTemplate(shaderOf(label, shaderCall), { ...shaderCall.constants, ...shaderCall.types });
+  const text = fillTemplate(shaderOf(label, shaderCall), scopeOf(label, shaderCall, options));
   const names = bufferNames(text);
   const bindings = new Bindings(label);
   const merged = new Map<string, string>();
@@ -165,25 +193,24 @@ function lowerPlain(call: KernelCall, shaderCall: ShaderCall, scratch: Operand |
 
 const noChain = (shape: Shape): Chain => ({ shape, instructions: [], stores: [] });
 
-const softwareVariants: Record<string, (call: ShaderCall) => ShaderCall> = { matmul: matmulDirectShader };
-
 /** A shader that ends in a chain, if only in one that stores its result. Null if they have too many buffers. */
 function lowerWithEpilogue(
   call: KernelCall,
-  general: ShaderCall,
+  shaderCall: ShaderCall,
   chain: Chain,
-  { maxBuffers, software }: LowerOptions,
+  output: Operand | null,
+  scratch: Operand | null,
+  options: LowerOptions,
 ): Dispatch | null {
   const label = [call.op.name, ...chain.instructions.map(({ op }) => op.name)].join('+');
-  checkStores(label, chain, call.output);
-  const inputs = general.bindings.flatMap((binding) =>
-    typeof binding === 'string' ? [] : [call.inputs[binding.input]!],
+  checkStores(label, chain, output);
+  const inputs = shaderCall.bindings.flatMap((binding) =>
+    binding === 'output' || (binding === 'scratch' && output === scratch)
+      ? []
+      : [operandOf(call, binding, scratch)!],
   );
-  const lanes = general.constants.LANES === 4 && takesFour(chain, inputs) ? 4 : 1;
-  const sized = { ...general, constants: { ...general.constants, LANES: lanes } };
-  const shaderCall = (software && softwareVariants[general.shader]?.(sized)) || sized;
   const { constants } = shaderCall;
-  const scope = { ...constants, ...shaderCall.types };
+  const lanes = constants.LANES === 4 ? 4 : 1;
   const template = shaderOf(label, shaderCall);
   const names = bufferNames(template);
 
@@ -203,24 +230,25 @@ function lowerWithEpilogue(
     return { binding: slot - inputSlots + inputs.length + 1, name: `buffer${slot}` };
   };
   // Shapes of the epilogue as uniforms, so that layers of any size share the kernel's pipeline.
-  const extra: Record<string, number> = {};
+  const extra: Record<string, number> = { ...shaderCall.sizes };
   const size = (n: number): string => {
     const name = `E${Object.keys(extra).length}`;
     extra[name] = n;
     return `sizes.${name}`;
   };
-  const kernel = { dtype: call.site.output.dtype, output: call.output };
+  const kernel = { dtype: call.site.output.dtype, output };
   const epilogue = chainSource(chain, { lanes, bind, size, kernel });
-  if (bindings.list.length > maxBuffers) return null;
-  const stores = [...chain.stores.map(({ to }) => to), ...(call.output ? [call.output] : [])];
-  if (stores.some((to) => inputs.some((from) => placeOf(from, bindingOf(to))))) {
+  if (bindings.list.length > options.maxBuffers) return null;
+  const stores = [...chain.stores.map(({ to }) => to), ...(output ? [output] : [])];
+  if (stores.some((to) => inputs.some((from) => sizeOf(from.shape) > 0 && placeOf(from, bindingOf(to))))) {
     throw bug(label, 'it stores where the kernel reads');
   }
   bindings.check();
   const epilogueSizes = Object.keys(extra)
     .map((name) => `  ${name}: u32,`)
     .join('\n');
-  const text = mergeBuffers(fillTemplate(template, { ...scope, epilogue, epilogueSizes }), merged);
+  const scope = { ...scopeOf(label, shaderCall, options), epilogue, epilogueSizes };
+  const text = mergeBuffers(fillTemplate(template, scope), merged);
   return {
     text,
     sizes: packSizes(text, { ...constants, ...extra }),
@@ -228,6 +256,37 @@ function lowerWithEpilogue(
     label,
     workgroups: shaderCall.workgroups,
   };
+}
+
+/** What a shader is filled with, its parts among it. */
+function scopeOf(label: string, call: ShaderCall, { subgroup }: Capabilities): Scope {
+  const scope = { SUBGROUP: subgroup, ...call.constants, ...call.types };
+  const parts = Object.entries({ tree: 'tree', ...call.parts }).map(([name, shader]) => [
+    name,
+    fillTemplate(shaderOf(label, { shader }), scope),
+  ]);
+  return { ...scope, ...Object.fromEntries(parts) };
+}
+
+/** The calls of a variant, the last one with the chain. Null if that has too many buffers. */
+function lowerFused(
+  call: KernelCall,
+  general: ShaderCall,
+  chain: Chain,
+  options: LowerOptions,
+): Dispatch[] | null {
+  const inputs = general.bindings.flatMap((binding) =>
+    typeof binding === 'string' ? [] : [call.inputs[binding.input]!],
+  );
+  const LANES = general.constants.LANES === 4 && takesFour(chain, inputs) ? 4 : 1;
+  const calls = choose({ ...general, constants: { ...general.constants, LANES } }, options);
+  const scratch = scratchOf(calls, options);
+  const dispatches = calls.map((shaderCall, i) =>
+    i < calls.length - 1
+      ? lowerWithEpilogue(call, shaderCall, noChain(scratch!.shape), scratch, scratch, options)
+      : lowerWithEpilogue(call, shaderCall, chain, call.output, scratch, options),
+  );
+  return dispatches.every((d) => d !== null) ? dispatches : null;
 }
 
 /** The chain with the kernel's result read from memory. */
@@ -250,8 +309,8 @@ function lowerKernel(call: KernelCall, chain: Chain | null, options: LowerOption
   }
   const [first] = calls;
   if (op.webgpu.epilogue && first && calls.length === 1) {
-    const fused = lowerWithEpilogue(call, first, chain ?? noChain(site.output.shape), options);
-    if (fused) return [fused];
+    const fused = lowerFused(call, first, chain ?? noChain(site.output.shape), options);
+    if (fused) return fused;
   }
   if (!chain && call.output) return lowerCalls(call, calls, options);
   // In two: the kernel into memory, the chain from there.
@@ -261,20 +320,85 @@ function lowerKernel(call: KernelCall, chain: Chain | null, options: LowerOption
     offset: 0,
   };
   const alone = { ...call, output: result };
-  return [...lowerKernel(alone, null, options), ...(chain ? [lowerChain(afterKernel(chain, result))] : [])];
+  return [
+    ...lowerKernel(alone, null, options),
+    ...(chain ? [lowerChains([afterKernel(chain, result)], options.maxBuffers)!] : []),
+  ];
 }
 
-function lowerCalls(call: KernelCall, calls: readonly ShaderCall[], options: LowerOptions): Dispatch[] {
+function lowerCalls(call: KernelCall, general: readonly ShaderCall[], options: LowerOptions): Dispatch[] {
+  const calls = general.flatMap((shaderCall) => choose(shaderCall, options));
+  const scratch = scratchOf(calls, options);
+  return calls.map((shaderCall) => lowerPlain(call, shaderCall, scratch, options));
+}
+
+/** Memory between the calls of a kernel. */
+function scratchOf(calls: readonly ShaderCall[], options: LowerOptions): Operand | null {
   const elements = Math.max(0, ...calls.map(({ scratch = 0 }) => scratch));
   const memory = elements > 0 ? options.scratch(elements * elementBytes) : null;
-  const scratch = memory && { memory, offset: 0, shape: [elements], dtype: 'float32' as const };
-  return calls.map((shaderCall) => lowerPlain(call, shaderCall, scratch));
+  return memory && { memory, offset: 0, shape: [elements], dtype: 'float32' };
 }
 
 const isWork = ({ workgroups }: Dispatch): boolean => workgroups.every((n) => n > 0);
 
-/** The dispatches of a step; none where there are no elements. */
-export function lowerStep({ kernel, chain }: Step, options: LowerOptions): Dispatch[] {
-  if (kernel) return lowerKernel(kernel, chain, options).filter(isWork);
-  return chain && sizeOf(chain.shape) > 0 ? [lowerChain(chain)].filter(isWork) : [];
+/** Names of the shaders that the steps need. */
+export const shadersOf = (steps: readonly Step[], options: Capabilities): string[] =>
+  steps.flatMap(({ kernel, chain }) => {
+    const calls = kernel?.op.webgpu.calls(kernel.site)?.flatMap((call) => choose(call, options)) ?? [];
+    const math = chain?.instructions.some(({ op, site }) => needsMath.test(op.webgpu.expression(site)));
+    return [...calls.map(({ shader }) => shader), ...(math ? ['math'] : [])];
+  });
+
+const overlap = (a: Operand, b: Operand): boolean =>
+  a.memory === b.memory &&
+  a.offset < b.offset + sizeOf(b.shape) * elementBytes &&
+  b.offset < a.offset + sizeOf(a.shape) * elementBytes;
+
+/** What a step reads and writes. */
+function touched({ kernel, chain }: Step): { reads: readonly Operand[]; writes: readonly Operand[] } {
+  const writes = [kernel?.output ?? [], chain?.stores.map(({ to }) => to) ?? []].flat();
+  return { reads: [...(kernel?.inputs ?? []), ...(chain ? loadsOf(chain) : [])], writes };
+}
+
+const meet = (a: readonly Operand[], b: readonly Operand[]): boolean =>
+  a.some((x) => b.some((y) => overlap(x, y)));
+
+export type StepDispatch = Dispatch & { readonly step: number };
+
+/**
+ * The dispatches of steps, each with the number of its step. Chains wait as long as nothing that comes meanwhile depends on
+ * them, or they on it, and then go in one dispatch: the updates of many parameters above all.
+ */
+export function lowerSteps(steps: readonly Step[], options: LowerOptions): StepDispatch[] {
+  const dispatches: StepDispatch[] = [];
+  let chains: Chain[] = [];
+  let waiting: ReturnType<typeof touched>[] = [];
+  let together: StepDispatch | null = null;
+  const flush = (): void => {
+    if (together) dispatches.push(together);
+    together = null;
+    chains = [];
+    waiting = [];
+  };
+  for (const [i, step] of steps.entries()) {
+    const { kernel, chain } = step;
+    const own = touched(step);
+    if (waiting.some((w) => meet(w.writes, [...own.reads, ...own.writes]) || meet(w.reads, own.writes)))
+      flush();
+    if (kernel) {
+      const list = lowerKernel(kernel, chain, options).filter(isWork);
+      dispatches.push(...list.map((d) => ({ ...d, step: i })));
+    } else if (chain && sizeOf(chain.shape) > 0) {
+      let next = lowerChains([...chains, chain], options.maxBuffers);
+      if (!next) {
+        flush();
+        next = lowerChains([chain], options.maxBuffers)!;
+      }
+      together = { ...next, step: i };
+      chains.push(chain);
+      waiting.push(own);
+    }
+  }
+  flush();
+  return dispatches;
 }

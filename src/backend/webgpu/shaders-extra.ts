@@ -1,62 +1,92 @@
 // Shaders that a multilayer perceptron does not need: a chunk of their own in a bundle, loaded with the first of them.
 import addAlong from '../../../gpu/add_along.wgsl';
+import addSorted from '../../../gpu/add_sorted.wgsl';
 import along from '../../../gpu/along.wgsl';
 import argsort from '../../../gpu/argsort.wgsl';
+import argsortBlock from '../../../gpu/argsort_block.wgsl';
+import argsortStep from '../../../gpu/argsort_step.wgsl';
 import avgPool from '../../../gpu/avg_pool.wgsl';
 import avgPoolGradient from '../../../gpu/avg_pool_gradient.wgsl';
 import columnAffine from '../../../gpu/column_affine.wgsl';
 import columnAffinePair from '../../../gpu/column_affine_pair.wgsl';
 import conv from '../../../gpu/conv.wgsl';
 import convFilter from '../../../gpu/conv_filter.wgsl';
+import convGather from '../../../gpu/conv_gather.wgsl';
 import convInput from '../../../gpu/conv_input.wgsl';
 import convInt8 from '../../../gpu/conv_int8.wgsl';
+import copy from '../../../gpu/copy.wgsl';
 import cumsum from '../../../gpu/cumsum.wgsl';
+import cumsumBlocks from '../../../gpu/cumsum_blocks.wgsl';
 import dequantizeRows from '../../../gpu/dequantize_rows.wgsl';
 import fromHalf from '../../../gpu/from_half.wgsl';
+import gather from '../../../gpu/gather.wgsl';
+import iota from '../../../gpu/iota.wgsl';
+import math from '../../../gpu/math.wgsl';
+import matmulDirect from '../../../gpu/matmul_direct.wgsl';
 import matmulInt8 from '../../../gpu/matmul_int8.wgsl';
 import maxPool from '../../../gpu/max_pool.wgsl';
 import maxPoolGradient from '../../../gpu/max_pool_gradient.wgsl';
 import maxPoolPick from '../../../gpu/max_pool_pick.wgsl';
 import moments from '../../../gpu/moments.wgsl';
+import momentsJoin from '../../../gpu/moments_join.wgsl';
 import pairSums from '../../../gpu/pair_sums.wgsl';
 import quantizeRows from '../../../gpu/quantize_rows.wgsl';
+import random from '../../../gpu/random.wgsl';
 import recurrent from '../../../gpu/recurrent.wgsl';
 import recurrentBack from '../../../gpu/recurrent_back.wgsl';
 import resample from '../../../gpu/resample.wgsl';
 import rowNorm from '../../../gpu/row_norm.wgsl';
 import rowNormGradient from '../../../gpu/row_norm_gradient.wgsl';
 import scatterAdd from '../../../gpu/scatter_add.wgsl';
+import softmax from '../../../gpu/softmax.wgsl';
+import sumParts from '../../../gpu/sum_parts.wgsl';
 import toHalf from '../../../gpu/to_half.wgsl';
 import windowSum from '../../../gpu/window_sum.wgsl';
 
+export { extraVariants } from './variants-extra.js';
+
 export const extraShaders: Readonly<Record<string, string>> = {
   add_along: addAlong,
+  add_sorted: addSorted,
   along,
   argsort,
+  argsort_block: argsortBlock,
+  argsort_step: argsortStep,
   avg_pool: avgPool,
   avg_pool_gradient: avgPoolGradient,
   column_affine: columnAffine,
   column_affine_pair: columnAffinePair,
   conv,
   conv_filter: convFilter,
+  conv_gather: convGather,
   conv_input: convInput,
+  copy,
   cumsum,
+  cumsum_blocks: cumsumBlocks,
   dequantize_rows: dequantizeRows,
   from_half: fromHalf,
   conv_int8: convInt8,
+  gather,
+  iota,
+  math,
+  matmul_direct: matmulDirect,
   matmul_int8: matmulInt8,
   max_pool: maxPool,
   max_pool_gradient: maxPoolGradient,
   max_pool_pick: maxPoolPick,
   moments,
+  moments_join: momentsJoin,
   pair_sums: pairSums,
   quantize_rows: quantizeRows,
+  random,
   recurrent,
   recurrent_back: recurrentBack,
   resample,
   row_norm: rowNorm,
   row_norm_gradient: rowNormGradient,
   scatter_add: scatterAdd,
+  softmax,
+  sum_parts: sumParts,
   to_half: toHalf,
   window_sum: windowSum,
 };

@@ -1,39 +1,32 @@
 // The shaders by base name, filled in for a call, and the pipelines made of them.
 import argreduce from '../../../gpu/argreduce.wgsl';
-import copy from '../../../gpu/copy.wgsl';
 import crossEntropy from '../../../gpu/cross_entropy.wgsl';
 import elementwise from '../../../gpu/elementwise.wgsl';
 import fill from '../../../gpu/fill.wgsl';
-import gather from '../../../gpu/gather.wgsl';
-import iota from '../../../gpu/iota.wgsl';
 import matmul from '../../../gpu/matmul.wgsl';
-import matmulDirect from '../../../gpu/matmul_direct.wgsl';
-import random from '../../../gpu/random.wgsl';
 import reduce from '../../../gpu/reduce.wgsl';
-import softmax from '../../../gpu/softmax.wgsl';
+import tree from '../../../gpu/tree.wgsl';
 import { DeviceError } from '../../errors.js';
 import type { Gpu, OnCompile } from './device.js';
+import { toolbox, variants } from './variants.js';
 
 /** Shaders that are there; those of shaders-extra.ts are added when one of them is asked for. */
 export const shaders: Record<string, string> = {
   argreduce,
-  copy,
   cross_entropy: crossEntropy,
   elementwise,
   fill,
-  gather,
-  iota,
   matmul,
-  matmul_direct: matmulDirect,
-  random,
   reduce,
-  softmax,
+  tree,
 };
 
 /** Loads what is not there yet; a name that nobody knows is found out by whoever uses it. */
 export async function loadShaders(names: readonly string[]): Promise<void> {
   if (names.every((name) => name in shaders)) return;
-  Object.assign(shaders, (await import('./shaders-extra.js')).extraShaders);
+  const { extraShaders, extraVariants } = await import('./shaders-extra.js');
+  Object.assign(shaders, extraShaders);
+  Object.assign(variants, extraVariants(toolbox));
 }
 
 export interface PipelineSource {
@@ -55,7 +48,7 @@ export function bufferNames(text: string): string[] {
 function elementSizes(text: string): number[] {
   const alias = /^alias Word = (\w+);$/m.exec(text)?.[1] ?? '';
   const types = [...text.matchAll(declaration)].map(([, , , type]) => type!.replace('Word', alias));
-  return types.map((type) => (type.includes('vec4') ? 16 : 4));
+  return types.map((type) => 4 * Number(/vec(\d)/.exec(type)?.[1] ?? 1));
 }
 
 /** Bytes from the sizes of one dispatch to those of the next: no adapter asks for a larger alignment. */
@@ -63,7 +56,7 @@ export const sizesStride = 256;
 
 /** The members of a shader's `struct Sizes`, filled with values of these names. */
 export function packSizes(text: string, values: Readonly<Record<string, number>>): DataView {
-  const members = /struct Sizes \{([^}]*)\}/.exec(text)?.[1]?.matchAll(/(\w+): (\w+),/g) ?? [];
+  const members = /struct Sizes ?\{([^}]*)\}/.exec(text)?.[1]?.matchAll(/(\w+): (\w+),/g) ?? [];
   const list = [...members].map(([, name, type]) => ({ value: values[name!]!, type }));
   const view = new DataView(new ArrayBuffer(4 * list.length));
   list.forEach(({ value, type }, i) => {

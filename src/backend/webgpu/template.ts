@@ -1,7 +1,7 @@
 // Fills in the shaders of gpu/: lines that repeat or are left out, and names that stand for values.
 //   //#for r COUNT ... //#end    repeats for r = 0, 1, ...; or for each record r of a list, with {{r.field}}
 //   //#if NAME ... //#else ... //#end
-//   {{NAME}}
+//   {{NAME}}, also inside of the other ones: {{SIZE{{s}}}}, //#if SIZE{{s}}
 // Where a value is a number, NAME/4, NAME%4 and NAME>1 are worked out.
 
 export type TemplateValue = string | number | readonly Record<string, string | number>[];
@@ -21,13 +21,19 @@ function resolve(expression: string, scope: Scope): TemplateValue {
 export function fillTemplate(text: string, scope: Scope): string {
   const lines = text.split('\n');
   const out: string[] = [];
+  /** Innermost names first. */
+  const fill = (line: string, inner: Scope): string => {
+    const filled = line.replace(/\{\{([^{}]+)\}\}/g, (_, expression) => String(resolve(expression, inner)));
+    return filled === line ? line : fill(filled, inner);
+  };
 
   /** Lines from `start` to the marker that closes the block; returns that marker's line. */
   const emit = (start: number, inner: Scope, on: boolean): number => {
     let i = start;
     for (; i < lines.length; i++) {
       const line = lines[i]!;
-      const [, word, name = '', list = ''] = /^\s*\/\/#(\w+) ?(\S*) ?(\S*)/.exec(line) ?? [];
+      const [, word, ...rest] = /^\s*\/\/#(\w+) ?(\S*) ?(\S*)/.exec(line) ?? [];
+      const [name = '', list = ''] = on ? rest.map((text) => fill(text, inner)) : rest;
       if (word === 'end' || word === 'else') return i;
       if (word === 'if') {
         const holds = on && Boolean(resolve(name, inner));
@@ -42,7 +48,7 @@ export function fillTemplate(text: string, scope: Scope): string {
         for (const s of scopes) emit(i + 1, { ...inner, ...s }, true);
         i = end;
       } else if (on) {
-        out.push(line.replace(/\{\{(.+?)\}\}/g, (_, expression) => String(resolve(expression, inner))));
+        out.push(fill(line, inner));
       }
     }
     return i;

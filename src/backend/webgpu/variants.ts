@@ -1,0 +1,203 @@
+// Which shaders compute a call, by what the adapter can do and by shapes: one table, whose first match wins. Where a GPU was
+// measured, its order and numbers are to be refined. The .wgsl files say what the constants mean.
+import type { ShaderCall } from '../../ops/define.js';
+import { spread } from '../../ops/shader-calls.js';
+
+/** What an adapter can do. */
+export interface Capabilities {
+  /** It is a CPU in disguise: workgroup memory and barriers cost more than they save, long shaders compile for seconds. */
+  readonly software: boolean;
+  /** Optional features that the device was given. */
+  readonly features: readonly string[];
+  /** Invocations of a subgroup at least; 0 where subgroups are not used. */
+  readonly subgroup: number;
+  /** Bytes of memory that a workgroup may have. */
+  readonly workgroupBytes: number;
+}
+
+export type Sizes = Readonly<Record<string, number>>;
+
+export interface Variant {
+  readonly name: string;
+  /** Whether the adapter can run it. */
+  readonly needs?: (c: Capabilities) => boolean;
+  /** Whether it can compute these sizes at all. */
+  readonly fits?: (sizes: Sizes) => boolean;
+  /** Whether it is the best for these sizes, as far as the rows above it do not match. */
+  readonly when?: (sizes: Sizes, c: Capabilities) => boolean;
+  calls(call: ShaderCall, c: Capabilities): ShaderCall[];
+}
+
+export const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);
+
+/** Tile of a workgroup (EXTENT0 rows, EXTENT1 columns, BK deep) and of an invocation (TM, TN). */
+export interface Tile {
+  readonly EXTENT0: number;
+  readonly EXTENT1: number;
+  readonly BK: number;
+  readonly TM: number;
+  readonly TN: number;
+  /** 1: the next tile is loaded during the work on one, which takes twice the memory. */
+  readonly DOUBLE?: number;
+}
+
+/** Workgroups that a large GPU needs to be busy. */
+const busy = 128;
+
+const groupsOf = ({ M, N, BATCH }: Sizes, { EXTENT0, EXTENT1 }: Tile): number =>
+  ceilDiv(M!, EXTENT0) * ceilDiv(N!, EXTENT1) * BATCH!;
+
+/** Where few tiles come of a long k, it is cut into parts. */
+export const partsFor = (sizes: Sizes, tile: Tile): number =>
+  Math.max(1, Math.min(Math.floor(busy / 2 / groupsOf(sizes, tile)), Math.floor(sizes.K! / 256)));
+
+/** A product by tiles in workgroup memory, its k in so many parts at most; these are summed up in order. */
+export function tiled(call: ShaderCall, tile: Tile, parts: number, { features }: Capabilities): ShaderCall[] {
+  const { M, N, K, BATCH, TRANS_A, TRANS_B, LANES, ...rest } = call.constants as Record<string, number>;
+  const { EXTENT0, EXTENT1, BK, TM, TN, DOUBLE = 0 } = tile;
+  const PART = parts > 1 ? ceilDiv(ceilDiv(K!, parts), BK) * BK : K!;
+  const count = parts > 1 ? ceilDiv(K!, PART) : 1;
+  const threads = (EXTENT0 * EXTENT1) / TM / TN;
+  const HALF = rest.HALF && 1 + Number(features.includes('shader-f16'));
+  const TURN0 = Number(LANES === 4 && !TRANS_A);
+  const TURN1 = Number(LANES === 4 && !!TRANS_B);
+  const elements = rest.ELEMENTS ?? BATCH! * M! * N!;
+  const TILES = groupsOf(call.constants, tile) * count;
+  const product: ShaderCall = {
+    ...call,
+    shader: 'matmul',
+    constants: {
+      STRIDE: M! * N!,
+      ROW0: TRANS_A ? M! : K!,
+      ROW1: TRANS_B ? K! : N!,
+      ROW: N!,
+      CONV: 0,
+      ...call.constants,
+      ...tile,
+      ...{ DOUBLE, HALF: HALF!, TURN0, TURN1, TILES, PART, PART_STRIDE: elements },
+      BUFFERS: 1 + DOUBLE,
+      ALONG0: TRANS_A!,
+      ALONG1: 1 - TRANS_B!,
+      UNITS0: ceilDiv((EXTENT0 * BK) / (TURN0 ? 16 : 4), threads),
+      UNITS1: ceilDiv((EXTENT1 * BK) / (TURN1 ? 16 : 4), threads),
+      WIDTH: LANES === 4 ? 4 : HALF ? 2 : 1,
+    },
+    types: { Word: LANES === 4 ? (HALF ? 'vec2u' : 'vec4u') : 'u32' },
+    workgroups: spread(TILES),
+  };
+  if (count === 1) return [product];
+  const COUNT = elements / LANES!;
+  return [
+    { ...product, bindings: [...call.bindings.slice(0, 2), 'scratch'], scratch: elements * count },
+    {
+      shader: 'sum_parts',
+      constants: { COUNT, PARTS: count, LANES: LANES! },
+      bindings: ['scratch', 'output'],
+      workgroups: spread(ceilDiv(COUNT, 64)),
+    },
+  ];
+}
+
+/** Without workgroup memory. */
+function direct({ constants, ...call }: ShaderCall): ShaderCall[] {
+  const { M, N, BATCH, LANES, TRANS_A, TRANS_B } = constants as Record<string, number>;
+  const KSTEP = LANES === 4 && (!TRANS_A || TRANS_B) ? 4 : 1;
+  const invocations = ceilDiv(M!, 4) * ceilDiv(N!, 8) * BATCH!;
+  const sized = { HALF: 0, ...constants, KSTEP };
+  return [
+    { ...call, shader: 'matmul_direct', constants: sized, workgroups: spread(ceilDiv(invocations, 64)) },
+  ];
+}
+
+interface Row {
+  readonly tile: Tile;
+  readonly when: (sizes: Sizes, tiles: number) => boolean;
+}
+
+const row = (
+  when: Row['when'],
+  [EXTENT0, EXTENT1, BK]: readonly [number, number, number],
+  [TM, TN]: readonly [number, number],
+  DOUBLE = 0,
+): Row => ({ when, tile: { EXTENT0, EXTENT1, BK, TM, TN, DOUBLE } });
+
+/** Tiles of products, small ones first, then by how many come of a product. */
+const rows: readonly Row[] = [
+  row(({ M, N }) => M! <= 16 && N! <= 16, [16, 16, 32], [4, 4]),
+  row(({ M }) => M! <= 16, [16, 64, 32], [4, 4]),
+  row(({ N }) => N! <= 16, [64, 16, 32], [4, 4]),
+  row((_, tiles) => tiles >= busy, [128, 128, 8], [8, 8], 1),
+  row((_, tiles) => tiles >= busy, [64, 128, 8], [4, 8], 1),
+  row((_, tiles) => tiles >= busy / 2, [64, 64, 16], [4, 4], 1),
+  row(() => true, [32, 32, 32], [4, 4]),
+];
+
+/**
+ * A variant for each kind of tile. `product` gives the sizes of the product that a call comes to, `more` the bytes that
+ * its shader needs beside the tiles for each row.
+ */
+export const tileVariants = (
+  calls: typeof tiled = tiled,
+  product: (sizes: Sizes) => Sizes = (sizes) => sizes,
+  more = 0,
+): Variant[] =>
+  rows.map(({ tile, when }) => {
+    const { EXTENT0, EXTENT1, BK, TM, TN, DOUBLE = 0 } = tile;
+    const bytes = (EXTENT0 + EXTENT1) * BK * 4 * (1 + DOUBLE) + more * EXTENT0;
+    return {
+      name: `${EXTENT0}x${EXTENT1}x${BK} by ${TM}x${TN}${DOUBLE ? ' double' : ''}`,
+      needs: ({ software, workgroupBytes }) => !software && bytes <= workgroupBytes,
+      when: (sizes) => when(product(sizes), groupsOf(product(sizes), tile)),
+      calls: (call, c) => calls(call, tile, partsFor(product(call.constants), tile), c),
+    };
+  });
+
+/** A long reduction to few elements in two steps, parts and then their results. */
+function reducedInParts(call: ShaderCall): ShaderCall[] {
+  const { OUTER, REDUCE, INNER } = call.constants as Record<string, number>;
+  const outputs = OUTER! * INNER!;
+  const PART = ceilDiv(REDUCE!, Math.min(2 * busy, ceilDiv(REDUCE!, 2048)));
+  const PARTS = ceilDiv(REDUCE!, PART);
+  const TX = Math.min(32, 2 ** Math.ceil(Math.log2(INNER!)));
+  const split = { ...call.constants, TX, TY: 256 / TX };
+  return [
+    {
+      ...call,
+      constants: { ...split, PART, PARTS },
+      bindings: [call.bindings[0]!, 'scratch'],
+      scratch: outputs * PARTS,
+      workgroups: spread(ceilDiv(outputs * PARTS, TX)),
+    },
+    {
+      ...call,
+      constants: { ...split, REDUCE: PARTS, PART: PARTS },
+      bindings: ['scratch', 'output'],
+      workgroups: spread(ceilDiv(outputs, TX)),
+    },
+  ];
+}
+
+/** By what an op calls. Those of variants-extra.ts come when they are needed. */
+export const variants: Record<string, readonly Variant[]> = {
+  product: [{ name: 'direct', needs: ({ software }) => software, calls: direct }, ...tileVariants()],
+  reduce: [
+    {
+      name: 'parts',
+      fits: ({ OUTER, INNER }) => OUTER! * INNER! > 0,
+      when: ({ OUTER, REDUCE, INNER }) => REDUCE! >= 8192 && OUTER! * INNER! <= 2 * busy,
+      calls: reducedInParts,
+    },
+  ],
+};
+
+/** What variants elsewhere are made with. */
+export const toolbox = { spread, tiled, tileVariants };
+export type Toolbox = typeof toolbox;
+
+/** The calls that compute `call` on this adapter. */
+export function choose(call: ShaderCall, c: Capabilities): ShaderCall[] {
+  const sizes = call.constants;
+  const suits = ({ needs, fits, when }: Variant): boolean =>
+    (needs?.(c) ?? true) && (fits?.(sizes) ?? true) && (when?.(sizes, c) ?? true);
+  return variants[call.shader]?.find(suits)?.calls(call, c) ?? [call];
+}

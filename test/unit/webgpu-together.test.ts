@@ -1,0 +1,125 @@
+// Chains that go to the GPU in one dispatch: which do, which must not, and that the values are those of one by one.
+// @suite devices=webgpu runtimes=node24,deno timeout=120
+
+import * as assert from 'uvu/assert';
+import type { Step } from '../../src/backend/backend.js';
+import { createWebgpuBackend, type WebgpuBackend } from '../../src/backend/webgpu/index.js';
+import { DeviceError } from '../../src/errors.js';
+import { iotaShader } from '../../src/ops/shader-calls.js';
+import { skip } from '../helpers/skip.js';
+import { suite } from '../helpers/suite.js';
+import { Arena, chainOf, handMade, instruction, kernelCall, operand, scalar } from '../helpers/webgpu.js';
+
+const test = suite('webgpu together');
+let backend: WebgpuBackend | undefined;
+let arena: Arena;
+
+const axpy = handMade(
+  'axpy',
+  ['float32', 'float32', 'float32'],
+  'float32',
+  'a + b * c',
+  (a, b, c) => a! + b! * c!,
+);
+const double = handMade('double', ['float32'], 'float32', 'a * 2.0', (a) => 2 * a!);
+
+const numbers = (n: number, from = 1): number[] => Array.from({ length: n }, (_, i) => from + i);
+
+/** Runs and gives the number of dispatches. */
+async function dispatches(...steps: Step[]): Promise<number> {
+  const program = await backend!.compile(steps);
+  await backend!.run(program);
+  const { length } = program.commands;
+  backend!.release(program);
+  return length;
+}
+
+/** p = p + lr * g, in place. */
+function update(n: number) {
+  const p = arena.put(numbers(n), [n]);
+  const g = arena.put(numbers(n, 100), [n]);
+  const lr = arena.put([0.5], []);
+  const step = (rate = lr): Step => ({
+    kernel: null,
+    chain: chainOf([n], [instruction(axpy, [n], operand(p), operand(g), operand(rate))], [0, p]),
+  });
+  const check = async (): Promise<void> => {
+    assert.equal(
+      [...(await arena.read(p))],
+      numbers(n).map((v, i) => v + 0.5 * (100 + i)),
+    );
+  };
+  return { step, check, p, g, lr };
+}
+
+test('updates of several sizes go together, with one learning rate, kernels between them', async () => {
+  const [a, b, c] = [update(1000), update(7), update(64)];
+  const out = arena.poisoned([70]);
+  const kernel: Step = { kernel: kernelCall(iotaShader(70, 0, 1, 'f32'), [], out), chain: null };
+  assert.is(await dispatches(a.step(), kernel, b.step(a.lr), c.step(a.lr)), 2);
+  for (const { check } of [a, b, c]) await check();
+  assert.equal([...(await arena.read(out))], numbers(70, 0));
+});
+
+test('as many as there are buffers for', async () => {
+  const many = Array.from({ length: 20 }, (_, i) => update(5 + i));
+  const count = await dispatches(...many.map(({ step }) => step(many[0]!.lr)));
+  const each = Math.floor((backend!.device.limits.maxStorageBuffersPerShaderStage - 1) / 2);
+  assert.is(count, Math.ceil(20 / each));
+  for (const { check } of many) await check();
+});
+
+test('what reads a result waits for it; what overwrites an operand comes after it', async () => {
+  const a = update(12);
+  const out = arena.poisoned([12]);
+  const reader: Step = {
+    kernel: null,
+    chain: chainOf([12], [instruction(double, [12], operand(a.p))], [0, out]),
+  };
+  // Takes the memory of the gradient.
+  const next: Step = { kernel: kernelCall(iotaShader(12, -5, 1, 'f32'), [], a.g), chain: null };
+  assert.is(await dispatches(a.step(), reader, next), 3);
+  await a.check();
+  assert.equal(
+    [...(await arena.read(out))],
+    numbers(12).map((v, i) => 2 * (v + 0.5 * (100 + i))),
+  );
+  assert.equal([...(await arena.read(a.g))], numbers(12, -5));
+});
+
+test('a buffer that one takes in fours and another one by one', async () => {
+  const x = arena.put(numbers(8), [8]);
+  const [wide, narrow] = [arena.poisoned([8]), arena.poisoned([3, 8])];
+  const column = { ...x, shape: [3, 1] };
+  const steps: Step[] = [
+    { kernel: null, chain: chainOf([8], [instruction(double, [8], operand(x))], [0, wide]) },
+    {
+      kernel: null,
+      chain: chainOf([3, 8], [instruction(axpy, [3, 8], operand(column), scalar(0), scalar(1))], [0, narrow]),
+    },
+  ];
+  assert.is(await dispatches(...steps), 2);
+  assert.equal(
+    [...(await arena.read(wide))],
+    numbers(8).map((v) => 2 * v),
+  );
+  assert.equal(
+    [...(await arena.read(narrow))],
+    numbers(24, 0).map((i) => 1 + Math.floor(i / 8)),
+  );
+});
+
+try {
+  backend = await createWebgpuBackend();
+} catch (error) {
+  if (!(error instanceof DeviceError)) throw error;
+  skip('webgpu together', error.problem);
+}
+if (backend) {
+  test.before.each(() => {
+    arena = new Arena(backend!);
+  });
+  test.after.each(() => arena.free());
+  test.after(() => backend!.dispose());
+  test.run();
+}

@@ -1,0 +1,353 @@
+// Every row of the tables of GPU variants against the slow reference, on awkward sizes, outputs poisoned first.
+// @suite devices=webgpu runtimes=node24,deno timeout=600
+
+import * as assert from 'uvu/assert';
+import type { Step } from '../../src/backend/backend.js';
+import { createWebgpuBackend, type WebgpuBackend } from '../../src/backend/webgpu/index.js';
+import { toolbox, type Variant, variants } from '../../src/backend/webgpu/variants.js';
+import { extraVariants } from '../../src/backend/webgpu/variants-extra.js';
+import { dtypes, sizeOf } from '../../src/dtype.js';
+import { DeviceError } from '../../src/errors.js';
+import type { Attributes } from '../../src/graph.js';
+import { samplesOf } from '../../src/ops/conv-samples.js';
+import type { KernelOp, Sample } from '../../src/ops/define.js';
+import {
+  addAlongAxis,
+  argmax,
+  argsort,
+  conv2d,
+  conv2dFilterGradient,
+  conv2dInputGradient,
+  cumsum,
+  matmul,
+  max,
+  moments,
+  pairSums,
+  rowNorm,
+  scatterAdd,
+  softmax,
+  sum,
+} from '../../src/ops/index.js';
+import { RandomStream } from '../../src/philox.js';
+import { skip } from '../helpers/skip.js';
+import { suite } from '../helpers/suite.js';
+import { Arena, chainOf, handMade, instruction, kernelResult, operand, result } from '../helpers/webgpu.js';
+
+const test = suite('webgpu variants');
+let backend: WebgpuBackend | undefined;
+let random = new RandomStream(1, 0);
+
+/** SwiftShader takes seconds to compile a shader with many registers; it gets a few of them, lavapipe all. */
+const slow = (): boolean => /swiftshader/i.test(backend!.description);
+const quick = /^(direct|bitonic|blocks|sorted|16x16|32x32|vector|depthwise)/;
+
+const add = handMade('add', ['float32', 'float32'], 'float32', 'a + b', (a, b) => a! + b!);
+const relu = handMade('relu', ['float32'], 'float32', 'max(a, 0.0)', (a) => Math.max(a!, 0));
+
+/** Runs an op on random values and compares it with its reference; with `chain` a bias and a relu come after it. */
+async function check(
+  op: KernelOp,
+  sample: Sample,
+  what: string,
+  { chain = false, ulps = 4 } = {},
+): Promise<void> {
+  const { attributes } = sample;
+  const specs = sample.inputs.map(({ shape, dtype = 'float32' }) => ({ shape, dtype }));
+  const values = specs.map(
+    ({ shape, dtype }, i) =>
+      new dtypes[dtype].array(
+        sample.inputs[i]!.values ??
+          Array.from({ length: sizeOf(shape) }, () =>
+            dtype === 'float32' ? 2 * random.uniform() - 1 : random.integer(100),
+          ),
+      ),
+  );
+  const output = op.infer(specs, attributes);
+  const expected = new Float64Array(sizeOf(output.shape));
+  op.reference({ inputs: specs, output, attributes, values, out: expected });
+  const arena = new Arena(backend!, 2 ** 24);
+  try {
+    const inputs = specs.map(({ shape, dtype }, i) => arena.put(values[i]!, shape, dtype));
+    const own = arena.poisoned(output.shape, output.dtype);
+    const after = arena.poisoned(output.shape);
+    const last = output.shape.at(-1)!;
+    const bias = arena.put(
+      Float32Array.from({ length: last }, () => random.uniform() - 0.5),
+      [last],
+    );
+    const { shape } = output;
+    const kernel = { op, site: { inputs: specs, output, attributes }, inputs, output: own };
+    const biased = [
+      instruction(add, shape, kernelResult, operand(bias)),
+      instruction(relu, shape, result(0)),
+    ];
+    const step: Step = { kernel, chain: chain ? chainOf(shape, biased, [1, after]) : null };
+    await arena.run(step);
+    const terms = op.cost(kernel.site).flops / Math.max(1, expected.length);
+    const near = (a: number, e: number): boolean =>
+      Object.is(a, e) || Math.abs(a - e) <= ulps * 2 ** -24 * (terms + 8) * (1 + Math.abs(e));
+    const actual = await arena.read(own);
+    actual.forEach((a, i) => {
+      if (!near(a, expected[i]!)) assert.unreachable(`${what}: element ${i} is ${a}, not ${expected[i]}`);
+    });
+    if (!chain) return;
+    const biases = await arena.read(bias);
+    (await arena.read(after)).forEach((a, i) => {
+      const e = Math.max(0, actual[i]! + biases[i % last]!);
+      if (!near(a, e)) assert.unreachable(`${what}, after the chain: element ${i} is ${a}, not ${e}`);
+    });
+  } finally {
+    arena.free();
+  }
+}
+
+/** Has `f` run with one row of a table alone; says SKIP where the adapter cannot run it. */
+async function only(table: string, variant: Variant, f: () => Promise<void>): Promise<void> {
+  const before = variants[table]!;
+  const { variants: kind } = backend!;
+  backend!.variants = variant.name === 'direct' ? 'software' : 'hardware';
+  const c = backend!.capabilities;
+  if (variant.needs && !variant.needs(c)) {
+    backend!.variants = kind;
+    return skip(`${table}, ${variant.name}`, 'this adapter has not what it needs');
+  }
+  if (slow() && !quick.test(variant.name)) {
+    backend!.variants = kind;
+    return skip(`${table}, ${variant.name}`, 'this adapter compiles too slowly');
+  }
+  const { when: _, ...always } = variant;
+  variants[table] = [always];
+  try {
+    await f();
+  } finally {
+    variants[table] = before;
+    backend!.variants = kind;
+  }
+}
+
+const product = (a: number[], b: number[], transA = false, transB = false): Sample => ({
+  inputs: [{ shape: a }, { shape: b }],
+  attributes: { transA, transB },
+});
+
+/** (m, n, k) with edges in each tile, fours and odd ones, k in parts and without elements. */
+const sizes: [number, number, number][] = [
+  [1, 1, 1],
+  [3, 5, 7],
+  [33, 65, 19],
+  [132, 68, 40],
+  [12, 20, 1100],
+  [7, 9, 777],
+  [5, 4, 0],
+];
+
+const transposes = [
+  [false, false],
+  [true, false],
+  [false, true],
+  [true, true],
+] as const;
+
+for (const [i, variant] of variants.product!.entries()) {
+  test(`product, ${variant.name}: transposes, edges, parts, an epilogue`, async () => {
+    await only('product', variant, async () => {
+      for (const [j, [m, n, k]] of sizes.entries()) {
+        for (const [t, [transA, transB]] of transposes.entries()) {
+          // Those that an odd and an even size meet with each transpose are enough: others take turns.
+          const chosen = slow()
+            ? (i + j + t) % 8 === 0 || (k === 1100 && t === 1)
+            : j === 2 || j === 3 || t === (i + j) % 4;
+          if (!chosen) continue;
+          const sample = product(transA ? [k, m] : [m, k], transB ? [n, k] : [k, n], transA, transB);
+          const what = `${variant.name} ${m} ${n} ${k} ${transA} ${transB}`;
+          await check(matmul.definition, sample, what, { chain: t % 2 === 0 });
+        }
+      }
+      await check(matmul.definition, product([3, 12, 600], [1, 600, 8]), `${variant.name}, batch`);
+    });
+  });
+}
+
+const extra = extraVariants(toolbox);
+const convolutions = samplesOf([
+  [[2, 7, 6, 3], [3, 2, 3, 5], { padding: 1 }],
+  [[1, 9, 8, 4], [3, 3, 4, 8], { stride: 2, padding: [1, 0] }],
+  [[1, 8, 9, 8], [2, 3, 4, 8], { groups: 2, dilation: [2, 1], padding: 'same' }],
+  [[1, 6, 5, 1], [5, 5, 1, 6], { padding: 2 }],
+  [[3, 20, 17, 4], [3, 3, 4, 4], {}],
+  [[1, 7, 8, 6], [2, 2, 1, 12], { groups: 6, stride: [1, 3] }],
+  [[2, 3, 3, 5], [1, 1, 5, 18], {}],
+]);
+const ops: Record<string, [KernelOp<Attributes>, Sample[]]> = {
+  conv2d: [conv2d.definition, convolutions.conv],
+  conv2dInput: [conv2dInputGradient.definition, convolutions.input],
+  conv2dFilter: [conv2dFilterGradient.definition, convolutions.filter],
+};
+
+for (const [table, [op, samples]] of Object.entries(ops)) {
+  for (const [i, variant] of extra[table]!.entries()) {
+    test(`${table}, ${variant.name}: strides, padding, dilation, groups, an epilogue`, async () => {
+      variants[table] = extra[table]!;
+      await only(table, variant, async () => {
+        for (const [j, sample] of samples.entries()) {
+          if (slow() && (i + j) % 4) continue;
+          if (variant.fits && !variant.fits(op.webgpu.calls({ ...siteOf(op, sample) })![0]!.constants))
+            continue;
+          await check(op, sample, `${table} ${variant.name} ${JSON.stringify(sample)}`, { chain: true });
+        }
+      });
+    });
+  }
+}
+
+/** Indices with repeats, some outside of the axis; keys with repeats, zeros of both signs, infinities and NaN. */
+const keys = (n: number): number[] =>
+  Array.from({ length: n }, () => {
+    const special = [0, -0, Number.NaN, Infinity, -Infinity, 1];
+    return random.uniform() < 0.3 ? special[random.integer(6)]! : Math.round(8 * random.uniform() - 4) / 4;
+  });
+const indices = (n: number, axis: number): number[] => Array.from({ length: n }, () => random.integer(axis));
+
+const axisSamples: Record<string, () => [KernelOp<Attributes>, Sample[]]> = {
+  argsort: () => [
+    argsort.definition as KernelOp<Attributes>,
+    [[1], [2], [7, 5], [3, 1025, 2], [2600], [2, 33, 3]].flatMap((shape) =>
+      shape.map((_, axis) => ({
+        inputs: [{ shape, values: keys(sizeOf(shape)) }],
+        attributes: {
+          axis,
+          descending: axis % 2 === 0,
+          count: axis === 0 ? shape[axis]! : Math.ceil(shape[axis]! / 2),
+        },
+      })),
+    ),
+  ],
+  cumsum: () => [
+    cumsum.definition as KernelOp<Attributes>,
+    [[1], [700, 2], [3, 1100], [2, 513, 3], [512]].flatMap((shape, n) =>
+      shape.map((_, axis) => ({
+        inputs: [{ shape, dtype: axis === 1 ? 'int32' : 'float32' }],
+        attributes: { axis, reverse: (n + axis) % 2 === 1, exclusive: (n >> 1) % 2 === 1 },
+      })),
+    ),
+  ],
+  scatter_add: () => [
+    scatterAdd.definition as KernelOp<Attributes>,
+    [
+      [9, 1, 40],
+      [100, 5, 300],
+      [7, 3, 1500],
+    ].map(([size, inner, count]) => ({
+      inputs: [
+        { shape: [2, count!, inner!] },
+        { shape: [count!], dtype: 'int32', values: indices(count!, size!) },
+      ],
+      attributes: { axis: 1, size: size! },
+    })),
+  ],
+  add_along: () => [
+    addAlongAxis.definition as KernelOp<Attributes>,
+    [
+      [9, 1, 40],
+      [70, 3, 130],
+      [5, 1, 1100],
+    ].map(([size, inner, count]) => {
+      const shape = [2, count!, inner!];
+      const at = indices(sizeOf(shape), size!);
+      return {
+        inputs: [{ shape }, { shape, dtype: 'int32', values: at }],
+        attributes: { axis: 1, size: size! },
+      };
+    }),
+  ],
+};
+
+for (const [table, make] of Object.entries(axisSamples)) {
+  for (const variant of extra[table]!) {
+    test(`${table}, ${variant.name}: awkward sizes, any axis`, async () => {
+      Object.assign(variants, extra);
+      await only(table, variant, async () => {
+        const [op, samples] = make();
+        for (const sample of samples)
+          await check(op, sample, `${table} ${variant.name} ${JSON.stringify(sample.attributes)}`);
+      });
+    });
+  }
+}
+
+const floats = (attributes: Attributes, ...shapes: number[][]): Sample => ({
+  inputs: shapes.map((shape) => ({ shape })),
+  attributes,
+});
+const range = (start: number, end: number) => ({ start, end, keepDims: false });
+const reductions: [KernelOp<Attributes>, Sample[]][] = [
+  [
+    sum.definition,
+    [
+      floats(range(0, 1), [20000]),
+      floats(range(0, 1), [8193, 3]),
+      floats(range(1, 2), [2, 9000, 33]),
+      floats(range(0, 1), [100, 10]),
+      floats(range(1, 2), [5, 37]),
+    ],
+  ],
+  [
+    max.definition,
+    [floats(range(0, 1), [30000]), floats(range(1, 2), [3, 8200, 2]), floats(range(1, 2), [9, 70])],
+  ],
+  [argmax.definition, [floats(range(1, 2), [9, 70])]],
+  [softmax.definition, [floats({}, [5, 3]), floats({}, [3, 257]), floats({}, [70, 10])]],
+  [rowNorm.definition, [floats({ centred: true, eps: 1e-5 }, [5, 70])]],
+  [
+    moments.definition,
+    [
+      floats({ start: 0, end: 1 }, [3000, 5]),
+      floats({ start: 1, end: 2 }, [2, 700, 40]),
+      floats({ start: 0, end: 1 }, [4097]),
+      floats({ start: 1, end: 2 }, [3, 9, 2]),
+    ],
+  ],
+  [
+    pairSums.definition,
+    [
+      floats({ start: 0, end: 1 }, [3000, 5], [3000, 5], [5]),
+      floats({ start: 1, end: 2 }, [2, 700, 40], [2, 700, 40], [2, 40]),
+      floats({ start: 1, end: 2 }, [3, 9, 2], [3, 9, 2], [3, 2]),
+    ],
+  ],
+];
+
+for (const subgroups of [true, false]) {
+  test(`reductions and normalisation ${subgroups ? 'with' : 'without'} subgroups, long ones in parts`, async () => {
+    const { variants: kind } = backend!;
+    backend!.variants = subgroups ? 'hardware' : 'software';
+    if (subgroups && backend!.capabilities.subgroup === 0) {
+      backend!.variants = kind;
+      return skip('reductions and normalisation with subgroups', 'this adapter has none');
+    }
+    Object.assign(variants, extra);
+    for (const [op, samples] of reductions) {
+      for (const sample of samples) await check(op, sample, `${op.name} ${JSON.stringify(sample)}`);
+    }
+    backend!.variants = kind;
+  });
+}
+
+const siteOf = (op: KernelOp, { inputs, attributes }: Sample) => {
+  const specs = inputs.map(({ shape, dtype = 'float32' as const }) => ({ shape, dtype }));
+  return { inputs: specs, output: op.infer(specs, attributes), attributes };
+};
+
+try {
+  backend = await createWebgpuBackend();
+} catch (error) {
+  if (!(error instanceof DeviceError)) throw error;
+  skip('webgpu variants', error.problem);
+}
+if (backend) {
+  test.before.each(() => {
+    random = new RandomStream(1, 0);
+  });
+  test.after(() => backend!.dispose());
+  test.run();
+}
