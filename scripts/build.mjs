@@ -64,7 +64,7 @@ async function checkNoData(file) {
 const { version } = JSON.parse(await readFile('package.json', 'utf8'));
 
 export const bundleOptions = {
-  define: { EVERYGRAD_VERSION: JSON.stringify(version) },
+  define: { EVERYGRAD_VERSION: JSON.stringify(version), WITH_SAMPLES: 'false' },
   bundle: true,
   format: 'esm',
   splitting: true,
@@ -76,7 +76,6 @@ export const bundleOptions = {
   legalComments: 'linked',
   external: ['comlink', 'webgpu', 'node:*'],
   chunkNames: 'chunks/[name]-[hash]',
-  define: { WITH_SAMPLES: 'false' },
 };
 
 async function buildBundles() {
@@ -173,7 +172,7 @@ async function buildTests() {
       ...(await present(['src/thread.ts', 'src/worker-thread.ts'])),
     ],
     entryNames: '[name]',
-    define: { WITH_SAMPLES: 'true' },
+    define: { ...bundleOptions.define, WITH_SAMPLES: 'true' },
     outdir: 'build/test',
     external: ['webgpu', 'node:*'],
     metafile: true,

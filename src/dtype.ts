@@ -8,7 +8,7 @@ export type Shape = readonly number[];
 /** The typed arrays in which the host keeps values: one for each dtype; bool is in a Uint8Array. */
 export type HostArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 
-interface DTypeInfo {
+export interface DTypeInfo {
   /** Bytes per element on the host and in WASM memory. */
   bytes: number;
   /** Suffix of kernel names, as in `add_f32`. */
