@@ -28,8 +28,8 @@ function wasmCalls(base: KernelOp, site: Site<HalfAttributes>): WasmCall[] | nul
   const offsets = [0, bytesOf(shapes[0])];
   const shared = offsets[1]! + bytesOf(shapes[1]);
   const calls = base.wasm.calls(wide(site));
-  const word = (argument: WasmArgument): WasmArgument => {
-    if (argument === 'scratch') return 'ownScratch';
+  const word = (argument: WasmArgument, ownShared: boolean): WasmArgument => {
+    if (argument === 'scratch') return ownShared ? { scratch: shared } : 'ownScratch';
     return typeof argument === 'object' && 'input' in argument
       ? { scratch: offsets[argument.input]! }
       : argument;
@@ -38,15 +38,18 @@ function wasmCalls(base: KernelOp, site: Site<HalfAttributes>): WasmCall[] | nul
     const args = [{ scratch: offsets[i]! }, { input: i }, sizeOf(shape)];
     return { kernel: 'fromHalf_f32', args, scratch: { shared, each: 0 } };
   });
-  const own = calls?.map(({ args, scratch, ...call }): WasmCall => {
-    const needed = scratch && 'bytesFrom' in scratch ? { ...scratch, shared } : { shared, each: 0 };
-    return { ...call, args: args.map(word), scratch: needed };
+  const own = calls?.map(({ args, scratch = { shared: 0, each: 0 }, ...call }): WasmCall => {
+    const ownShared = !('bytesFrom' in scratch);
+    const needed = ownShared
+      ? { shared: shared + scratch.shared, each: scratch.each }
+      : { ...scratch, shared };
+    return { ...call, args: args.map((argument) => word(argument, ownShared)), scratch: needed };
   });
   return own ? [...widening, ...own] : null;
 }
 
 /** A sample of the base op with values between -2 and 2, the same ones each time, as packed halves. */
-function packed({ inputs, attributes }: Sample): Sample<HalfAttributes> {
+export function packedSample({ inputs, attributes }: Sample): Sample<HalfAttributes> {
   return {
     inputs: inputs.map(({ shape }, which) => {
       const values = new Array<number>(Math.ceil(sizeOf(shape) / 2)).fill(0);
@@ -92,7 +95,7 @@ function halved(base: KernelOp): KernelOp<HalfAttributes> {
       const { left, right } = site.attributes;
       return { flops, bytes: bytes - 2 * (sizeOf(left) + sizeOf(right)) };
     },
-    samples: base.samples.map(packed),
+    samples: WITH_SAMPLES ? base.samples.map(packedSample) : [],
     wasm: { calls: (site) => wasmCalls(base, site) },
     webgpu: {
       epilogue: true,

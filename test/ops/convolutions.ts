@@ -1,6 +1,7 @@
 // Awkward sizes of convolutions: odd channels, strides, dilations, groups, padding that is larger on one side.
 import { samplesOfInt8 } from '../../src/ops/conv-int8.js';
 import { type ConvCase, samplesOf } from '../../src/ops/conv-samples.js';
+import { packedSample } from '../../src/ops/half-products.js';
 
 /** Channels on both sides around the widths of vectors and tiles. */
 const channels = Array.from({ length: 17 }, (_, i): ConvCase => {
@@ -129,3 +130,9 @@ const cases: readonly ConvCase[] = [
 
 export const convolutions = samplesOf(cases);
 export const int8Convolutions = samplesOfInt8(cases);
+const byWinograd = samplesOf(winograd);
+export const halfConvolutions = {
+  conv: byWinograd.conv.map(packedSample),
+  input: byWinograd.input.map(packedSample),
+  filter: byWinograd.filter.map(packedSample),
+};

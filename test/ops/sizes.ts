@@ -4,7 +4,7 @@ import type { OpDefinition, Sample } from '../../src/ops/define.js';
 import { maxPool2d } from '../../src/ops/index.js';
 import { gradientSample, sequenceSample } from '../../src/ops/recurrent.js';
 import { cells } from '../../src/ops/recurrent-cells.js';
-import { convolutions, int8Convolutions } from './convolutions.js';
+import { convolutions, halfConvolutions, int8Convolutions } from './convolutions.js';
 
 const sample = (attributes: Attributes, ...shapes: number[][]): Sample => ({
   inputs: shapes.map((shape) => ({ shape })),
@@ -187,6 +187,9 @@ const byName: Record<string, Sample[]> = {
   conv2dInputGradient: convolutions.input,
   conv2dFilterGradient: convolutions.filter,
   conv2dInt8: int8Convolutions,
+  conv2dHalf: halfConvolutions.conv,
+  conv2dInputGradientHalf: halfConvolutions.input,
+  conv2dFilterGradientHalf: halfConvolutions.filter,
   cast: (['float32', 'int32', 'bool', 'uint8'] as const).flatMap((from) =>
     (['float32', 'int32', 'bool'] as const)
       .filter((to) => to !== from)

@@ -27,9 +27,16 @@ const summed: Rule = (site) => summing(terms(site));
 const products: Rule = (site) => summing(Math.max(1, inner(site)));
 /** Products that a convolution adds up for one element: a filter; all filters on an input; all positions. */
 const volume = (shape: readonly number[]): number => Math.max(1, sizeOf(shape));
-const filtered: Rule = ({ inputs: [, w] }) => summing(volume(w!.shape.slice(0, 3)));
-const spread: Rule = ({ inputs: [, w] }) => summing(volume(w!.shape.toSpliced(2, 1)));
-const collected: Rule = ({ inputs: [, dy] }) => summing(volume(dy!.shape.slice(0, 3)));
+const filtered = ({ inputs: [, w] }: Site): Ulps => summing(volume(w!.shape.slice(0, 3)));
+const spread = ({ inputs: [, w] }: Site): Ulps => summing(volume(w!.shape.toSpliced(2, 1)));
+const collected = ({ inputs: [, dy] }: Site): Ulps => summing(volume(dy!.shape.slice(0, 3)));
+/** On WASM, where Winograd's way adds up sums and differences of up to four elements in the place of each. */
+const transformed =
+  (rule: (site: Site) => Ulps): Rule =>
+  (site) => {
+    const [relative, absolute] = rule(site);
+    return [relative, 4 * absolute];
+  };
 /** Each factor adds a rounding. */
 const multiplied: Rule = (site) => [0.5 + terms(site), 0];
 const added: Rule = [1, 4];
@@ -79,9 +86,9 @@ const wasm: Record<string, Rule> = {
   conv2dInt8: [2, 0],
   matmulInt8: [2, 0], // the sum as a float, the product of the scales, the product of both
   dequantizeRows: [0.5, 0],
-  conv2d: filtered,
-  conv2dInputGradient: spread,
-  conv2dFilterGradient: collected,
+  conv2d: transformed(filtered),
+  conv2dInputGradient: transformed(spread),
+  conv2dFilterGradient: transformed(collected),
   scatterAdd: added,
   moments: statistics,
   pairSums: pairs,

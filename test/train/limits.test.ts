@@ -79,7 +79,9 @@ for (const threads of [1, 2]) {
       const options = { loss: loss.crossEntropy(), optimizer };
       await m.initialize(1);
       const before = await memoryStats();
-      const error = await thrown(() => fit(m, digits.train, { ...options, batchSize: 6000, recovery: false }));
+      const error = await thrown(() =>
+        fit(m, digits.train, { ...options, batchSize: 6000, recovery: false }),
+      );
       assert.ok(error instanceof DeviceError, `${error}`);
       assert.match(
         error.message,

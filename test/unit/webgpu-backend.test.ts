@@ -381,9 +381,10 @@ test('pipelines are compiled all at once, and each is told of', async () => {
   const other = await createWebgpuBackend({ onCompile: (progress) => seen.push(progress) });
   const memory = other.allocate(1024);
   const at = (offset: number): Operand => ({ memory, offset, shape: [4], dtype: 'float32' });
+  // Each reads what the one before writes, or they would be one dispatch.
   const steps = [2, 3, 5].map((n, i): Step => {
     const made = handMade(`times${n}`, ['float32'], 'float32', `a * ${n}.0`, (a) => n * a);
-    const chain = chainOf([4], [instruction(made, [4], operand(at(0)))], [0, at(256 * (i + 1))]);
+    const chain = chainOf([4], [instruction(made, [4], operand(at(256 * i)))], [0, at(256 * (i + 1))]);
     return { kernel: null, chain };
   });
   await other.compile(steps);
