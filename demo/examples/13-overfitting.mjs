@@ -1,5 +1,5 @@
-// Overfitting: 30 hidden units learn 1,000 images by heart; and what L2, L1, dropout and early stopping do to it. The curves,
-// epoch by epoch, go into a CSV file.
+// Overfitting: 30 hidden units learn 1,000 images by heart; and what L2, L1, dropout and early stopping do to it. The
+// curves, epoch by epoch, go into a CSV file.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { evaluate, fit, loss, nn, optim } from 'everygrad';
