@@ -14,14 +14,16 @@ class Tab {
   }
 
   async goto(address) {
-    await this.driver.goto('about:blank'); // an address that differs in its hash alone would load nothing
+    // By way of another page, as an address that differs in its hash alone would load nothing.
+    await this.driver.goto('about:blank');
+    await this.until('location.href === "about:blank"');
     await this.driver.goto(address);
     await this.until('document.documentElement.dataset.ready === "true"');
   }
 
   async reload() {
     await this.evaluate('void (document.documentElement.dataset.old = "true", location.reload())');
-    const { dataset } = { dataset: 'document.documentElement.dataset' };
+    const dataset = 'document.documentElement.dataset';
     await this.until(`${dataset}.ready === "true" && !${dataset}.old`);
   }
 

@@ -8,8 +8,9 @@
     killWorkers(part) {
       const found = workers.filter(({ address }) => address.includes(part));
       for (const { worker } of found) {
-        worker.terminate();
+        // In this order: WebKit delivers nothing to one that has been terminated.
         worker.dispatchEvent(new ErrorEvent('error', { message: 'out of memory' }));
+        worker.terminate();
       }
       return found.length;
     },

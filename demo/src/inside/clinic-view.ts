@@ -30,17 +30,20 @@ const brief = (v: number): string =>
       ? v.toExponential(1)
       : String(Number(v.toPrecision(3)));
 
-/** What the numbers say, in a sentence. */
-export function diagnosis({ layers, updateRatio, loss, steps, accuracy }: PatientReport): string {
+/** What the numbers say, in a sentence; how units came to die is known of the sick one. */
+function diagnosis(
+  { layers, updateRatio, loss, steps, accuracy }: PatientReport,
+  sickness: Sickness | null,
+): string {
   const units = layers.reduce((n, l) => n + l.units, 0);
   const dead = layers.reduce((n, l) => n + l.dead, 0);
   const saturated = Math.max(...layers.map((l) => l.saturated));
   if (!Number.isFinite(loss)) return 'Its loss is no longer a number: the steps were far too large.';
-  const stopped = layers.some((l) => l.gradient === 0);
-  if (stopped)
-    return `${dead} of ${units} hidden units are dead: no gradient comes through, so it cannot learn any more.`;
+  const died = sickness === 'rate' && steps > 0 ? ', killed by steps that were too large' : '';
+  if (layers.some((l) => l.gradient === 0))
+    return `${dead} of ${units} hidden units are dead${died}: no gradient comes through, so it cannot learn any more.`;
   if (dead > units / 8)
-    return `${dead} of ${units} hidden units are 0 for every image: a ReLU that never opens gets no gradient.`;
+    return `${dead} of ${units} hidden units are 0 for every image${died}: a ReLU that never opens gets no gradient.`;
   if (saturated > 0.3)
     return `${percent(saturated)} of the activations of a layer are at the bounds of tanh, where its slope is nearly 0: gradients hardly come through.`;
   if (updateRatio > 0.1)
@@ -53,7 +56,8 @@ export function diagnosis({ layers, updateRatio, loss, steps, accuracy }: Patien
 
 interface Card {
   root: HTMLElement;
-  update(report: PatientReport, cause: string): void;
+  /** Of a sick one it is known with what, and what was done to it. */
+  update(report: PatientReport, sickness: Sickness | null, cause: string): void;
 }
 
 const element = (tag: string, text = '', kind = ''): HTMLElement => {
@@ -97,7 +101,7 @@ function card(title: string, kind: string): Card {
   onTheme(draw);
   return {
     root,
-    update(report, why) {
+    update(report, sickness, why) {
       last = report;
       cause.textContent = why;
       const { steps, loss, accuracy, updateRatio } = report;
@@ -109,7 +113,7 @@ function card(title: string, kind: string): Card {
         low!.textContent = brief(layer.low);
         high!.textContent = brief(layer.high);
       }
-      said.textContent = diagnosis(report);
+      said.textContent = diagnosis(report, sickness);
       draw();
     },
   };
@@ -189,8 +193,9 @@ export class ClinicView {
 
   #show(reports: readonly PatientReport[]): void {
     const cause = causes[this.#sickness](doses[this.#sickness][this.#dose]!);
-    for (const [i, report] of reports.entries()) this.#cards[i]!.update(report, i === 0 ? '' : cause);
     const [well, ill] = reports as [PatientReport, PatientReport];
+    this.#cards[0]!.update(well, null, '');
+    this.#cards[1]!.update(ill, this.#sickness, cause);
     // A loss of 200,000 would press the other curve flat.
     this.#chart.add(well.steps, [Math.min(4, ill.loss), Math.min(4, well.loss)]);
     this.#chart.draw();

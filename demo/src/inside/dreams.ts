@@ -22,17 +22,15 @@ interface Dream {
 }
 
 export class Dreams {
-  #course: Course;
   /** Counts the shows, so that an older one ends when a newer one begins. */
   #turn = 0;
   #dreams: Dream[] = [];
 
   constructor(
     private readonly inspector: InspectorClient,
-    course: Course,
+    private readonly course: Course,
     private readonly onProblem: (error: unknown) => void,
   ) {
-    this.#course = course;
     byId('layer').addEventListener('change', () => void this.show());
     onTheme(() => this.#draw());
   }
@@ -41,7 +39,7 @@ export class Dreams {
   open(): void {
     this.#turn++;
     this.#dreams = [];
-    const layers = layersOf(models[this.#course.model].spec);
+    const layers = layersOf(models[this.course.model].spec);
     byId('layer').replaceChildren(
       ...layers.map(({ path, kind, units }, i) => {
         const title = layerTitle({ path, kind, shape: [units] });
@@ -59,7 +57,7 @@ export class Dreams {
 
   async show(): Promise<void> {
     const turn = ++this.#turn;
-    const { model, weights } = this.#course;
+    const { model, weights } = this.course;
     const path = byId<HTMLSelectElement>('layer').value;
     const layer = layersOf(models[model].spec).find((l) => l.path === path);
     if (!layer || !weights) return;
@@ -87,12 +85,11 @@ export class Dreams {
       canvas.setAttribute('aria-label', `Image that excites unit ${unit}`);
       const [name, value] = [document.createElement('strong'), document.createElement('span')];
       name.textContent = String(unit);
-      // A unit that answers with the same to noise and to its own image was not moved at all.
       value.textContent = activation.toFixed(1);
       item.append(canvas, name, ' ', value);
       return item;
     });
     byId('dreams').replaceChildren(...items);
-    byId('no-dreams').hidden = this.#course.trained;
+    byId('no-dreams').hidden = this.course.trained;
   }
 }

@@ -106,7 +106,7 @@ export class Inspector {
     return { saliency: Float32Array.from(marks), layers };
   }
 
-  /** The image that excites a unit, and how much; null where the unit answers to nothing. */
+  /** The image (784) that excites a unit, and how much. */
   async maximise(path: string, unit: number): Promise<{ image: Float32Array; activation: number }> {
     const { inputShape } = models[this.#name];
     const { input, activation } = await maximiseActivation(this.#model!, {

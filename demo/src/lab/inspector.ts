@@ -8,7 +8,12 @@ export type { LayerOutput, LayerReport, Look, StepReport } from './inspector-wor
 interface Session {
   remote: Remote<Inspector>;
   lost: Promise<never>;
+  /** Ends the worker and says why. */
+  lose(why: string): void;
 }
+
+/** A worker that gives no answer for so long is taken for dead, in milliseconds: a browser does not always tell. */
+const patience = 60_000;
 
 export class InspectorClient {
   #session: Promise<Session> | null = null;
@@ -34,8 +39,10 @@ export class InspectorClient {
       this.#session ??= this.#start();
       const session = this.#session;
       let lost = false;
+      let timer: ReturnType<typeof setTimeout> | undefined;
       try {
-        const { remote, lost: end } = await session;
+        const { remote, lost: end, lose } = await session;
+        timer = setTimeout(() => lose('it does not answer'), patience);
         const ended = end.catch((error) => {
           lost = true;
           throw error;
@@ -44,22 +51,26 @@ export class InspectorClient {
       } catch (error) {
         if (!lost || tries === 2) throw error;
         if (this.#session === session) this.#session = null;
+      } finally {
+        clearTimeout(timer);
       }
     }
   }
 
   async #start(): Promise<Session> {
     const worker = new Worker(new URL('./inspector-worker.ts', import.meta.url), { type: 'module' });
+    let lose: Session['lose'] = () => undefined;
     const lost = new Promise<never>((_, reject) => {
-      worker.addEventListener('error', ({ message }) => {
+      lose = (why) => {
         worker.terminate();
-        reject(new Error(`The worker that looks inside was lost: ${message || 'no reason given'}`));
-      });
+        reject(new Error(`The worker that looks inside was lost: ${why}.`));
+      };
     });
+    worker.addEventListener('error', ({ message }) => lose(message || 'no reason given'));
     lost.catch(() => undefined);
     const remote = wrap<Inspector>(worker);
     this.#loaded = undefined;
     await Promise.race([remote.start(new URL('everygrad/', document.baseURI).href), lost]);
-    return { remote, lost };
+    return { remote, lost, lose };
   }
 }
