@@ -157,6 +157,7 @@ async function buildTests() {
     entryNames: '[name]',
     outdir: 'build/test',
     external: ['webgpu', 'node:*'],
+    define: { 'process.env.NODE_ENV': '"production"' }, // echarts asks for it, as bundlers of pages have it
     metafile: true,
   });
   const old = Date.now() - 3600e3;
