@@ -175,6 +175,7 @@ async function buildTests() {
     define: { ...bundleOptions.define, WITH_SAMPLES: 'true' },
     outdir: 'build/test',
     external: ['webgpu', 'node:*'],
+    define: { 'process.env.NODE_ENV': '"production"' }, // echarts asks for it, as bundlers of pages have it
     metafile: true,
   });
   const old = Date.now() - 3600e3;

@@ -41,7 +41,7 @@ let jpeg: Promise<JpegPackage | null> | undefined;
 async function loadJpeg(): Promise<JpegPackage | null> {
   let found: JpegPackage;
   try {
-    found = await import(`${jpegPackage}/decode.js`);
+    found = await import(/* @vite-ignore */ /* webpackIgnore: true */ `${jpegPackage}/decode.js`);
   } catch (error) {
     if ((error as { code?: string }).code === 'ERR_MODULE_NOT_FOUND') return null;
     throw error;

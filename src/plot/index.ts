@@ -42,9 +42,11 @@ const axis = ({ label, log, min, max }: AxisOptions = {}, vertical = false) => (
   type: log ? 'log' : 'value',
   ...(label !== undefined && { name: label, nameLocation: 'middle', nameGap: vertical ? 48 : 28 }),
   ...{ scale: true, min, max, axisLine: { show: true } },
+  // Powers of ten come with rounding errors.
+  axisLabel: { formatter: (v: number) => String(Number(v.toPrecision(6))) },
 });
 
-const grid = { left: 72, right: 24, top: 64, bottom: 56 };
+const grid = { left: 72, right: 32, top: 80, bottom: 56 };
 
 /** Lines, dashed lines or points in one chart. Errors: OptionError without series, DataError for lengths that differ. */
 export async function lineChart(
@@ -71,7 +73,7 @@ export async function lineChart(
     const points = Array.from(ys, (v, i) => [xs?.[i] ?? i + 1, v] as const);
     return {
       ...{ type: style === 'points' ? 'scatter' : 'line', name: name ?? `series ${k + 1}` },
-      ...{ symbolSize: 5, showSymbol: points.length < 3, clip: true },
+      ...{ symbolSize: 5, symbol: style === 'points' || points.length < 3 ? 'circle' : 'none', clip: true },
       ...(style === 'dashed' && { lineStyle: { type: 'dashed' } }),
       data: points.map(([a, b]) => (shown(a, x) && shown(b, y) ? [a, b] : [shown(a, x) ? a : null, null])),
       ...(k === 0 &&
@@ -86,7 +88,8 @@ export async function lineChart(
   const named = series.some(({ name }) => name !== undefined);
   return render('lineChart', 'line chart', options, {
     ...{ grid, xAxis: axis(x), yAxis: axis(y, true), series: drawn },
-    ...(named && { legend: { top: 30 } }),
+    // Without a page the width of a text is an estimate, so there is room between the names.
+    ...(named && { legend: { top: 36, itemGap: 28 } }),
   });
 }
 

@@ -72,7 +72,7 @@ export async function render(
   try {
     chart.setOption({
       ...{ animation: false, color: colours, backgroundColor: '#ffffff' },
-      ...(title !== undefined && { title: { text: title, left: 'center' } }),
+      ...(title !== undefined && { title: { text: title, left: 'center', top: 4 } }),
       ...option,
     });
     const svg = chart.renderToSVGString();
