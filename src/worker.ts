@@ -156,21 +156,25 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
     addEventListener: (_: string, f: (event: MessageEvent) => void) => connection.listeners.add(f),
     removeEventListener: (_: string, f: (event: MessageEvent) => void) => connection.listeners.delete(f),
   } as never) as Remote<Lab>;
-  // Copies of data that are being made: what is called later arrives later.
-  let copied: Promise<unknown> = Promise.resolve();
-  const ask = <T>(call: () => Promise<T>): Promise<T> =>
-    connection.answer(() => copied.then(call).catch(namePlainData));
+  // What is called later is sent later, also where the data of an earlier call is still being copied.
+  let sent: Promise<unknown> = Promise.resolve();
+  const ask = <T>(call: () => Promise<T>, prepared?: Promise<unknown>): Promise<T> => {
+    const sending = Promise.all([sent, prepared]).then(() => ({ answer: call() }));
+    sent = sending.catch(() => undefined);
+    return connection.answer(() => sending.then(({ answer }) => answer).catch(namePlainData));
+  };
   /** Asks with data sets, when their copies are made. */
-  const askWith = async <T>(
+  const askWith = <T>(
     sets: readonly (LabData | undefined)[],
     move: boolean | undefined,
     call: (sets: (LabData | undefined)[]) => Promise<T>,
   ): Promise<T> => {
     const moved = new Set<ArrayBuffer>();
-    const making = Promise.all(sets.map((data) => data && plain(data, moved, move)));
-    copied = Promise.all([copied, making]).catch(() => undefined);
-    const [first, ...rest] = await making;
-    return ask(() => call([transfer(first, [...moved]), ...rest]));
+    let made: (LabData | undefined)[] = [];
+    const making = Promise.all(sets.map((data) => data && plain(data, moved, move))).then((copies) => {
+      made = [transfer(copies[0], [...moved]), ...copies.slice(1)];
+    });
+    return ask(() => call(made), making);
   };
   // Each worker would warn that it has one thread.
   if (trainers++ > 0 && whyNoSharedMemory()) options.threads ??= 1;

@@ -1,5 +1,5 @@
 // Training in a page's worker: what can happen to it in a real browser, and that the page stays free meanwhile.
-// @suite devices=wasm runtimes=node timeout=180
+// @suite devices=wasm runtimes=node timeout=240
 import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
 import * as assert from 'uvu/assert';
 import { environment } from '../helpers/environment.js';
@@ -24,6 +24,8 @@ const { runtimes } = (await import(root('test/runtime/runtimes.mjs'))) as {
 
 interface Told {
   failed?: string;
+  ops: { webgpu?: number };
+  losses: number[];
   killed: { heard: number[]; error: string; message: string };
   last: { heard: number[]; sha: string };
   same: boolean;
@@ -242,6 +244,28 @@ for (const name of ['chromium', 'firefox', 'webkit'] as const) {
       assert.ok(last.heard[0]! >= 8, `${last.heard}`);
       assert.is(last.heard.at(-1), 12);
       assert.ok(same, 'the weights differ');
+    } finally {
+      await driver.close();
+      await own.stop();
+    }
+  });
+}
+
+for (const name of ['chromium', 'firefox'] as const) {
+  const driver = runtimes[name]();
+  if (typeof driver === 'string') continue; // said above
+  test(`it trains on WebGPU in a worker: ${name}`, async () => {
+    const own = await serveSite(folder);
+    await driver.launch();
+    try {
+      await driver.open(`${own.address}index.html?journey=2`);
+      const { failed, ops, losses } = await told(own);
+      if (failed && /DeviceError|adapter/.test(failed) && !environment.require) {
+        return skip(`WebGPU in a worker, ${name}`, failed.split('\n')[0]!);
+      }
+      assert.not(failed, failed);
+      assert.ok(ops.webgpu! > 0, JSON.stringify(ops));
+      assert.ok(losses.at(-1)! < losses[0]! / 2, `${losses}`);
     } finally {
       await driver.close();
       await own.stop();

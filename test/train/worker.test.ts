@@ -177,6 +177,18 @@ test('several models train at once; one is paused, goes on, and is stopped by it
     const result = await endless;
     assert.ok(result.stopped);
     assert.ok(epochs > atPause);
+    // Called in one go: the pause is not sent before the fit.
+    const end = new AbortController();
+    let heardOf = 0;
+    const again = { ...rule, epochs: 1e6, signal: end.signal, onEpoch: () => heardOf++ };
+    const halted = lab.fit(b, train, again);
+    await lab.pause(b);
+    await lab.evaluate(a, train);
+    const before = heardOf;
+    await lab.fit(a, train, { ...rule, epochs: 3 });
+    assert.is(heardOf, before);
+    end.abort();
+    assert.ok((await halted).stopped);
     const already = await lab.fit(a, train, { ...rule, epochs: 9, signal: stop.signal });
     assert.ok(already.stopped && already.epochs.length <= 1);
   } finally {

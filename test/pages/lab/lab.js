@@ -1,5 +1,6 @@
 // A page that trains in a worker, for the tests of what can happen to it. With `?journey` it is left in the middle, comes
-// back, loses its worker, and reports by an address that it asks for whether the weights are those of an undisturbed training.
+// back, loses its worker, and reports by an address that it asks for whether the weights are those of an undisturbed training;
+// with `?journey=2` it trains on WebGPU.
 import { digits } from './everygrad/data.js';
 import { trainer } from './everygrad/worker.js';
 
@@ -64,6 +65,11 @@ try {
     const killed = await training({ key: 'journey', at: 8, disturb: kill });
     const last = await training({ key: 'journey' });
     await report({ killed, last, same: last.sha === localStorage.getItem(expected) });
+  } else if (step === 2) {
+    const lab = await trainer({ device: 'webgpu' });
+    const model = await lab.create([['linear', 784, 24], ['relu'], ['linear', 24, 10]], 3);
+    const { ops, epochs } = await lab.fit(model, train, { ...rule, epochs: 4 });
+    await report({ ops, losses: epochs.map((e) => e.trainLoss) });
   }
 } catch (error) {
   await report({ failed: `${error?.stack}` });

@@ -9,6 +9,7 @@ setAssetsUrl(new URL('everygrad/', document.baseURI));
 async function learn({ signal, onEpoch }) {
   const { train, test: validation } = await digits();
   const lab = await trainer();
+  if (signal.aborted) return lab.terminate();
   signal.addEventListener('abort', () => lab.terminate());
   const model = await lab.create([['linear', 784, 100], ['relu'], ['linear', 100, 10]], 1);
   await lab.fit(model, train, {
