@@ -34,9 +34,10 @@ export interface Costs {
 }
 
 /** Costs by the backends' rates. */
-const costsByRates = ({ rates, bytesOf }: Backend): Costs => ({
+const costsByRates = (first: Backend): Costs => ({
   seconds: estimate,
-  transfer: (value) => rates.transferOverhead + bytesOf(value) / rates.transferBytesPerSecond,
+  transfer: (value) =>
+    first.rates.transferOverhead + first.bytesOf(value) / first.rates.transferBytesPerSecond,
 });
 
 /** Which ops go to `first`; from cut.ts, which loads where there are two backends to share by. */

@@ -230,7 +230,8 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
   const result: FitResult = { epochs: [], stopped: false, seconds: 0, samplesPerSecond: 0, ops: {} };
   let examples = 0;
   const pace = new Pace();
-  const { everySeconds = 1 } = recovery || {};
+  const { everySeconds = 1, ...rest } = recovery || {};
+  checkOptionNames('recovery', rest, ['device', 'onRecovery']);
   const kept = new Kept(model, training, everySeconds);
   const place: Place = { epoch: 1, batches: 0 };
   const rescue = async (error: unknown): Promise<void> => {
@@ -403,7 +404,7 @@ async function* batchesOf(
     if (pace.due) await pace.rest();
   }
   await safely(() => training.finishStep());
-  place.batches = Number.POSITIVE_INFINITY;
+  if (!signal?.aborted) place.batches = Number.POSITIVE_INFINITY;
 }
 
 async function evaluateWith(pass: EvaluationPass, data: Dataset, pace: Pace): Promise<Totals> {
