@@ -11,6 +11,7 @@ import { type CheckpointOptions, checkpointed } from './train/checkpoints.js';
 import { type ExplainOptions, explainTraining, type StepExplanation } from './train/explain.js';
 import { load, save, weightsFromBytes, weightsToBytes } from './train/files.js';
 import { evaluate, type FitOptions, type FitResult, fit, predict } from './train/fit.js';
+import { type MixedPrecisionOptions, mixedPrecision } from './train/mixed.js';
 import {
   buildLoss,
   buildModel,
@@ -40,10 +41,13 @@ export interface WorkerFitOptions
     | 'pause'
     | 'onEpoch'
     | 'onProgress'
+    | 'precision'
   > {
   loss: LossSpec;
   optimizer: OptimizerSpec;
   schedule?: ScheduleSpec;
+  /** Mixed precision with these options; float32 where not said. */
+  precision?: MixedPrecisionOptions;
   validation?: LabData;
   checkpoint?: Omit<CheckpointOptions, 'onWarning'>;
 }
@@ -128,7 +132,7 @@ export class Lab {
         values: { id },
       });
     }
-    const { loss, optimizer, schedule, validation, checkpoint, ...rest } = options;
+    const { loss, optimizer, schedule, validation, checkpoint, precision, ...rest } = options;
     const run = new Run();
     this.#runs.set(id, run);
     if (stopped) run.end();
@@ -138,6 +142,7 @@ export class Lab {
         ...rest,
         ...(validation ? { validation: new ArrayDataset(validation) } : {}),
         ...(schedule ? { schedule: buildSchedule(schedule) } : {}),
+        ...(precision ? { precision: mixedPrecision(precision) } : {}),
         ...(checkpoint
           ? {
               checkpoint: checkpointed({

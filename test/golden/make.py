@@ -84,6 +84,13 @@ def from_half(x, shape, dtype):
     return unpacked(x, '<f2').reshape(-1)[:torch.Size(shape).numel()].reshape(shape).to(DTYPES[dtype])
 
 
+def of_halves(f):
+    def g(a, b, left, right, **rest):
+        pair = [from_half(t, shape, 'float32') for t, shape in ((a, left), (b, right))]
+        return f(*pair, **rest).detach()
+    return g
+
+
 def quantize_rows(x, factor):
     q = (x * factor[:, None]).detach().round().clamp(-127, 127).to(torch.int8)
     return words(F.pad(q, (0, -x.shape[1] % 8)))
@@ -352,6 +359,10 @@ OPS = {
     'quantizeRows': quantize_rows,
     'dequantizeRows': dequantize_rows,
     'matmulInt8': matmul_int8,
+    'matmulHalf': of_halves(matmul),
+    'conv2dHalf': of_halves(conv2d),
+    'conv2dInputGradientHalf': of_halves(conv2d_input),
+    'conv2dFilterGradientHalf': of_halves(conv2d_filter),
     'crossEntropyLogits': lambda x, y: F.cross_entropy(x, y.long(), reduction='none'),
     'crossEntropyLogitsGradient': lambda x, y, dy:
         (x.softmax(-1) - F.one_hot(y.long(), x.shape[-1])) * dy.unsqueeze(-1),

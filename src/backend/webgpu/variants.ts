@@ -179,7 +179,15 @@ function reducedInParts(call: ShaderCall): ShaderCall[] {
 
 /** By what an op calls. Those of variants-extra.ts come when they are needed. */
 export const variants: Record<string, readonly Variant[]> = {
-  product: [{ name: 'direct', needs: ({ software }) => software, calls: direct }, ...tileVariants()],
+  product: [
+    { name: 'direct', needs: ({ software }) => software, calls: direct },
+    {
+      name: 'vector',
+      fits: ({ M, N }) => M === 1 || N === 1,
+      calls: (call, c) => choose({ ...call, shader: 'vector' }, c),
+    },
+    ...tileVariants(),
+  ],
   reduce: [
     {
       name: 'parts',
