@@ -8,7 +8,7 @@ enable f16;
 //   PART: k goes in parts of so many, a multiple of BK, whose sums lie PART_STRIDE elements apart;  TILES: of all parts
 //   ALONG0: rows of A lie side by side (it is stored [k, m]); ALONG1: columns of B do ([k, n])
 //   LANES: 4 where every row of A, B and out is a multiple of four elements, else 1;  WIDTH: elements in a word
-//   HALF: 1 A and B are packed halves, 2 they are and the device has shader-f16; the sums are float32 all the same
+//   HALF: 1 A and B are packed halves, 2 tiles are halves, too (shader-f16); the sums are float32 all the same
 //   EXTENT0, EXTENT1, BK: tile of a workgroup; TM, TN: tile of an invocation; all multiples of 4
 //   UNITS0, UNITS1: pieces of a tile that an invocation loads;  DOUBLE: the next tile is loaded during the work on one
 //   CONV: the operands are gathered by conv_gather.wgsl
@@ -52,11 +52,7 @@ const THREADS = ROWS * COLUMNS;
 fn decode(word: Word, index: u32) -> Value {
 //#if HALF
 //#if LANES>1
-//#if HALF>1
-  return vec4f(bitcast<vec4<f16>>(word));
-//#else
   return vec4f(unpack2x16float(word.x), unpack2x16float(word.y));
-//#end
 //#else
   return unpack2x16float(word)[index % 2u];
 //#end

@@ -152,6 +152,11 @@ const withModel = (command: Command): Command =>
 withEngine(
   withModel(program.command('train').description('train a classifier of images and test it'))
     .addOption(option('--epochs <number>', 'times through the training data', wholeNumber(1)).default(30))
+    .addOption(
+      option('--precision <name>', 'mixed: halves where they do, weights and updates in float32')
+        .choices(['float32', 'mixed'])
+        .default('float32'),
+    )
     .addOption(option('--out <file>', 'save the weights there, as safetensors'))
     .addOption(option('--json', 'print one JSON object a line')),
 )

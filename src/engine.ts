@@ -134,17 +134,22 @@ export class Engine {
   /** The values of tensors, computed together. */
   async evaluate(tensors: readonly Tensor[]): Promise<HostArray[]> {
     const variables = tensors.filter((t) => t instanceof Variable);
-    const computed = tensors.filter((t) => !(t instanceof Variable));
-    const graph = needed({ outputs: computed, assignments: new Map() });
     return this.exclusively(async () => {
       await this.#initialize(variables);
       const values = new Map<Tensor, HostArray>();
       for (const v of variables) values.set(v, await storageOf(v).read());
-      if (computed.length > 0) {
-        const executable = await this.#evaluate(graph);
-        for (const [i, t] of computed.entries()) values.set(t, await executable.read(i));
+      // Looked at in its turn only: what ran before it may have computed a part of the graph, which then is data.
+      const open = tensors.filter((t) => t.source.kind !== 'data' && !(t instanceof Variable));
+      if (open.length > 0) {
+        const executable = await this.#evaluate(needed({ outputs: open, assignments: new Map() }));
+        for (const [i, t] of open.entries()) {
+          const data = await executable.read(i);
+          values.set(t, data);
+          // What was computed once is a constant from here on; the graph behind it is free to go.
+          if (t.source.kind === 'op') t.source = { kind: 'data', data };
+        }
       }
-      return tensors.map((t) => values.get(t)!);
+      return tensors.map((t) => (t.source.kind === 'data' ? t.source.data : values.get(t)!));
     });
   }
 
@@ -152,9 +157,8 @@ export class Engine {
   async assign(assignments: ReadonlyMap<Variable, Tensor>): Promise<void> {
     const given = [...assignments].filter(([, value]) => value.source.kind === 'data');
     const computed = new Map([...assignments].filter(([, value]) => value.source.kind !== 'data'));
-    const graph = needed({ outputs: [], assignments: computed });
     await this.exclusively(async () => {
-      if (computed.size > 0) await this.#evaluate(graph);
+      if (computed.size > 0) await this.#evaluate(needed({ outputs: [], assignments: computed }));
       for (const [variable, value] of given) {
         if (this.#owns(variable)) storageOf(variable).writeHost(this.#valuesOf(value));
         else this.adopt(variable, this.#valuesOf(value).slice());
@@ -221,8 +225,8 @@ export class Engine {
 
   /** Plans and compiles for many runs. Not to be called inside `exclusively`. */
   async prepare(request: Request): Promise<Executable> {
-    const graph = needed(request);
     return this.exclusively(async () => {
+      const graph = needed(request);
       await this.#initialize(graph.variables);
       const executable = await this.#compile(graph, true);
       executable.writeHostFeeds();

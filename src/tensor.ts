@@ -137,10 +137,6 @@ export function variable(
 export async function read(tensors: readonly Tensor[]): Promise<HostArray[]> {
   const open = tensors.filter((t) => t.source.kind !== 'data');
   const values = open.length > 0 ? await (await engine()).evaluate(open) : [];
-  for (const [i, t] of open.entries()) {
-    // What was computed once is a constant from here on; the graph behind it is free to go.
-    if (t.source.kind === 'op') t.source = { kind: 'data', data: values[i]! };
-  }
   return tensors.map((t) => (t.source.kind === 'data' ? t.source.data : values[open.indexOf(t)]!));
 }
 

@@ -12,6 +12,7 @@ import { type CheckpointOptions, checkpointed } from './train/checkpoints.js';
 import { type ExplainOptions, explainTraining, type StepExplanation } from './train/explain.js';
 import { load, save, weightsFromBytes, weightsToBytes } from './train/files.js';
 import { evaluate, type FitOptions, type FitResult, fit, predict } from './train/fit.js';
+import { type MixedPrecisionOptions, mixedPrecision } from './train/mixed.js';
 import {
   buildLoss,
   buildModel,
@@ -41,10 +42,13 @@ export interface WorkerFitOptions
     | 'pause'
     | 'onEpoch'
     | 'onProgress'
+    | 'precision'
   > {
   loss: LossSpec;
   optimizer: OptimizerSpec;
   schedule?: ScheduleSpec;
+  /** Mixed precision with these options; float32 where not said. */
+  precision?: MixedPrecisionOptions;
   validation?: LabData;
   checkpoint?: Omit<CheckpointOptions, 'onWarning' | 'when'>;
 }
@@ -141,7 +145,7 @@ export class Lab {
         values: { id },
       });
     }
-    const { loss, optimizer, schedule, validation, checkpoint, ...rest } = options;
+    const { loss, optimizer, schedule, validation, checkpoint, precision, ...rest } = options;
     const rule = buildOptimizer(optimizer);
     const run = new Run();
     this.#runs.set(id, run);
@@ -151,6 +155,7 @@ export class Lab {
         ...rest,
         ...(validation ? { validation: new ArrayDataset(validation) } : {}),
         ...(schedule ? { schedule: buildSchedule(schedule) } : {}),
+        ...(precision ? { precision: mixedPrecision(precision) } : {}),
         ...(checkpoint
           ? {
               checkpoint: checkpointed({

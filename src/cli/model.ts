@@ -20,6 +20,7 @@ export interface TrainOptions {
   dropout: number;
   init: keyof typeof inits;
   batch: number;
+  precision?: 'float32' | 'mixed';
   epochs: number;
   trainSize?: number;
   seed: number;

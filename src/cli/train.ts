@@ -7,6 +7,7 @@ import {
   EverygradError,
   evaluate,
   fit,
+  mixedPrecision,
   type nn,
   predict,
   StorageError,
@@ -78,6 +79,7 @@ async function run(options: TrainOptions, reporter: Reporter, signal: AbortSigna
     ...{ loss, optimizer, batchSize, epochs, seed, signal },
     ...earlyStopping(options),
     ...(schedule ? { schedule } : {}),
+    ...(options.precision === 'mixed' ? { precision: mixedPrecision() } : {}),
     validation: sets.validation,
     onProgress: (report) => reporter.progress(report),
     onEpoch(report) {

@@ -91,6 +91,11 @@ def of_halves(op):
         return op(from_half(a, left, 'float32'), from_half(b, right, 'float32'), **attributes).detach()
 
     return apply
+def of_halves(f):
+    def g(a, b, left, right, **rest):
+        pair = [from_half(t, shape, 'float32') for t, shape in ((a, left), (b, right))]
+        return f(*pair, **rest).detach()
+    return g
 
 
 def quantize_rows(x, factor):
@@ -372,6 +377,10 @@ OPS = {
     'conv2dInt8': conv2d_int8,
     'matmulHalf': of_halves(matmul), 'conv2dHalf': of_halves(conv2d),
     'conv2dInputGradientHalf': of_halves(conv2d_input), 'conv2dFilterGradientHalf': of_halves(conv2d_filter),
+    'matmulHalf': of_halves(matmul),
+    'conv2dHalf': of_halves(conv2d),
+    'conv2dInputGradientHalf': of_halves(conv2d_input),
+    'conv2dFilterGradientHalf': of_halves(conv2d_filter),
     'crossEntropyLogits': lambda x, y: F.cross_entropy(x, y.long(), reduction='none'),
     'crossEntropyLogitsGradient': lambda x, y, dy:
         (x.softmax(-1) - F.one_hot(y.long(), x.shape[-1])) * dy.unsqueeze(-1),

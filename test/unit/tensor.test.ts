@@ -414,6 +414,20 @@ test('calls at the same time do not disturb each other', async () => {
     many,
     Array.from({ length: 30 }, (_, i) => 2 * i),
   );
+  // The same tensor, and what it is made of: one of them computes it, and the others find it computed.
+  const x = tensor([1, 2]).mul(3);
+  const y = x.add(1);
+  const pair = stack([x, y]).sum(0);
+  const shared = await Promise.all([
+    y.data(),
+    y.data(),
+    x.data(),
+    pair.data(),
+    y.sum().item(),
+    read([x, y, pair]),
+  ]);
+  const [three, four, seven] = [Float32Array.of(3, 6), Float32Array.of(4, 7), Float32Array.of(7, 13)];
+  assert.equal(shared, [four, four, three, seven, 11, [three, four, seven]]);
   // One that fails does not hold up the others.
   const disposed = variable(tensor([1]));
   const wrong = disposed.add(1);

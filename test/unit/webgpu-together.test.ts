@@ -87,6 +87,22 @@ test('what reads a result waits for it; what overwrites an operand comes after i
   assert.equal([...(await arena.read(a.g))], numbers(12, -5));
 });
 
+test('two that need the same functions', async () => {
+  const log = handMade('log', ['float32'], 'float32', 'logarithm(a)', (a) => Math.log(a!));
+  const [x, y] = [arena.put(numbers(9), [9]), arena.put(numbers(300), [300])];
+  const outs = [arena.poisoned([9]), arena.poisoned([300])];
+  const steps = [x, y].map((t, i): Step => {
+    const { shape } = t;
+    return { kernel: null, chain: chainOf(shape, [instruction(log, shape, operand(t))], [0, outs[i]!]) };
+  });
+  assert.is(await dispatches(...steps), 1);
+  for (const out of outs) {
+    (await arena.read(out)).forEach((v, i) => {
+      assert.ok(Math.abs(v - Math.log(i + 1)) < 1e-5, `${v} at ${i}`);
+    });
+  }
+});
+
 test('a buffer that one takes in fours and another one by one', async () => {
   const x = arena.put(numbers(8), [8]);
   const [wide, narrow] = [arena.poisoned([8]), arena.poisoned([3, 8])];

@@ -11,15 +11,20 @@ import { DeviceError } from '../../src/errors.js';
 import type { Attributes } from '../../src/graph.js';
 import { samplesOf } from '../../src/ops/conv-samples.js';
 import type { KernelOp, Sample } from '../../src/ops/define.js';
+import { halfBits } from '../../src/ops/half.js';
 import {
   addAlongAxis,
   argmax,
   argsort,
   conv2d,
   conv2dFilterGradient,
+  conv2dFilterGradientHalf,
+  conv2dHalf,
   conv2dInputGradient,
+  conv2dInputGradientHalf,
   cumsum,
   matmul,
+  matmulHalf,
   max,
   moments,
   pairSums,
@@ -115,6 +120,7 @@ async function only(table: string, variant: Variant, f: () => Promise<void>): Pr
     backend!.variants = kind;
     return skip(`${table}, ${variant.name}`, 'this adapter compiles too slowly');
   }
+  Object.assign(variants, extra, { [table]: variants[table] ?? extra[table] });
   const { when: _, ...always } = variant;
   variants[table] = [always];
   try {
@@ -130,6 +136,17 @@ const product = (a: number[], b: number[], transA = false, transB = false): Samp
   attributes: { transA, transB },
 });
 
+/** The sample of an op on float32 as one of the op on packed halves. */
+function packed({ inputs, attributes }: Sample): Sample {
+  const words = inputs.map(({ shape }) => {
+    const values = new Array<number>(Math.ceil(sizeOf(shape) / 2)).fill(0);
+    for (let i = 0; i < sizeOf(shape); i++)
+      values[i >> 1]! |= halfBits(2 * random.uniform() - 1) << (16 * (i & 1));
+    return { shape: [values.length], dtype: 'int32' as const, values };
+  });
+  return { inputs: words, attributes: { ...attributes, left: inputs[0]!.shape, right: inputs[1]!.shape } };
+}
+
 /** (m, n, k) with edges in each tile, fours and odd ones, k in parts and without elements. */
 const sizes: [number, number, number][] = [
   [1, 1, 1],
@@ -139,6 +156,9 @@ const sizes: [number, number, number][] = [
   [12, 20, 1100],
   [7, 9, 777],
   [5, 4, 0],
+  [0, 5, 700],
+  [1, 70, 37],
+  [67, 1, 130],
 ];
 
 const transposes = [
@@ -155,15 +175,25 @@ for (const [i, variant] of variants.product!.entries()) {
         for (const [t, [transA, transB]] of transposes.entries()) {
           // Those that an odd and an even size meet with each transpose are enough: others take turns.
           const chosen = slow()
-            ? (i + j + t) % 8 === 0 || (k === 1100 && t === 1)
-            : j === 2 || j === 3 || t === (i + j) % 4;
-          if (!chosen) continue;
+            ? (i + j + t) % 8 === 0 || (k === 1100 && t === 1) || variant.name === 'vector'
+            : j === 2 || j === 3 || variant.name === 'vector' || t === (i + j) % 4;
+          if (!chosen || variant.fits?.({ M: m, N: n, K: k }) === false) continue;
           const sample = product(transA ? [k, m] : [m, k], transB ? [n, k] : [k, n], transA, transB);
           const what = `${variant.name} ${m} ${n} ${k} ${transA} ${transB}`;
           await check(matmul.definition, sample, what, { chain: t % 2 === 0 });
         }
       }
-      await check(matmul.definition, product([3, 12, 600], [1, 600, 8]), `${variant.name}, batch`);
+      // As the device has shader-f16 or not, tiles are of halves or of floats.
+      const [rows, columns] = variant.name === 'vector' ? [1, 36] : [36, 68];
+      for (const k of [28, 31]) {
+        const sample = product([rows, k], [k, columns], false, false);
+        await check(matmulHalf.definition, packed(sample), `${variant.name}, halves, k ${k}`, {
+          chain: true,
+        });
+      }
+      const batches =
+        variant.name === 'vector' ? product([3, 1, 60], [1, 60, 8]) : product([3, 12, 600], [1, 600, 8]);
+      await check(matmul.definition, batches, `${variant.name}, batch`);
     });
   });
 }
@@ -178,13 +208,13 @@ const convolutions = samplesOf([
   [[1, 7, 8, 6], [2, 2, 1, 12], { groups: 6, stride: [1, 3] }],
   [[2, 3, 3, 5], [1, 1, 5, 18], {}],
 ]);
-const ops: Record<string, [KernelOp<Attributes>, Sample[]]> = {
-  conv2d: [conv2d.definition, convolutions.conv],
-  conv2dInput: [conv2dInputGradient.definition, convolutions.input],
-  conv2dFilter: [conv2dFilterGradient.definition, convolutions.filter],
+const ops: Record<string, [KernelOp<Attributes>, KernelOp<Attributes>, Sample[]]> = {
+  conv2d: [conv2d.definition, conv2dHalf.definition, convolutions.conv],
+  conv2dInput: [conv2dInputGradient.definition, conv2dInputGradientHalf.definition, convolutions.input],
+  conv2dFilter: [conv2dFilterGradient.definition, conv2dFilterGradientHalf.definition, convolutions.filter],
 };
 
-for (const [table, [op, samples]] of Object.entries(ops)) {
+for (const [table, [op, half, samples]] of Object.entries(ops)) {
   for (const [i, variant] of extra[table]!.entries()) {
     test(`${table}, ${variant.name}: strides, padding, dilation, groups, an epilogue`, async () => {
       variants[table] = extra[table]!;
@@ -193,7 +223,9 @@ for (const [table, [op, samples]] of Object.entries(ops)) {
           if (slow() && (i + j) % 4) continue;
           if (variant.fits && !variant.fits(op.webgpu.calls({ ...siteOf(op, sample) })![0]!.constants))
             continue;
-          await check(op, sample, `${table} ${variant.name} ${JSON.stringify(sample)}`, { chain: true });
+          const what = `${table} ${variant.name} ${JSON.stringify(sample)}`;
+          await check(op, sample, what, { chain: true });
+          if (j === 3 || j === 4) await check(half, packed(sample), `${what} of halves`);
         }
       });
     });

@@ -36,6 +36,9 @@ export interface ChainOptions {
 /** Whether an expression uses functions of gpu/math.wgsl. */
 export const needsMath = /\b(erf|logarithm|power)\(/;
 
+/** Chains with the functions that they use. */
+export const withMath = (text: string): string => (needsMath.test(text) ? `${shaders.math}\n${text}` : text);
+
 interface Axis {
   size: number;
   stride: number;
@@ -144,7 +147,7 @@ interface Load {
 
 const laneNames = ['x', 'y', 'z', 'w'];
 
-/** The WGSL of a chain: bindings and `finish(q)`, or `finish(q, kernel)` after a kernel. */
+/** The WGSL of a chain, without math: bindings and `finish(q)`, or `finish(q, kernel)` after a kernel. */
 export function chainSource(chain: Chain, { lanes, bind, size, kernel }: ChainOptions): string {
   const { shape, instructions } = chain;
   const buffers = new Map<string, { binding: number; name: string; type: string }>();
@@ -231,6 +234,5 @@ export function chainSource(chain: Chain, { lanes, bind, size, kernel }: ChainOp
     })),
     stores,
   };
-  const text = fillTemplate(chainText, scope);
-  return needsMath.test(text) ? `${shaders.math}\n${text}` : text;
+  return fillTemplate(chainText, scope);
 }

@@ -4,7 +4,7 @@ import { DeviceError } from '../../errors.js';
 import type { ShaderBinding, ShaderCall } from '../../ops/define.js';
 import { spread } from '../../ops/shader-calls.js';
 import type { Chain, KernelCall, Memory, Operand, Step } from '../backend.js';
-import { chainSource, isStreamed, loadsOf, needsMath, type Slot, takesFour } from './chain.js';
+import { chainSource, isStreamed, loadsOf, needsMath, type Slot, takesFour, withMath } from './chain.js';
 import { elementBytes } from './memory.js';
 import { bufferNames, mergeBuffers, type PipelineSource, packSizes, shaders } from './shaders.js';
 import { fillTemplate, type Scope } from './template.js';
@@ -130,7 +130,7 @@ function lowerChains(chains: readonly Chain[], maxBuffers: number): Dispatch | n
     first += Math.ceil(count / THREADS) * THREADS;
   });
   const text = fillTemplate(shaders.elementwise!, {
-    chains: [...shared, ...own].join('\n'),
+    chains: withMath([...shared, ...own].join('\n')),
     CHAINS: chains.length,
     THREADS,
   });
@@ -237,7 +237,7 @@ function lowerWithEpilogue(
     return `sizes.${name}`;
   };
   const kernel = { dtype: call.site.output.dtype, output };
-  const epilogue = chainSource(chain, { lanes, bind, size, kernel });
+  const epilogue = withMath(chainSource(chain, { lanes, bind, size, kernel }));
   if (bindings.list.length > options.maxBuffers) return null;
   const stores = [...chain.stores.map(({ to }) => to), ...(output ? [output] : [])];
   if (stores.some((to) => inputs.some((from) => sizeOf(from.shape) > 0 && placeOf(from, bindingOf(to))))) {

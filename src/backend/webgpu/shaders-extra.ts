@@ -24,6 +24,7 @@ import iota from '../../../gpu/iota.wgsl';
 import math from '../../../gpu/math.wgsl';
 import matmulDirect from '../../../gpu/matmul_direct.wgsl';
 import matmulInt8 from '../../../gpu/matmul_int8.wgsl';
+import matvec from '../../../gpu/matvec.wgsl';
 import maxPool from '../../../gpu/max_pool.wgsl';
 import maxPoolGradient from '../../../gpu/max_pool_gradient.wgsl';
 import maxPoolPick from '../../../gpu/max_pool_pick.wgsl';
@@ -71,6 +72,7 @@ export const extraShaders: Readonly<Record<string, string>> = {
   math,
   matmul_direct: matmulDirect,
   matmul_int8: matmulInt8,
+  matvec,
   max_pool: maxPool,
   max_pool_gradient: maxPoolGradient,
   max_pool_pick: maxPoolPick,

@@ -97,7 +97,26 @@ function convVariants(
   ];
 }
 
+/** A product with a side of one row or column. */
+function vector(call: ShaderCall, { spread }: Toolbox): ShaderCall[] {
+  const { M, N, K, BATCH, TRANS_A, TRANS_B } = call.constants as Record<string, number>;
+  const MATRIX = Number(M === 1);
+  const LENGTH = MATRIX ? N! : M!;
+  const ALONG = MATRIX ? 1 - TRANS_B! : TRANS_A!;
+  const [TX, TY] = ALONG ? [32, 8] : [4, 64];
+  const sizes = { LENGTH, ROW: ALONG ? LENGTH : K!, MATRIX, VECTOR: 1 - MATRIX, ALONG, TX, TY, LANES: 1 };
+  return [
+    {
+      ...call,
+      shader: 'matvec',
+      constants: { ...call.constants, ...sizes },
+      workgroups: spread(BATCH! * Math.ceil(LENGTH / TX)),
+    },
+  ];
+}
+
 export const extraVariants = (tools: Toolbox): Record<string, readonly Variant[]> => ({
   ...Object.fromEntries(Object.entries(forms).map(([name, form]) => [name, convVariants(form, tools)])),
   ...axisVariants(tools),
+  vector: [{ name: 'vector', calls: (call) => vector(call, tools) }],
 });

@@ -28,10 +28,10 @@ export interface Variant {
   calls(call: ShaderCall, c: Capabilities): ShaderCall[];
 }
 
-export const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);
+const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);
 
 /** Tile of a workgroup (EXTENT0 rows, EXTENT1 columns, BK deep) and of an invocation (TM, TN). */
-export interface Tile {
+interface Tile {
   readonly EXTENT0: number;
   readonly EXTENT1: number;
   readonly BK: number;
@@ -48,8 +48,8 @@ const groupsOf = ({ M, N, BATCH }: Sizes, { EXTENT0, EXTENT1 }: Tile): number =>
   ceilDiv(M!, EXTENT0) * ceilDiv(N!, EXTENT1) * BATCH!;
 
 /** Where few tiles come of a long k, it is cut into parts. */
-export const partsFor = (sizes: Sizes, tile: Tile): number =>
-  Math.max(1, Math.min(Math.floor(busy / 2 / groupsOf(sizes, tile)), Math.floor(sizes.K! / 256)));
+const partsFor = (sizes: Sizes, tile: Tile): number =>
+  Math.max(1, Math.min(Math.floor(busy / 2 / (groupsOf(sizes, tile) || busy)), Math.floor(sizes.K! / 256)));
 
 /** A product by tiles in workgroup memory, its k in so many parts at most; these are summed up in order. */
 export function tiled(call: ShaderCall, tile: Tile, parts: number, { features }: Capabilities): ShaderCall[] {
@@ -179,7 +179,15 @@ function reducedInParts(call: ShaderCall): ShaderCall[] {
 
 /** By what an op calls. Those of variants-extra.ts come when they are needed. */
 export const variants: Record<string, readonly Variant[]> = {
-  product: [{ name: 'direct', needs: ({ software }) => software, calls: direct }, ...tileVariants()],
+  product: [
+    { name: 'direct', needs: ({ software }) => software, calls: direct },
+    {
+      name: 'vector',
+      fits: ({ M, N }) => M === 1 || N === 1,
+      calls: (call, c) => choose({ ...call, shader: 'vector' }, c),
+    },
+    ...tileVariants(),
+  ],
   reduce: [
     {
       name: 'parts',
