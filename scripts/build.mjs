@@ -172,10 +172,10 @@ async function buildTests() {
       ...(await present(['src/thread.ts', 'src/worker-thread.ts'])),
     ],
     entryNames: '[name]',
-    define: { ...bundleOptions.define, WITH_SAMPLES: 'true' },
     outdir: 'build/test',
     external: ['webgpu', 'node:*'],
-    define: { 'process.env.NODE_ENV': '"production"' }, // echarts asks for it, as bundlers of pages have it
+    // echarts asks for NODE_ENV, as bundlers of pages have it
+    define: { ...bundleOptions.define, WITH_SAMPLES: 'true', 'process.env.NODE_ENV': '"production"' },
     metafile: true,
   });
   const old = Date.now() - 3600e3;
