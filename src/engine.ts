@@ -131,8 +131,8 @@ export class Engine {
     return done;
   }
 
-  /** The values of tensors, computed together. */
-  async evaluate(tensors: readonly Tensor[]): Promise<HostArray[]> {
+  /** The values of tensors, computed together; with `keep` they become data, and the graph behind them is free to go. */
+  async evaluate(tensors: readonly Tensor[], keep = false): Promise<HostArray[]> {
     const variables = tensors.filter((t) => t instanceof Variable);
     return this.exclusively(async () => {
       await this.#initialize(variables);
@@ -145,8 +145,7 @@ export class Engine {
         for (const [i, t] of open.entries()) {
           const data = await executable.read(i);
           values.set(t, data);
-          // What was computed once is a constant from here on; the graph behind it is free to go.
-          if (t.source.kind === 'op') t.source = { kind: 'data', data };
+          if (keep && t.source.kind === 'op') t.source = { kind: 'data', data };
         }
       }
       return tensors.map((t) => (t.source.kind === 'data' ? t.source.data : values.get(t)!));

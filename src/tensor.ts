@@ -136,7 +136,7 @@ export function variable(
 /** The values of several tensors, computed together. */
 export async function read(tensors: readonly Tensor[]): Promise<HostArray[]> {
   const open = tensors.filter((t) => t.source.kind !== 'data');
-  const values = open.length > 0 ? await (await engine()).evaluate(open) : [];
+  const values = open.length > 0 ? await (await engine()).evaluate(open, true) : [];
   return tensors.map((t) => (t.source.kind === 'data' ? t.source.data : values[open.indexOf(t)]!));
 }
 
