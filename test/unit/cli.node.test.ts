@@ -342,11 +342,12 @@ test('reproduce: Ctrl-C keeps the seeds that are done and a checkpoint of the on
   const checkpoints = () => fs.readdir(join(cache, 'checkpoints')).catch(() => []);
   // Between two seeds there is nothing on its way: then once more.
   for (let tries = 0; tries < 10 && (await checkpoints()).length === 0; tries++) {
-    let asked: ReturnType<typeof setTimeout> | undefined;
+    let asked = false;
     const { code, stderr } = await everygrad([...args, kept, '--seeds', '400'], {
       env,
       onLine: (line, interrupt) => {
-        if (line.includes('%')) asked ??= setTimeout(interrupt, 200);
+        if (!asked && line.includes('%')) setTimeout(interrupt, 200);
+        asked ||= line.includes('%');
       },
     });
     assert.is(code, 130);
