@@ -79,7 +79,8 @@ export async function lineChart(
       ...(k === 0 &&
         marks.length > 0 && {
           markLine: {
-            ...{ symbol: 'none', lineStyle: { color: '#555555', type: 'dashed' } },
+            // ECharts rounds their places to two decimals where not told otherwise.
+            ...{ symbol: 'none', precision: 12, lineStyle: { color: '#555555', type: 'dashed' } },
             data: marks.map((m) => ({ xAxis: m.x, label: { formatter: m.label } })),
           },
         }),

@@ -77,6 +77,13 @@ test('the curve of a range test marks the suggestion', async () => {
       .join()
       .includes('steepest'),
   );
+  const placeOf = async (suggestion: number): Promise<number> =>
+    Number(/<path d="M([\d.]+)[^>]*stroke="#555555"/.exec(await lrRangeChart({ curve, suggestion }))![1]);
+  const [low, middle, high] = await Promise.all([1e-4, 1e-3, 1e-2].map(placeOf));
+  assert.ok(
+    Math.abs(high! - middle! - (middle! - low!)) <= 2 && middle! - low! > 50,
+    `${[low, middle, high]}`,
+  );
 });
 
 test('a confusion matrix has its counts and names', async () => {
