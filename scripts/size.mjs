@@ -80,13 +80,19 @@ async function bundle(code) {
     const gpu = sizes.filter(({ f }) => f.startsWith('webgpu'));
     const more = sizes.filter(({ f }) => f.startsWith('shaders-extra'));
     const csv = sizes.filter(({ f }) => f.startsWith('papaparse')); // loaded by readCsv and csvRows alone
-    // Loaded when a plan is to be explained, shared by two backends or profiled, and when something goes wrong.
+    const costs = sizes.filter(({ f }) => f.startsWith('costs-'));
+    // Loaded when a plan is to be explained, changed by hand or profiled, and when something goes wrong.
     const seldom = sizes.filter(({ f }) =>
-      /^(costs|explain|overrides|plan-size|profile|replay|recover|shader-error)-/.test(f),
+      /^(explain|overrides|plan-size|profile|replay|recover|shader-error)-/.test(f),
     );
     const node = sizes.filter(({ f }) => f.startsWith('platform-node')); // loaded by no page
-    const main = sizes.filter((s) => ![gpu, more, csv, seldom, node].some((files) => files.includes(s)));
-    return { main: sum(main), webgpu: sum(gpu), moreShaders: sum(more), csv: sum(csv) };
+    const main = sizes.filter(
+      (s) => ![gpu, more, csv, costs, seldom, node].some((files) => files.includes(s)),
+    );
+    return {
+      ...{ main: sum(main), webgpu: sum(gpu), moreShaders: sum(more), csv: sum(csv) },
+      ...{ costs: sum(costs), seldom: sum(seldom) },
+    };
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -129,6 +135,8 @@ async function measure() {
       sum([small.main, kernels]),
     ],
     ['+ WebGPU, loaded where there is one', small.webgpu],
+    ['+ what measures costs, loaded before plans that WASM and WebGPU may share', small.costs],
+    ['+ explanations, profiles, recovery, loaded when they are needed', small.seldom],
     ['+ further kernels, loaded by convolutions, recurrent layers and the like', moreKernels],
     ['+ their shaders', small.moreShaders],
     ...Object.values(parts).map((name, i) => [`+ ${name}`, added(more[i].main, small.main)]),
