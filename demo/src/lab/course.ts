@@ -48,6 +48,17 @@ const patience = 20_000;
 /** Whether it says that the worker is gone, not that something is wrong with what was asked. */
 const workerEnded = (error: unknown): boolean => (error as { where?: string }).where === 'trainer';
 
+const noAnswer = 'it does not answer';
+
+/** Fails after a while: asked by a page that has just been reloaded, Firefox sometimes never says whether it has a GPU. */
+async function answered<T>(asked: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(noAnswer)), patience);
+  });
+  return Promise.race([asked, late]).finally(() => clearTimeout(timer));
+}
+
 const rule = (lr: number) => ({ loss: ['crossEntropy'], optimizer: ['adam', { lr }] }) as const;
 
 export class Course {
@@ -216,9 +227,10 @@ export class Course {
   }
 
   async #start(): Promise<{ lab: Trainer; id: number }> {
-    const lab = await trainer({ device: this.#device }).catch((error: Error & { problem?: string }) => {
-      if (this.#device !== 'webgpu') throw error;
-      this.#device = 'auto';
+    const device = this.#device;
+    const lab = await answered(trainer({ device })).catch((error: Error & { problem?: string }) => {
+      if (device === 'wasm' || (device === 'auto' && error.message !== noAnswer)) throw error;
+      this.#device = 'wasm';
       this.events.onProblem(
         `WebGPU cannot be used here, so WASM computes: ${error.problem ?? error.message}`,
       );
