@@ -7,7 +7,7 @@ export type DType = 'float32' | 'float64' | 'int32' | 'uint8' | 'bool';
 export type Shape = readonly number[];
 export type HostArray = Float32Array | Float64Array | Int32Array | Uint8Array;
 
-interface DTypeInfo {
+export interface DTypeInfo {
   /** Bytes per element on the host and in WASM memory. */
   bytes: number;
   /** Suffix of kernel names, as in `add_f32`. */
