@@ -1,5 +1,5 @@
 // What only Node, Deno and Bun have, in one file: package.json's `browser` field lets bundlers leave it out of pages.
-export { appendFile, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+export { appendFile, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 export { availableParallelism, homedir } from 'node:os';
 export { join } from 'node:path';
 export { fileURLToPath } from 'node:url';

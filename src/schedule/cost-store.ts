@@ -36,7 +36,7 @@ export const costStore: CostStore = {
   async get(key) {
     const folder = await cacheFolder();
     if (!folder) return inDatabase<string | undefined>('readonly', (s) => s.get(key));
-    const { readFile } = await import('node:fs/promises');
+    const { readFile } = await import('../platform-node.js');
     return readFile(`${folder}/costs/${fileName(key)}`, 'utf8');
   },
 
@@ -46,7 +46,7 @@ export const costStore: CostStore = {
       await inDatabase('readwrite', (s) => s.put(text, key));
       return;
     }
-    const { mkdir, rename, writeFile } = await import('node:fs/promises');
+    const { mkdir, rename, writeFile } = await import('../platform-node.js');
     const file = `${folder}/costs/${fileName(key)}`;
     await mkdir(`${folder}/costs`, { recursive: true });
     // A reader beside us finds the old text or the new one.
