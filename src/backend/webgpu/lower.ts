@@ -89,7 +89,7 @@ function checkStores(label: string, chain: Chain, kernelOutput: Operand | null):
       throw bug(label, `it stores (${to.shape}) from a chain over (${chain.shape})`);
     }
     for (const load of loadsOf(chain)) {
-      if (placeOf(load, bindingOf(to)) && !isStreamed(load.shape, chain.shape)) {
+      if (sizeOf(to.shape) > 0 && placeOf(load, bindingOf(to)) && !isStreamed(load.shape, chain.shape)) {
         throw bug(label, `it broadcasts the operand (${load.shape}) that it overwrites`);
       }
     }
