@@ -65,3 +65,15 @@ export class DeviceError extends EverygradError {
 export class StateError extends EverygradError {
   static override readonly name: string = 'StateError';
 }
+
+/** Throws OptionError for an option that is none of these. */
+export function checkOptionNames(where: string, options: object, known: readonly string[]): void {
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new OptionError({
+    where,
+    problem: `unknown option ${unknown}`,
+    hint: `the options are ${known.join(', ')}`,
+    values: { option: unknown, known },
+  });
+}

@@ -1,10 +1,10 @@
 // Augmentation on the fly: each time an image is drawn it is moved, bent and disturbed anew.
 // Only + - * / sqrt and floor touch the values, so every engine makes the same bits.
 import { dtypes, type HostArray, type Shape, showShape } from '../dtype.js';
-import { OptionError, ShapeError } from '../errors.js';
+import { checkOptionNames, OptionError, ShapeError } from '../errors.js';
 import { cosPi, exponential } from '../exact.js';
 import { RandomStream, streams } from '../philox.js';
-import { type Batch, type BatchOptions, checkOptionNames, type Dataset } from './spec.js';
+import type { Batch, BatchOptions, Dataset } from './spec.js';
 
 /** Elastic distortion (Simard, Steinkraus and Platt 2003): a random field of shifts, smoothed. */
 export interface Elastic {

@@ -1,7 +1,6 @@
 // CSV files as typed rows, one by one, or as a table of columns.
-import { DataError, type ErrorParts, FormatError, OptionError } from '../errors.js';
+import { checkOptionNames, DataError, type ErrorParts, FormatError, OptionError } from '../errors.js';
 import { type CsvRecord, type CsvSource, csvRecords, sourceName } from './csv-records.js';
-import { checkOptionNames } from './spec.js';
 import { Stream } from './stream.js';
 import { type CategoryColumn, type Column, categoryColumn, type Row, Table } from './table.js';
 

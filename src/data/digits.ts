@@ -1,11 +1,11 @@
 // Handwritten-looking digits, drawn by the library: the data set that is always there.
 // Only + - * / sqrt and floor, min, max touch the values, so every engine draws the same bits.
-import { OptionError } from '../errors.js';
+import { checkOptionNames, OptionError } from '../errors.js';
 import { RandomStream, streams } from '../philox.js';
 import { breathe } from '../platform.js';
 import { ArrayDataset } from './dataset.js';
 import { glyphs, type Stroke } from './glyphs.js';
-import { checkCount, checkOptionNames } from './spec.js';
+import { checkCount } from './spec.js';
 
 /** Options of `digits`. */
 export interface DigitsOptions {

@@ -1,20 +1,13 @@
 // Images from files: decoding, other sizes and channels, and folders of classes as a data set that is read as it is used.
 import { type HostArray, type Shape, sizeOf } from '../dtype.js';
-import { DataError, EverygradError, FormatError, OptionError } from '../errors.js';
+import { checkOptionNames, DataError, EverygradError, FormatError, OptionError } from '../errors.js';
 import { RandomStream, streams } from '../philox.js';
 import { readBytes, runtime } from '../platform.js';
 import { listFolder } from '../platform-files.js';
 import { decodeByPlatform, decodeJpegByPackage } from '../platform-images.js';
 import { ArrayDataset } from './dataset.js';
 import { decodePng, type Image, isPng } from './png.js';
-import {
-  type Batch,
-  type BatchOptions,
-  checkBatchOptions,
-  checkCount,
-  checkOptionNames,
-  type Dataset,
-} from './spec.js';
+import { type Batch, type BatchOptions, checkBatchOptions, checkCount, type Dataset } from './spec.js';
 import { type Example, Stream } from './stream.js';
 
 /** A decoder of one's own; `file` is for errors. */

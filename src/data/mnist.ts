@@ -1,10 +1,9 @@
 // MNIST and data sets in its form (Fashion-MNIST, ...): four IDX files in a folder or below an address.
 import { sizeOf } from '../dtype.js';
-import { DataError, FormatError, StorageError } from '../errors.js';
+import { checkOptionNames, DataError, FormatError, StorageError } from '../errors.js';
 import { type Bytes, cache, isUrl, readBytes, sha256 } from '../platform.js';
 import { ArrayDataset } from './dataset.js';
 import { type IdxData, parseIdx } from './idx.js';
-import { checkOptionNames } from './spec.js';
 
 /** Options of `mnist`. */
 export interface MnistOptions {

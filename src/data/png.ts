@@ -1,7 +1,6 @@
 // PNG (ISO/IEC 15948), both ways. The bits are the same in every engine, which a browser's own decoder does not promise:
 // it may apply colour profiles and multiplies colours by alpha.
-import { DataError, FormatError, OptionError } from '../errors.js';
-import { checkOptionNames } from './spec.js';
+import { checkOptionNames, DataError, FormatError, OptionError } from '../errors.js';
 
 /** Pixels (height, width, channels), row-major, from 0 to 255. */
 export interface Image {

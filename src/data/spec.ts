@@ -9,7 +9,7 @@ import {
   showShape,
   sizeOf,
 } from '../dtype.js';
-import { DataError, DTypeError, OptionError } from '../errors.js';
+import { checkOptionNames, DataError, DTypeError, OptionError } from '../errors.js';
 
 /** Shapes and dtypes of one example, without the batch axis. */
 export interface DataSpec {
@@ -102,18 +102,6 @@ export function checkCount(where: string, option: string, value: number): void {
       values: { [option]: value },
     });
   }
-}
-
-/** Throws OptionError for the first option whose name is not known. */
-export function checkOptionNames(where: string, options: object, known: readonly string[]): void {
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown === undefined) return;
-  throw new OptionError({
-    where,
-    problem: `unknown option ${unknown}`,
-    hint: `the options are ${known.join(', ')}`,
-    values: { option: unknown, known },
-  });
 }
 
 export function checkBatchOptions(name: string, options: BatchOptions): BatchOptions {

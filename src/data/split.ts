@@ -1,9 +1,8 @@
 // Which examples are for training, validation and tests: by fractions or in folds, stratified if asked for.
 import type { HostArray } from '../dtype.js';
-import { DataError, OptionError } from '../errors.js';
+import { checkOptionNames, DataError, OptionError } from '../errors.js';
 import { RandomStream, streams } from '../philox.js';
 import { ArrayDataset } from './dataset.js';
-import { checkOptionNames } from './spec.js';
 import { Table } from './table.js';
 
 /** What can be split: an ArrayDataset, a Table, or anything of which rows can be chosen, as an image folder. */

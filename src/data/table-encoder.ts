@@ -1,5 +1,5 @@
 // Tables to examples: numbers to a common scale, categories to zeros and ones, missing values filled in.
-import { DataError, FormatError, OptionError } from '../errors.js';
+import { checkOptionNames, DataError, FormatError, OptionError } from '../errors.js';
 import { ArrayDataset } from './dataset.js';
 import {
   type EncoderJSON,
@@ -10,7 +10,6 @@ import {
   Scaler,
   standardScaler,
 } from './encoders.js';
-import { checkOptionNames } from './spec.js';
 import {
   type CategoryColumn,
   type Column,

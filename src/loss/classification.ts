@@ -1,6 +1,6 @@
 // Losses of classifiers. Those of probabilities take logits, what comes before softmax or sigmoid, as that is stable.
 import { showShape } from '../dtype.js';
-import { ShapeError } from '../errors.js';
+import { checkOptionNames, ShapeError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import {
   abs,
@@ -94,6 +94,7 @@ function negativeLogLikelihood(
  */
 export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
   const { labelSmoothing = 0, classWeights, ignoreLabel } = options;
+  checkOptionNames('crossEntropy', options, ['classWeights', 'ignoreLabel', 'labelSmoothing']);
   checkOption(
     'crossEntropy',
     'labelSmoothing',
@@ -111,8 +112,12 @@ export function crossEntropy(options: CrossEntropyOptions = {}): Loss {
 }
 
 /** Negative log-likelihood of log-probabilities, what `nn.logSoftmax` gives: -sum(t log p), mean over all rows. */
-export const nll = (options: NllOptions = {}): Loss =>
-  named('nll', (logs, target, weights) => negativeLogLikelihood('nll', logs, target, weights, options));
+export function nll(options: NllOptions = {}): Loss {
+  checkOptionNames('nll', options, ['classWeights', 'ignoreLabel']);
+  return named('nll', (logs, target, weights) =>
+    negativeLogLikelihood('nll', logs, target, weights, options),
+  );
+}
 
 /** Options of `binaryCrossEntropy`. */
 export interface BinaryCrossEntropyOptions {
@@ -125,8 +130,10 @@ export interface BinaryCrossEntropyOptions {
  * cross-entropy of sigmoid outputs (Nielsen, "Neural Networks and Deep Learning", chapter 3). Stable: max(z, 0) - z t +
  * log(1 + exp(-|z|)).
  */
-export function binaryCrossEntropy({ positiveWeight = 1 }: BinaryCrossEntropyOptions = {}): Loss {
+export function binaryCrossEntropy(options: BinaryCrossEntropyOptions = {}): Loss {
   const where = 'binaryCrossEntropy';
+  const { positiveWeight = 1 } = options;
+  checkOptionNames(where, options, ['positiveWeight']);
   checkOption(where, 'positiveWeight', positiveWeight, positiveWeight > 0, 'a number > 0');
   return named(where, (logits, target, weights) => {
     const rows = targetRows(where, logits, target);
@@ -165,7 +172,9 @@ export interface HingeOptions {
  * Hinge loss of support vector machines (Cortes and Vapnik 1995): max(0, margin - t z) for targets t of -1 and 1, mean over
  * all elements.
  */
-export function hinge({ margin = 1, squared = false }: HingeOptions = {}): Loss {
+export function hinge(options: HingeOptions = {}): Loss {
+  const { margin = 1, squared = false } = options;
+  checkOptionNames('hinge', options, ['margin', 'squared']);
   checkOption('hinge', 'margin', margin, margin > 0, 'a number > 0');
   return named('hinge', (prediction, target, weights) => {
     const violation = relu(sub(margin, mul(prediction, targetRows('hinge', prediction, target))));
@@ -177,7 +186,9 @@ export function hinge({ margin = 1, squared = false }: HingeOptions = {}): Loss 
  * Multi-class hinge loss (Weston and Watkins 1999): for each wrong class j, max(0, margin - z_label + z_j), summed and divided
  * by the number of classes, mean over the rows; as in PyTorch's multi_margin_loss.
  */
-export function multiClassHinge({ margin = 1, squared = false }: HingeOptions = {}): Loss {
+export function multiClassHinge(options: HingeOptions = {}): Loss {
+  const { margin = 1, squared = false } = options;
+  checkOptionNames('multiClassHinge', options, ['margin', 'squared']);
   checkOption('multiClassHinge', 'margin', margin, margin > 0, 'a number > 0');
   return named('multiClassHinge', (prediction, target, weights) => {
     const rows = labelRows('multiClassHinge', prediction, target);

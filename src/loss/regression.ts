@@ -1,6 +1,6 @@
 // Losses of predictions that are numbers, not classes.
 import { showShape } from '../dtype.js';
-import { ShapeError } from '../errors.js';
+import { checkOptionNames, ShapeError } from '../errors.js';
 import { abs, add, cast, exp, lessEqual, mul, neg, slice, square, sub, where } from '../ops/index.js';
 import { checkOption, type Loss, named, perElement, perExample, targetRows } from './common.js';
 
@@ -28,7 +28,9 @@ export const l1 = (): Loss =>
  * Huber's loss (1964): d^2/2 for differences up to delta, delta (|d| - delta/2) beyond, mean over all elements. Outliers
  * pull no harder than delta.
  */
-export function huber({ delta = 1 }: { delta?: number } = {}): Loss {
+export function huber(options: { delta?: number } = {}): Loss {
+  const { delta = 1 } = options;
+  checkOptionNames('huber', options, ['delta']);
   checkOption('huber', 'delta', delta, delta > 0, 'a number > 0');
   return named('huber', (prediction, target, weights) => {
     const d = sub(prediction, targetRows('huber', prediction, target));
@@ -46,8 +48,10 @@ const logRoot2Pi = 0.9189385332046727;
  * them the logarithms of n variances; targets are (batch, n): (log v + (t - m)^2 / v) / 2, mean over all elements;
  * `full` adds the constant log(2 pi) / 2.
  */
-export const gaussianNll = ({ full = false }: { full?: boolean } = {}): Loss =>
-  named('gaussianNll', (prediction, target, weights) => {
+export function gaussianNll(options: { full?: boolean } = {}): Loss {
+  const { full = false } = options;
+  checkOptionNames('gaussianNll', options, ['full']);
+  return named('gaussianNll', (prediction, target, weights) => {
     const outputs = prediction.shape.at(-1)!;
     const half = [...prediction.shape.slice(0, -1), outputs / 2];
     if (outputs % 2 !== 0 || String(target.shape) !== String(half)) {
@@ -69,3 +73,4 @@ export const gaussianNll = ({ full = false }: { full?: boolean } = {}): Loss =>
     const values = mul(add(logs, squares), 0.5);
     return perElement('gaussianNll', full ? add(values, logRoot2Pi) : values, weights);
   });
+}

@@ -1,7 +1,7 @@
 // What all optimizers share: learning rates, groups of parameters, decay, clipping, constraints, averages, state.
 import { sizeOf } from '../dtype.js';
 import { engine } from '../engine.js';
-import { OptionError, StateError } from '../errors.js';
+import { checkOptionNames, OptionError, StateError } from '../errors.js';
 import { type Tensor, Variable } from '../graph.js';
 import type { Parameter } from '../nn/module.js';
 import {
@@ -76,8 +76,15 @@ export abstract class Optimizer {
   readonly #averages = new Map<Parameter, Variable>();
   readonly #shared: Variable[] = [];
 
+  /** Options of a kind of optimizer are taken out before: what is left must be one of all. */
   constructor(options: OptimizerOptions & { lr: number }) {
     const { lr, groups = [], clipValue, clipNorm, maxNorm, averageDecay } = options;
+    const penalties = ['lr', 'weightDecay', 'l1', 'decayBiases'];
+    checkOptionNames('optimizer', options, [
+      ...penalties,
+      ...['groups', 'clipValue', 'clipNorm', 'maxNorm', 'averageDecay'],
+    ]);
+    for (const group of groups) checkOptionNames('optimizer: groups', group, ['parameters', ...penalties]);
     checkPositive('lr', lr);
     for (const each of [options, ...groups]) {
       if (each.weightDecay !== undefined) checkNotNegative('weightDecay', each.weightDecay);

@@ -249,5 +249,13 @@ export function linearScaling(lr: number, batchSize: number, base = 256): number
 }
 
 /** A function alone as a schedule. */
-export const scheduleOf = (schedule: ScheduleLike): Schedule =>
-  typeof schedule === 'function' ? { factor: schedule } : schedule;
+export function scheduleOf(schedule: ScheduleLike): Schedule {
+  if (typeof schedule === 'function') return { factor: schedule };
+  if (typeof schedule?.factor === 'function') return schedule;
+  throw new OptionError({
+    where: 'schedule',
+    problem: `${String(schedule)} is no schedule`,
+    hint: 'one of `schedules`, such as schedules.cosine(), or a function of the step that gives a factor on lr',
+    values: { schedule },
+  });
+}

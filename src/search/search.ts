@@ -1,6 +1,6 @@
 // A search over hyperparameters: a pool of trials, in an order that the seed decides, with results that are kept.
-import { checkCount, checkOptionNames } from '../data/spec.js';
-import { DataError, OptionError, StateError } from '../errors.js';
+import { checkCount } from '../data/spec.js';
+import { checkOptionNames, DataError, OptionError, StateError } from '../errors.js';
 import { seedKey } from '../philox.js';
 import { Halving, type HalvingOptions, type Report } from './halving.js';
 import { checkSpace, type Scalar, type Space, signatureOf, type Values } from './space.js';

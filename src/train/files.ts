@@ -1,8 +1,7 @@
 // Models to files and back: weights as safetensors, written aside and renamed.
 
-import { checkOptionNames } from '../data/spec.js';
 import { dtypes, sameShape, showShape } from '../dtype.js';
-import { FormatError, OptionError } from '../errors.js';
+import { checkOptionNames, FormatError, OptionError } from '../errors.js';
 import type { Module } from '../nn/module.js';
 import { readBytes, sha256, writeFileAtomic } from '../platform.js';
 import { decodeSafetensors, encodeSafetensors, type SavedTensor } from '../safetensors.js';

@@ -2,8 +2,8 @@
 
 import type { BackendName } from '../backend/backend.js';
 import type { Dataset } from '../data/index.js';
-import { checkCount, checkOptionNames } from '../data/spec.js';
-import { DataError, DeviceError, EverygradError, OptionError } from '../errors.js';
+import { checkCount } from '../data/spec.js';
+import { checkOptionNames, DataError, DeviceError, EverygradError, OptionError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import { crossEntropy, type Loss } from '../loss/index.js';
 import { inference, type Module } from '../nn/module.js';

@@ -1,5 +1,7 @@
 // The loss of every batch, written into a ring on the device and read only now and then.
-import { checkCount, checkOptionNames } from '../data/spec.js';
+
+import { checkCount } from '../data/spec.js';
+import { checkOptionNames } from '../errors.js';
 import { Tensor, Variable } from '../graph.js';
 import { add, equal, full, where, zeros } from '../ops/index.js';
 import { read, tensor } from '../tensor.js';

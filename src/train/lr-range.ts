@@ -1,6 +1,6 @@
 // The learning-rate range test: raises the rate step by step and watches the loss (Smith 2017).
-import { checkCount, checkOptionNames, type Dataset } from '../data/spec.js';
-import { OptionError } from '../errors.js';
+import { checkCount, type Dataset } from '../data/spec.js';
+import { checkOptionNames, OptionError } from '../errors.js';
 import { root } from '../exact.js';
 import type { Loss } from '../loss/index.js';
 import type { Module } from '../nn/module.js';

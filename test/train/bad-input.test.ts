@@ -129,6 +129,18 @@ test('options out of their range: name, value and range', () => {
     [() => optim.sgd({ lr: 0 }), /lr is 0 \(a number > 0\)/],
     [() => optim.sgd({} as never), /lr is undefined/],
     [() => optim.sgd({ lr: 1, momentum: 1 }), /momentum is 1 \(from 0, below 1\)/],
+    [
+      () => optim.sgd({ lr: 1, momentun: 0.9 } as never),
+      /\[optimizer\] unknown option momentun \(the options are lr,/,
+    ],
+    [() => optim.adam({ beta: 0.9 } as never), /\[optimizer\] unknown option beta/],
+    [
+      () => optim.sgd({ lr: 1, groups: [{ parameters: [], rate: 1 } as never] }),
+      /\[optimizer: groups\] unknown option rate/,
+    ],
+    [() => loss.crossEntropy({ smoothing: 0.1 } as never), /\[crossEntropy\] unknown option smoothing/],
+    [() => loss.huber({ margin: 1 } as never), /\[huber\] unknown option margin \(the options are delta\)/],
+    [() => schedules.warmUp({ steps: 3 }, 0.1 as never), /\[schedule\] 0\.1 is no schedule/],
     [() => optim.adam({ betas: [1, 0.9] }), /betas\[0\] is 1/],
     [() => optim.adam({ clipNorm: 0 }), /clipNorm is 0/],
     [() => loss.crossEntropy({ labelSmoothing: 1 }), /labelSmoothing is 1 \(from 0, below 1\)/],
