@@ -1,8 +1,9 @@
 // Overfitting: 30 hidden units learn 1,000 images by heart; and what L2, L1, dropout and early stopping do to it. The
-// curves, epoch by epoch, go into a CSV file.
+// curves, epoch by epoch, go into a CSV file and are drawn.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { evaluate, fit, loss, nn, optim } from 'everygrad';
+import { lossCurves } from 'everygrad/plot';
 import { digits, outputFolder, percent, quick, report, seed } from './common.mjs';
 
 const count = quick ? 500 : 1000;
@@ -21,6 +22,7 @@ const variants = {
 
 const validation = test.take(1000); // for the curves; what is reported is of all
 const ends = {};
+const runs = {};
 const lines = ['variant,epoch,trainLoss,trainAccuracy,validationLoss,validationAccuracy'];
 for (const [variant, { penalty = {}, dropout = 0, stopping = {} }] of Object.entries(variants)) {
   const weightInit = nn.init.normal(); // much too large, as in the experiment that is reproduced
@@ -30,6 +32,7 @@ for (const [variant, { penalty = {}, dropout = 0, stopping = {} }] of Object.ent
     ...{ loss: loss.binaryCrossEntropy(), optimizer: optim.sgd({ lr: 0.5, ...penalty }) },
     ...{ batchSize: 10, epochs, validation, seed, ...stopping },
   });
+  runs[variant] = run;
   for (const e of run.epochs)
     lines.push(
       [variant, e.epoch, e.trainLoss, e.trainAccuracy, e.validationLoss, e.validationAccuracy].join(),
@@ -44,9 +47,15 @@ for (const [variant, { penalty = {}, dropout = 0, stopping = {} }] of Object.ent
       `${last.validationLoss.toFixed(3)}, least in epoch ${best.epoch}, ${best.validationLoss.toFixed(3)}`,
   );
 }
-const file = join(await outputFolder(), 'overfitting.csv');
-await writeFile(file, `${lines.join('\n')}\n`);
-console.log(file);
+const folder = await outputFolder();
+const files = {
+  'overfitting.csv': `${lines.join('\n')}\n`,
+  'overfitting.svg': await lossCurves(runs, { title: 'Loss: dashed on images learned, in full on new ones' }),
+};
+for (const [file, text] of Object.entries(files)) {
+  await writeFile(join(folder, file), text);
+  console.log(join(folder, file));
+}
 
 const { plain } = ends;
 const right = (variant) => percent(ends[variant].accuracy);

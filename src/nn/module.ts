@@ -73,7 +73,9 @@ export abstract class Module {
 
   /** Parameters, buffers and sub-modules of this module, by name; by default its fields. */
   protected children(): Iterable<[string, unknown]> {
-    return Object.entries(this);
+    return Object.entries(this).flatMap(([name, value]): [string, unknown][] =>
+      Array.isArray(value) ? value.map((one, i) => [`${name}.${i}`, one]) : [[name, value]],
+    );
   }
 
   /** All that the model remembers, parameters and buffers, by path as in `0.weight`. A shared one is named once. */

@@ -193,6 +193,7 @@ const promised: Readonly<Record<string, Example>> = {
     },
   },
   '13-overfitting.mjs': {
+    pictures: ['overfitting.svg'],
     claim(table) {
       less(99, table.here('plain: right of the images learned'), 'by heart');
       const loss = 'loss on new images at the end';
@@ -288,6 +289,10 @@ async function indexFigures(): Promise<Map<string, string>> {
 
 /** A picture that shows something: a PNG of more than one colour. */
 async function checkPicture(file: string): Promise<void> {
+  if (file.endsWith('.svg')) {
+    const drawn = (await readFile(file, 'utf8')).match(/<path [^>]*stroke/g) ?? [];
+    return assert.ok(drawn.length >= 10, `${file} has ${drawn.length} lines`);
+  }
   const { data: pixels } = await data.decodePng(new Uint8Array(await readFile(file)), { file });
   assert.ok(new Set(pixels).size > 8, `${file} shows nothing`);
 }

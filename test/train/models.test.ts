@@ -8,10 +8,12 @@ import {
   explainTraining,
   fit,
   loss,
+  mul,
   nn,
   OptionError,
   optim,
   predict,
+  type Tensor,
   tensor,
   zeros,
 } from '../../src/index.js';
@@ -38,6 +40,24 @@ test('AlexNet has the parameters of its paper, without computing them', () => {
   assert.is(nn.alexnet().parameterCount, 60_965_224);
   const forward = nn.alexnet().forward(zeros([2, 227, 227, 3]), nn.inference());
   assert.equal(forward.shape, [2, 1000]);
+});
+
+test('layers that a module holds in an array are trained, named by their place', async () => {
+  class Tower extends nn.Module {
+    readonly blocks = [nn.linear(4, 5), nn.tanh(), nn.linear(5, 3)];
+    readonly gains = [new nn.Parameter([3], nn.init.constant(1), { fanIn: 1, fanOut: 3 }, false)];
+    forward(x: Tensor, context: nn.Context): Tensor {
+      return mul(
+        this.blocks.reduce((t, block) => block.forward(t, context), x),
+        this.gains[0]!,
+      );
+    }
+  }
+  const tower = await new Tower().initialize(1);
+  const names = ['blocks.0.weight', 'blocks.0.bias', 'blocks.2.weight', 'blocks.2.bias', 'gains.0'];
+  assert.equal([...tower.namedParameters().keys()], names);
+  assert.equal([...tower.namedModules().keys()], ['blocks.0', 'blocks.1', 'blocks.2']);
+  tower.dispose();
 });
 
 test('AlexNet on small images trains: the loss of a step falls when it is repeated', async () => {
