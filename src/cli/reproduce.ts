@@ -123,8 +123,8 @@ async function runRow(
 }
 
 /**
- * Trains with one seed and tests the weights of the best validation epoch; null if it was stopped, and then the next call with
- * this key goes on there.
+ * Trains with one seed and tests the weights of the best validation epoch; null if it was stopped, and then the next call
+ * with this key goes on there.
  */
 async function runSeed(
   row: Row,
