@@ -99,7 +99,10 @@ const withModel = (command: Command): Command =>
     )
     .addOption(option('--nesterov', 'let momentum look ahead'))
     .addOption(
-      option('--schedule <name>', 'how the learning rate changes').choices(scheduleNames).default('constant'),
+      option(
+        '--schedule <name>',
+        'how the learning rate changes (default: constant, for convolutional networks cosine)',
+      ).choices(scheduleNames),
     )
     .addOption(
       option(

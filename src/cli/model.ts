@@ -14,7 +14,7 @@ export interface TrainOptions {
   nesterov?: boolean;
   lambda?: number;
   lambda1?: number;
-  schedule: keyof typeof scheduleMakers;
+  schedule?: keyof typeof scheduleMakers;
   warmUp?: number;
   patience?: number;
   dropout: number;
@@ -220,7 +220,8 @@ export function makeOptimizer(options: TrainOptions, trainSize: number): optim.O
 }
 
 /** How the learning rate changes; undefined where it does not. */
-export function makeSchedule({ schedule, warmUp }: TrainOptions): schedules.Schedule | undefined {
+export function makeSchedule({ model, warmUp, ...options }: TrainOptions): schedules.Schedule | undefined {
+  const { schedule = model === 'mlp' ? 'constant' : 'cosine' } = options;
   if (warmUp) return schedules.warmUp({ epochs: warmUp }, scheduleMakers[schedule]());
   return schedule === 'constant' ? undefined : scheduleMakers[schedule]();
 }
