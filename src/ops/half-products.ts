@@ -116,10 +116,13 @@ function recorder(base: { definition: OpDefinition<Attributes> }) {
 }
 
 /**
- * The ops of the same names for packed halves (`toHalf`) of the given shapes; the result is float32. Attributes are those of
- * the float32 op as its gradient records it. No gradient. Throws ShapeError where words and shapes do not fit.
+ * `matmul` of two packed halves (`toHalf`) of the shapes `left` and `right`; the result is float32. Attributes are those of the
+ * float32 op as its gradient records it. No gradient. Throws ShapeError where words and shapes do not fit.
  */
 export const matmulHalf = /* @__PURE__ */ recorder(matmul);
+/** `conv2d` of packed halves, as `matmulHalf`. */
 export const conv2dHalf = /* @__PURE__ */ recorder(conv2d);
+/** `conv2dInputGradient` of packed halves, as `matmulHalf`. */
 export const conv2dInputGradientHalf = /* @__PURE__ */ recorder(conv2dInputGradient);
+/** `conv2dFilterGradient` of packed halves, as `matmulHalf`. */
 export const conv2dFilterGradientHalf = /* @__PURE__ */ recorder(conv2dFilterGradient);

@@ -6,6 +6,7 @@ import { Tensor, Variable } from '../graph.js';
 import { add, equal, full, where, zeros } from '../ops/index.js';
 import { read, tensor } from '../tensor.js';
 
+/** Options of `lossRing`. */
 export interface LossRingOptions {
   /** Batches between two reads, each of which waits for the device; 100 where not said. */
   every?: number;
@@ -33,6 +34,7 @@ export class LossRing {
     this.#places = new Tensor({ kind: 'data', data }, [every], 'int32');
   }
 
+  /** What it keeps on the device. */
   get variables(): readonly Variable[] {
     return [this.#ring, this.#at];
   }
@@ -60,10 +62,12 @@ export class LossRing {
     this.#count = 0;
   }
 
+  /** Frees the ring's memory. */
   dispose(): void {
     for (const v of this.variables) v.dispose();
   }
 
+  /** For `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

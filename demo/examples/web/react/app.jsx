@@ -1,45 +1,26 @@
 // A component that trains while it is shown.
 import { digits } from 'everygrad/data';
 import { setAssetsUrl, trainer } from 'everygrad/worker';
-import { StrictMode, useEffect, useState } from 'react';
+import { useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 
 setAssetsUrl(new URL('everygrad/', document.baseURI));
+const rule = { loss: ['crossEntropy'], optimizer: ['adam'], epochs: 3 };
 
-async function learn({ signal, onEpoch }) {
+async function learn(lab, onEpoch) {
   const { train, test: validation } = await digits();
-  const lab = await trainer();
-  if (signal.aborted) return lab.terminate();
-  signal.addEventListener('abort', () => lab.terminate());
   const model = await lab.create([['linear', 784, 100], ['relu'], ['linear', 100, 10]], 1);
-  await lab.fit(model, train, {
-    loss: ['crossEntropy'],
-    optimizer: ['adam'],
-    epochs: 3,
-    validation,
-    onEpoch,
-    signal,
-  });
+  await lab.fit(model, train, { ...rule, validation, onEpoch });
 }
 
 function Digits() {
-  const [{ epoch, validationAccuracy }, setReport] = useState({ epoch: 0, validationAccuracy: 0 });
+  const [{ epoch, validationAccuracy: right }, setReport] = useState({ epoch: 0 });
   useEffect(() => {
-    const gone = new AbortController();
-    learn({ signal: gone.signal, onEpoch: setReport }).catch(
-      (error) => gone.signal.aborted || reportError(error),
-    );
-    return () => gone.abort();
+    const lab = trainer();
+    lab.then((l) => learn(l, setReport)).catch(reportError);
+    return () => lab.then((l) => l.terminate());
   }, []);
-  return (
-    <output data-accuracy={epoch === 3 ? validationAccuracy : undefined}>
-      epoch {epoch}: {validationAccuracy}
-    </output>
-  );
+  return <output data-accuracy={epoch === 3 ? right : undefined}>{`epoch ${epoch}: ${right}`}</output>;
 }
 
-createRoot(document.getElementById('root')).render(
-  <StrictMode>
-    <Digits />
-  </StrictMode>,
-);
+createRoot(document.getElementById('root')).render(<Digits />);
