@@ -1,5 +1,5 @@
-// Curves over steps or epochs, by uPlot, in the colours of the theme.
-import uPlot from 'uplot';
+// Curves over steps or epochs, by uPlot, in the colours of the theme. uPlot is loaded when there is something to draw.
+import type uPlot from 'uplot';
 import { colour, onTheme } from './shell.ts';
 
 export interface Curve {
@@ -13,6 +13,9 @@ export interface Curve {
 const mostPoints = 600;
 
 export class Chart {
+  /** uPlot itself, once it is asked for. */
+  #library: Promise<void> | null = null;
+  #uPlot: typeof uPlot | null = null;
   #plot: uPlot | null = null;
   #rows: number[][];
   /** Only each so many-th point is kept. */
@@ -27,7 +30,7 @@ export class Chart {
     private readonly range?: readonly [number, number],
   ) {
     this.#rows = [[], ...curves.map(() => [])];
-    this.#make();
+    host.style.minHeight = `${height}px`; // what is below stays where it is
     onTheme(() => this.#make());
     new ResizeObserver(() => this.#fit()).observe(host);
   }
@@ -48,7 +51,13 @@ export class Chart {
   }
 
   draw(): void {
-    this.#plot?.setData(this.#rows as uPlot.AlignedData);
+    if (this.#plot) this.#plot.setData(this.#rows as uPlot.AlignedData);
+    else if (this.#rows[0]!.length > 0) this.#library ??= this.#load();
+  }
+
+  async #load(): Promise<void> {
+    this.#uPlot = (await import('uplot')).default;
+    this.#make();
   }
 
   #fit(): void {
@@ -57,6 +66,7 @@ export class Chart {
   }
 
   #make(): void {
+    if (!this.#uPlot) return;
     this.#plot?.destroy();
     const axis: uPlot.Axis = {
       stroke: colour('muted'),
@@ -65,7 +75,7 @@ export class Chart {
       ticks: { show: false },
     };
     const bounds = this.range;
-    this.#plot = new uPlot(
+    this.#plot = new this.#uPlot(
       {
         width: Math.max(160, this.host.clientWidth),
         height: this.height,
