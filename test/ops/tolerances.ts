@@ -173,7 +173,9 @@ export function toleranceOf(name: string, site: Site, backend: BackendName): Tol
   const rule = rules[backend][name.replace(/Half$/, '')] ?? [0, 0];
   const [relative, absolute] = typeof rule === 'function' ? rule(unpacked(site)) : rule;
   const unit = unitOf(site.output.dtype);
-  return { relative: relative * unit, absolute: absolute * unit };
+  // Samples of packed halves are a pattern, not random: partial sums go further.
+  const further = name.endsWith('Half') ? 2 : 1;
+  return { relative: relative * unit, absolute: further * absolute * unit };
 }
 
 /** An op of packed halves as the one on float32 that it is like; its products are as exact. */
