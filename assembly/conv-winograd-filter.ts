@@ -4,7 +4,7 @@
 //   V = B^T d B  of each 4 x 4 patch of x,   D = A dy A^T  of each 2 x 2 tile of dy,   dU[i] = V[i]^T D[i],   dg = G^T dU G
 //
 // Threads share the columns of dU, that is the filters; each transforms all patches for itself.
-import { patchAt, patchElement, patchLine, patchPixel } from './conv-winograd';
+import { patchAt, patchLine, patchPixel, transformPatch } from './conv-winograd';
 import { TILE_COLS, TILE_ROWS, tileRow } from './gemm-micro';
 import { address, shareOf, word } from './split';
 
@@ -59,29 +59,9 @@ function readPatch(args: usize, group: i32, image: i32, ty: i32, tx: i32, copy: 
   const height = word(args, At.height), width = word(args, At.width), depth = word(args, At.depth);
   const apart = <usize>(depth * word(args, At.groups)) << 2;
   const source = address(args, At.x) + (<usize>(group * depth) << 2) + <usize>(image * height * width) * apart;
-  let p = patchAt(source, height, width, apart, 2 * ty - word(args, At.top), 2 * tx - word(args, At.left), depth, copy);
-  const pixel = patchPixel, line = patchLine;
-  for (let c = 0; c < depth; c += 4) {
-    const p1 = p + line, p2 = p1 + line, p3 = p2 + line;
-    patchRow(0, p, p2, pixel, to, step);
-    patchRow(1, p1, p2, pixel, to + 4 * step, step);
-    patchRow(2, p2, p1, pixel, to + 8 * step, step);
-    patchRow(3, p1, p3, pixel, to + 12 * step, step);
-    p += 16;
-    to += 16;
-  }
-}
-
-/** A row of B^T d B, four channels. */
-// @ts-ignore: decorator
-@inline
-function patchRow(row: i32, p: usize, q: usize, pixel: usize, to: usize, step: usize): void {
-  const t0 = patchElement(row, p, q), t1 = patchElement(row, p + pixel, q + pixel);
-  const t2 = patchElement(row, p + 2 * pixel, q + 2 * pixel), t3 = patchElement(row, p + 3 * pixel, q + 3 * pixel);
-  v128.store(to, f32x4.sub(t0, t2));
-  v128.store(to + step, f32x4.add(t1, t2));
-  v128.store(to + 2 * step, f32x4.sub(t2, t1));
-  v128.store(to + 3 * step, f32x4.sub(t1, t3));
+  const y = 2 * ty - word(args, At.top), x = 2 * tx - word(args, At.left);
+  const p = patchAt(source, height, width, apart, y, x, depth, copy);
+  transformPatch(true, p, patchPixel, patchLine, depth, to, step, 4);
 }
 
 /** D of the tile at row y, column x: D[i] goes to `to + i * step`; what lies outside of dy is 0. */

@@ -167,14 +167,25 @@ function readTile(
   const y = 2 * ty - word(args, At.top), x = 2 * tx - word(args, At.left);
   const apartAll = <usize>(depth * word(args, At.groups)) << 2;
   const source = address(args, At.source) + (<usize>(group * depth) << 2) + <usize>(image * height * width) * apartAll;
-  let p = patchAt(source, height, width, apartAll, y, x, depth, patch);
-  const pixel = patchPixel, line = patchLine;
+  const p = patchAt(source, height, width, apartAll, y, x, depth, patch);
+  transformPatch(false, p, patchPixel, patchLine, depth, to, step, apart);
+}
+
+/**
+ * V = B^T d B of the patch d at `p`: element c of V[i] goes to `to + i * step + c * apart`; with `whole` (and apart 4) vectors
+ * are stored as they are.
+ */
+// @ts-ignore: decorator
+@inline
+export function transformPatch(
+  whole: bool, p: usize, pixel: usize, line: usize, depth: i32, to: usize, step: usize, apart: usize,
+): void {
   for (let c = 0; c < depth; c += 4) {
     const p1 = p + line, p2 = p1 + line, p3 = p2 + line;
-    patchRow(0, p, p2, pixel, to, step, apart);
-    patchRow(1, p1, p2, pixel, to + 4 * step, step, apart);
-    patchRow(2, p2, p1, pixel, to + 8 * step, step, apart);
-    patchRow(3, p1, p3, pixel, to + 12 * step, step, apart);
+    patchRow(0, whole, p, p2, pixel, to, step, apart);
+    patchRow(1, whole, p1, p2, pixel, to + 4 * step, step, apart);
+    patchRow(2, whole, p2, p1, pixel, to + 8 * step, step, apart);
+    patchRow(3, whole, p1, p3, pixel, to + 12 * step, step, apart);
     p += 16;
     to += 4 * apart;
   }
@@ -183,27 +194,30 @@ function readTile(
 /** A row of B^T d, which is the sum (row 1) or difference of two rows of d, times B; four channels. */
 // @ts-ignore: decorator
 @inline
-function patchRow(row: i32, p: usize, q: usize, pixel: usize, to: usize, step: usize, apart: usize): void {
+function patchRow(row: i32, whole: bool, p: usize, q: usize, pixel: usize, to: usize, step: usize, apart: usize): void {
   const t0 = patchElement(row, p, q), t1 = patchElement(row, p + pixel, q + pixel);
   const t2 = patchElement(row, p + 2 * pixel, q + 2 * pixel), t3 = patchElement(row, p + 3 * pixel, q + 3 * pixel);
-  scatter(to, apart, f32x4.sub(t0, t2));
-  scatter(to + step, apart, f32x4.add(t1, t2));
-  scatter(to + 2 * step, apart, f32x4.sub(t2, t1));
-  scatter(to + 3 * step, apart, f32x4.sub(t1, t3));
+  put(whole, to, apart, f32x4.sub(t0, t2));
+  put(whole, to + step, apart, f32x4.add(t1, t2));
+  put(whole, to + 2 * step, apart, f32x4.sub(t2, t1));
+  put(whole, to + 3 * step, apart, f32x4.sub(t1, t3));
 }
-/** An element of B^T d. */
 // @ts-ignore: decorator
 @inline
-export function patchElement(row: i32, p: usize, q: usize): v128 {
+function patchElement(row: i32, p: usize, q: usize): v128 {
   return row == 1 ? f32x4.add(v128.load(p), v128.load(q)) : f32x4.sub(v128.load(p), v128.load(q));
 }
 // @ts-ignore: decorator
 @inline
-function scatter(to: usize, apart: usize, x: v128): void {
-  v128.store_lane<f32>(to, x, 0);
-  v128.store_lane<f32>(to + apart, x, 1);
-  v128.store_lane<f32>(to + 2 * apart, x, 2);
-  v128.store_lane<f32>(to + 3 * apart, x, 3);
+function put(whole: bool, to: usize, apart: usize, x: v128): void {
+  if (whole) {
+    v128.store(to, x);
+  } else {
+    v128.store_lane<f32>(to, x, 0);
+    v128.store_lane<f32>(to + apart, x, 1);
+    v128.store_lane<f32>(to + 2 * apart, x, 2);
+    v128.store_lane<f32>(to + 3 * apart, x, 3);
+  }
 }
 
 /** The outputs of a tile, as far as they lie in the image; M[i] of it begins at `m + i * step`. */
