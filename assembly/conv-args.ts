@@ -1,4 +1,4 @@
-// Argument block of the convolution kernels, as the host writes it: 21 words of 32 bits.
+// Argument block of the convolution kernels, as the host writes it: 22 words of 32 bits.
 // x is (batch, height, width, channels), w (kh, kw, channels / groups, filters), y (batch, outHeight, outWidth, filters).
 
 @unmanaged
@@ -27,4 +27,6 @@ export class ConvArgs {
   /** scratchBytes for each thread, thread 0 first. */
   scratch: usize;
   scratchBytes: u32;
+  /** What becomes of y or dx: see epilogue.ts. Not there in double precision. */
+  epilogue: usize;
 }

@@ -2,6 +2,7 @@
 // With several filters for each channel (m of them) a vector's lanes are read one by one.
 import { ConvArgs } from './conv-args';
 import { AXIS, Axis, forwardAxis, phaseAxis } from './conv-axis';
+import { finish } from './epilogue';
 import { madd } from './gemm-micro';
 import { shareOf } from './split';
 
@@ -48,7 +49,9 @@ export function depthwise(g: ConvArgs, thread: i32, threads: i32): void {
   for (let at = shareOf(rows, thread, threads); at < end; at++) {
     const n = at / g.outHeight;
     const source = g.a + <usize>(n * g.height) * row.line;
-    oneRow(row, ay, at - n * g.outHeight, g.height, source, g.out + <usize>(at * g.outWidth) * tap, g.b);
+    const out = g.out + <usize>(at * g.outWidth) * tap;
+    oneRow(row, ay, at - n * g.outHeight, g.height, source, out, g.b);
+    if (g.epilogue) finish(g.epilogue, out, tap, g.outWidth, 0, g.filters, false);
   }
 }
 
@@ -70,7 +73,9 @@ export function depthwiseInput(g: ConvArgs, thread: i32, threads: i32): void {
         const n = at / ay.count, y = at - n * ay.count;
         const source = g.a + <usize>(n * g.outHeight) * row.line;
         const place = (n * g.height + ay.first + y * ay.step) * g.width + ax.first;
-        oneRow(row, ay, y, g.outHeight, source, g.out + <usize>place * pixel, w);
+        const out = g.out + <usize>place * pixel;
+        oneRow(row, ay, y, g.outHeight, source, out, w);
+        if (g.epilogue) finish(g.epilogue, out, row.outStep, ax.count, 0, g.channels, false);
       }
     }
   }

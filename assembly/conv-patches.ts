@@ -5,6 +5,7 @@
 // Every sum runs over rows and columns of the filter, then channels, in an order that the shapes alone decide.
 import { ConvArgs } from './conv-args';
 import { AXIS, Axis, forwardAxis, phaseAxis } from './conv-axis';
+import { finish } from './epilogue';
 import { copyFloats, packListed, packPixels, zeroFloats } from './conv-pack';
 import { TILE_COLS, TILE_ROWS, tileRow } from './gemm-micro';
 import { packStraight, packTransposed } from './gemm-pack';
@@ -59,6 +60,9 @@ class Plan {
   kw: i32;
   transposed: i32;
   batch: i32;
+  /** What becomes of the result (epilogue.ts), and the bytes of the columns of the groups before. */
+  epilogue: usize;
+  before: usize;
   y: Axis;
   x: Axis;
   /** Pixels in a row of a panel: x.taps * depth. */
@@ -135,12 +139,13 @@ export function convPatches(g: ConvArgs, thread: i32, threads: i32): void {
   const p = makePlan(g.scratch + <usize>thread * g.scratchBytes, depth, cols, g.kh * g.kw);
   p.height = g.height, p.width = g.width, p.pixel = <usize>g.channels << 2;
   p.outHeight = g.outHeight, p.outWidth = g.outWidth, p.outPixel = <usize>g.filters << 2;
-  p.filterStep = <usize>g.filters << 2, p.filterRows = depth, p.kw = g.kw, p.transposed = 0, p.batch = g.batch;
+  p.filterStep = <usize>g.filters << 2, p.filterRows = depth, p.kw = g.kw, p.transposed = 0, p.batch = g.batch, p.epilogue = g.epilogue;
   forwardAxis(p.y, g.outHeight, g.sh, -g.top, g.dh, g.kh);
   forwardAxis(p.x, g.outWidth, g.sw, -g.left, g.dw, g.kw);
   for (let group = 0; group < g.groups; group++) {
     p.source = g.a + (<usize>(group * depth) << 2);
-    p.out = g.out + (<usize>(group * cols) << 2);
+    p.before = <usize>(group * cols) << 2;
+    p.out = g.out + p.before;
     p.filter = g.b + (<usize>(group * cols) << 2);
     product(p, thread, threads);
   }
@@ -152,14 +157,15 @@ export function convInputPatches(g: ConvArgs, thread: i32, threads: i32): void {
   const p = makePlan(g.scratch + <usize>thread * g.scratchBytes, depth, cols, g.kh * g.kw);
   p.height = g.outHeight, p.width = g.outWidth, p.pixel = <usize>g.filters << 2;
   p.outHeight = g.height, p.outWidth = g.width, p.outPixel = <usize>g.channels << 2;
-  p.filterStep = <usize>g.filters << 2, p.filterRows = cols, p.kw = g.kw, p.transposed = 1, p.batch = g.batch;
+  p.filterStep = <usize>g.filters << 2, p.filterRows = cols, p.kw = g.kw, p.transposed = 1, p.batch = g.batch, p.epilogue = g.epilogue;
   for (let py = 0; py < min(g.sh, g.height); py++) {
     phaseAxis(p.y, py, g.height, g.sh, g.top, g.dh, g.kh);
     for (let px = 0; px < min(g.sw, g.width); px++) {
       phaseAxis(p.x, px, g.width, g.sw, g.left, g.dw, g.kw);
       for (let group = 0; group < g.groups; group++) {
         p.source = g.a + (<usize>(group * depth) << 2);
-        p.out = g.out + (<usize>(group * cols) << 2);
+        p.before = <usize>(group * cols) << 2;
+        p.out = g.out + p.before;
         p.filter = g.b + (<usize>(group * depth) << 2);
         product(p, thread, threads);
       }
@@ -298,7 +304,8 @@ function multiply(p: Plan, tiles: i32, y: i32, rows: i32, j: i32, n: i32, K: i32
   const full = n & -TILE_COLS, bTile = <usize>K << 5;
   for (let block = 0, k = 0; block < blocks; block++, k += depth) {
     const b = p.panelsB + (<usize>k << 5), bTail = b + <usize>(full >> 3) * bTile;
-    const deep = min(depth, K - k);
+    const deep = min(depth, K - k), e = block + 1 == blocks ? p.epilogue : 0;
+    const left = p.before + (<usize>j << 2), step = <usize>p.x.step * p.outPixel;
     for (let r = 0; r < rows; r++) {
       const line = p.y.first + (y + r) * p.y.step;
       for (let t = 0; t < tiles; t++) {
@@ -308,11 +315,11 @@ function multiply(p: Plan, tiles: i32, y: i32, rows: i32, j: i32, n: i32, K: i32
         const place = (tile.image * p.outHeight + line) * p.outWidth + p.x.first + tile.column * p.x.step;
         const c = p.out + <usize>place * p.outPixel + (<usize>j << 2);
         if (tile.split) {
-          folded(p, tile, a, aStep, a + <usize>deep * aStep, b, bTile, bTail, c, n, k == 0);
+          folded(p, tile, a, aStep, a + <usize>deep * aStep, b, bTile, bTail, c, n, k == 0, e, left);
         } else {
           tileRow(
             tile.rows, a, aStep, a + <usize>deep * aStep, b, 32, bTile, bTail, 32,
-            c, <usize>p.x.step * p.outPixel, n, k == 0, p.stage,
+            c, step, n, k == 0, p.stage, e, left,
           );
         }
       }
@@ -323,21 +330,22 @@ function multiply(p: Plan, tiles: i32, y: i32, rows: i32, j: i32, n: i32, K: i32
 /** A tile whose positions lie in several images: computed beside, its rows copied to where they belong. */
 function folded(
   p: Plan, tile: Tile, a: usize, aStep: usize, aEnd: usize, b: usize, bTile: usize, bTail: usize, c: usize, n: i32,
-  fresh: bool,
+  fresh: bool, e: usize, left: usize,
 ): void {
   const ld = alignedFloats(n);
-  if (!fresh) copyFold(p, tile, c, n, ld, true);
+  if (!fresh) copyFold(p, tile, c, n, ld, true, 0, 0);
   tileRow(tile.rows, a, aStep, aEnd, b, 32, bTile, bTail, 32, p.fold, ld, n, fresh, p.stage);
-  copyFold(p, tile, c, n, ld, false);
+  copyFold(p, tile, c, n, ld, false, e, left);
 }
 
-function copyFold(p: Plan, tile: Tile, c: usize, n: i32, ld: usize, into: bool): void {
+function copyFold(p: Plan, tile: Tile, c: usize, n: i32, ld: usize, into: bool, e: usize, left: usize): void {
   const step = <usize>p.x.step * p.outPixel;
   const jump = <usize>(p.outHeight * p.outWidth) * p.outPixel - <usize>(p.x.count - 1) * step;
   let column = tile.column, fold = p.fold;
   for (let r = 0; r < tile.rows; r++) {
     if (into) copyFloats(fold, c, n);
     else copyFloats(c, fold, n);
+    if (e) finish(e, c, 0, 1, left, n, false);
     fold += ld;
     if (++column == p.x.count) column = 0, c += jump;
     else c += step;

@@ -6,6 +6,7 @@
 //
 // Two kernels: winogradFilter makes U, which all threads share; winograd does the rest, block by block of tiles. The sum
 // over channels runs in their order, so the bits depend neither on blocks nor on threads.
+import { atLeast, factor, finish, hasRest } from './epilogue';
 import { copyFloats, zeroFloats } from './conv-pack';
 import { TILE_COLS, TILE_ROWS, tileRow } from './gemm-micro';
 import { address, shareOf, word } from './split';
@@ -22,6 +23,8 @@ const enum At {
   block,
   /** Address of U; of the threads' own memory, and bytes of it. */
   shared, own, ownBytes,
+  /** What becomes of the result: see epilogue.ts. */
+  epilogue,
 }
 
 /** Floats of U for each group and each of the 16: panels of 8 columns. */
@@ -228,25 +231,42 @@ function writeTile(args: usize, group: i32, tile: i32, down: i32, across: i32, m
   const pixel = <usize>(cols * word(args, At.groups)) << 2, line = <usize>width * pixel;
   let p = address(args, At.out) + (<usize>(group * cols) << 2) + <usize>((image * height + y) * width + x) * pixel;
   const right = x + 1 < width, below = y + 1 < height;
+  const e = address(args, At.epilogue), first = p, before = <usize>(group * cols) << 2;
   for (let c = 0; c < cols; c += 4) {
-    outputRow(0, m, step, p, right ? pixel : 0);
-    if (below) outputRow(1, m, step, p + line, right ? pixel : 0);
+    const at = before + (<usize>c << 2);
+    outputRow(0, m, step, p, right ? pixel : 0, e, at);
+    if (below) outputRow(1, m, step, p + line, right ? pixel : 0, e, at);
     m += 16;
     p += 16;
   }
+  if (!e || !hasRest(e)) return;
+  finish(e, first, pixel, right ? 2 : 1, before, cols, true);
+  if (below) finish(e, first + line, pixel, right ? 2 : 1, before, cols, true);
 }
 
 /** A row of A^T M A, four columns of the product; `pixel` 0: only its first element. */
 // @ts-ignore: decorator
 @inline
-function outputRow(row: i32, m: usize, step: usize, to: usize, pixel: usize): void {
+function outputRow(row: i32, m: usize, step: usize, to: usize, pixel: usize, e: usize, at: usize): void {
   const t0 = outputElement(row, m, step), t1 = outputElement(row, m + step, step);
   const t2 = outputElement(row, m + 2 * step, step);
-  v128.store(to, f32x4.add(f32x4.add(t0, t1), t2));
-  if (pixel) {
-    const t3 = outputElement(row, m + 3 * step, step);
-    v128.store(to + pixel, f32x4.sub(f32x4.sub(t1, t2), t3));
+  let left = f32x4.add(f32x4.add(t0, t1), t2), right = left;
+  if (pixel) right = f32x4.sub(f32x4.sub(t1, t2), outputElement(row, m + 3 * step, step));
+  if (e) {
+    let x = factor(false, e, 0, at);
+    left = f32x4.add(left, x), right = f32x4.add(right, x);
+    if (word(e, 6)) {
+      x = factor(false, e, 2, at);
+      left = f32x4.mul(left, x), right = f32x4.mul(right, x);
+      x = factor(false, e, 4, at);
+      left = f32x4.add(left, x), right = f32x4.add(right, x);
+      x = v128.load32_splat(e, 28);
+      const zero = v128.load32_splat(e, 32);
+      left = atLeast(left, x, zero), right = atLeast(right, x, zero);
+    }
   }
+  v128.store(to, left);
+  if (pixel) v128.store(to + pixel, right);
 }
 // @ts-ignore: decorator
 @inline

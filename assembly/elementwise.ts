@@ -160,8 +160,6 @@ export function abs_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void 
 export function sign_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<f32>(Op.sign, dst, a, n); }
 export function square_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<f32>(Op.square, dst, a, n); }
 export function relu_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<f32>(Op.relu, dst, a, n); }
-export function floor_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<f32>(Op.floor, dst, a, n); }
-export function ceil_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<f32>(Op.ceil, dst, a, n); }
 export function sqrt_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<f32>(Op.sqrt, dst, a, n); }
 export function reciprocal_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<f32>(Op.reciprocal, dst, a, n); }
 export function exp_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unaryLong<f32>(Op.exp, dst, a, n); }
@@ -177,16 +175,9 @@ export function minimum_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): v
 export function equal_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { compare<f32>(Op.equal, dst, a, b, n); }
 export function less_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { compare<f32>(Op.less, dst, a, b, n); }
 export function lessEqual_f32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { compare<f32>(Op.lessEqual, dst, a, b, n); }
-export function neg_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<i32>(Op.neg, dst, a, n); }
-export function abs_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<i32>(Op.abs, dst, a, n); }
-export function sign_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<i32>(Op.sign, dst, a, n); }
-export function square_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<i32>(Op.square, dst, a, n); }
-export function relu_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { unary<i32>(Op.relu, dst, a, n); }
 export function add_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binary<i32>(Op.add, dst, a, b, n); }
 export function sub_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binary<i32>(Op.sub, dst, a, b, n); }
 export function mul_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binary<i32>(Op.mul, dst, a, b, n); }
-export function maximum_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binary<i32>(Op.maximum, dst, a, b, n); }
-export function minimum_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binary<i32>(Op.minimum, dst, a, b, n); }
 export function equal_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { compare<i32>(Op.equal, dst, a, b, n); }
 export function less_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { compare<i32>(Op.less, dst, a, b, n); }
 export function lessEqual_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { compare<i32>(Op.lessEqual, dst, a, b, n); }

@@ -1,7 +1,4 @@
 // A chain of block kernels over n elements, one block after the other, so that what is between them stays in L1.
-// Chains run by themselves, not inside of the products before them: tried with each part of a result as soon as it was
-// complete, a bias, batch norm and ReLU took as long in L1 as in a pass of their own (LeNet's first layer 1.3 ms, not
-// 1.1), since it is the turns of the blocks that cost, not the memory.
 //
 // Arguments, in 32-bit words:
 //   0  n, elements of the chain

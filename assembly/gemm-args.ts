@@ -1,4 +1,4 @@
-// Argument block of the matmul kernels, as the host writes it: 14 words of 32 bits.
+// Argument block of the matmul kernels, as the host writes it: 15 words of 32 bits.
 
 @unmanaged
 export class MatmulArgs {
@@ -21,4 +21,6 @@ export class MatmulArgs {
   /** scratchBytes for each thread, thread 0 first. */
   scratch: usize;
   scratchBytes: u32;
+  /** What becomes of C: see epilogue.ts. */
+  epilogue: usize;
 }

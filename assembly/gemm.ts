@@ -1,5 +1,6 @@
 // Matrix multiplication C = op(A) op(B), batched: the split over threads, the blocks, the choice of path.
 // Sums run over k in an order that only the shapes decide, never the split: the same bits with any threads.
+import { finish } from './epilogue';
 import { MatmulArgs } from './gemm-args';
 import { dotRows } from './gemm-dot';
 import { TILE_COLS, TILE_ROWS, tileRow } from './gemm-micro';
@@ -78,26 +79,35 @@ function block(g: MatmulArgs, item: i32, i0: i32, i1: i32, j0: i32, j1: i32, thr
   const a = g.a + (<usize>item * g.strideA << 2);
   const b = g.b + (<usize>item * g.strideB << 2);
   const c = g.c + (<usize>item * g.strideC << 2);
-  const ldc = <usize>N << 2;
-  if (K <= 0) {
-    for (let i = i0; i < i1; i++) memory.fill(c + <usize>i * ldc + <usize>(j0 << 2), 0, <usize>(j1 - j0) << 2);
-    return;
-  }
+  const ldc = <usize>N << 2, left = <usize>j0 << 2;
+  const at = c + <usize>i0 * ldc + left;
   const scratch = g.scratch + <usize>thread * g.scratchBytes;
-  if (usesDots(M, N, K, g.transA, g.transB)) {
-    const at = c + <usize>i0 * ldc + <usize>(j0 << 2), ld = <usize>K << 2;
+  if (K <= 0) {
+    for (let i = i0; i < i1; i++) memory.fill(c + <usize>i * ldc + left, 0, <usize>(j1 - j0) << 2);
+  } else if (usesDots(M, N, K, g.transA, g.transB)) {
+    const ld = <usize>K << 2;
     const rowsA = rowsOverK(scratch, a, M, K, !g.transA) + <usize>i0 * ld;
     const rowsB = rowsOverK(scratch, b, N, K, g.transB != 0) + <usize>j0 * ld;
     if (N > M) dotRows(rowsB, j1 - j0, rowsA, i1 - i0, K, at, 4, ldc);
     else dotRows(rowsA, i1 - i0, rowsB, j1 - j0, K, at, ldc, 4);
-    return;
+  } else if (M == 1 && !g.transB) {
+    sumOfRows(at, a, b + left, ldc, j1 - j0, K);
+  } else if (N == 1 && g.transA) {
+    sumOfRows(at, b, a + (<usize>i0 << 2), <usize>M << 2, i1 - i0, K);
+  } else {
+    return tiles(g, a, b, c, i0, i1, j0, j1, scratch);
   }
-  if (M == 1 && !g.transB) return sumOfRows(c + <usize>(j0 << 2), a, b + <usize>(j0 << 2), ldc, j1 - j0, K);
-  if (N == 1 && g.transA) return sumOfRows(c + <usize>(i0 << 2), b, a + <usize>(i0 << 2), <usize>M << 2, i1 - i0, K);
+  if (g.epilogue) finish(g.epilogue, at, ldc, i1 - i0, left, j1 - j0, false);
+}
+
+/** The same by tiles, from packed panels. */
+function tiles(g: MatmulArgs, a: usize, b: usize, c: usize, i0: i32, i1: i32, j0: i32, j1: i32, scratch: usize): void {
+  const M = g.M, N = g.N, K = g.K, ldc = <usize>N << 2;
   const panelA = scratch + STAGE;
   const panelsB = panelA + <usize>(min(K, BLOCK_K) * TILE_ROWS << 2);
   for (let j = j0; j < j1; j += BLOCK_N) {
     const cols = min(BLOCK_N, j1 - j), full = cols & -TILE_COLS, tail = cols - full;
+    const left = <usize>j << 2;
     for (let k = 0; k < K; k += BLOCK_K) {
       const depth = min(BLOCK_K, K - k);
       const directB = !g.transB && readsB(i1 - i0, N);
@@ -120,7 +130,7 @@ function block(g: MatmulArgs, item: i32, i0: i32, i1: i32, j0: i32, j1: i32, thr
         else packTransposed(panelA, a + (<usize>i * K + k << 2), <usize>K << 2, depth, rows, rows);
         tileRow(
           rows, aFirst, aStep, aFirst + <usize>depth * aStep, first, bStep, bTile, bTail, bTailStep,
-          c + <usize>i * ldc + <usize>(j << 2), ldc, cols, k == 0, scratch,
+          c + <usize>i * ldc + left, ldc, cols, k == 0, scratch, k + depth == K ? g.epilogue : 0, left,
         );
         i += rows;
       }

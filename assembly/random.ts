@@ -107,7 +107,6 @@ export function random<T>(kind: Kind, args: usize, thread: i32, threads: i32): v
   }
 }
 
-export function randomBits_i32(args: usize, thread: i32, threads: i32): void { random<i32>(Kind.bits, args, thread, threads); }
 export function randomUniform_f32(args: usize, thread: i32, threads: i32): void { random<f32>(Kind.uniform, args, thread, threads); }
 export function randomNormal_f32(args: usize, thread: i32, threads: i32): void { random<f32>(Kind.normal, args, thread, threads); }
 

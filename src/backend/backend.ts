@@ -1,6 +1,6 @@
 // The contract of a backend: memory, compiled lists of kernel calls, nothing about gradients or layers.
 import type { DType, HostArray, Shape } from '../dtype.js';
-import type { Attributes, Spec } from '../graph.js';
+import type { Attributes, Spec, Tensor } from '../graph.js';
 import type { ElementwiseOp, KernelOp, OpDefinition, Site } from '../ops/define.js';
 
 export type BackendName = 'reference' | 'wasm' | 'webgpu';
@@ -45,7 +45,7 @@ export interface KernelCall {
   readonly op: KernelOp;
   readonly site: Site<Attributes>;
   readonly inputs: readonly Operand[];
-  /** null when only the step's chain needs the result (backends with `fusesEpilogue`). */
+  /** null when only the step's chain needs the result. */
   readonly output: Operand | null;
 }
 
@@ -86,8 +86,10 @@ export interface Backend {
   readonly alignment: number;
   /** How many different tensors a chain may read and write. */
   readonly maxOperands: number;
-  /** Whether a chain can be applied before a kernel's store. */
+  /** Whether any chain can be applied before a kernel's store. */
   readonly fusesEpilogue: boolean;
+  /** Whether just this one can be, each of whose ops is the only one that takes the result of the one before. */
+  takesEpilogue?(kernel: Tensor, chain: readonly Tensor[]): boolean;
   readonly rates: Rates;
   /** Bytes that a tensor takes in this backend's memory. */
   bytesOf(spec: Spec): number;

@@ -38,7 +38,15 @@ export function winogradCalls(g: ConvGeometry, gradient: boolean): WasmCall[] {
   const before = gradient ? [2 - g.top, 2 - g.left] : [g.top, g.left];
   const operands = ['output', { input: 0 }, { input: 1 }] as const;
   const flags = [...before, Number(gradient), block];
-  const args = [...operands, ...sizes, ...flags, 'scratch', 'ownScratch', 'scratchBytes'] as const;
+  const args = [
+    ...operands,
+    ...sizes,
+    ...flags,
+    'scratch',
+    'ownScratch',
+    'scratchBytes',
+    'epilogue',
+  ] as const;
   const scratch = {
     shared: aligned(64 * g.groups * depth * Math.ceil(cols / 8) * 8),
     each: aligned(192 + 64 * depth + 64 * block * (depth + cols)),

@@ -71,7 +71,11 @@ function product(kernel: Kernel, dtype: DType, g: ConvGeometry): WasmCall {
   const operands = ['output', { input: 0 }, { input: 1 }] as const;
   const args = [...operands, ...sizes, ...transposes, ...batch, 'scratch', 'scratchBytes'] as const;
   if (dtype === 'float64') return { kernel: 'matmul_f64', args };
-  return { kernel: 'matmul_f32', args, scratch: { bytesFrom: 'matmulScratchBytes', args: sizes } };
+  return {
+    kernel: 'matmul_f32',
+    args: [...args, 'epilogue'],
+    scratch: { bytesFrom: 'matmulScratchBytes', args: sizes },
+  };
 }
 
 function winograd(kernel: Kernel, g: ConvGeometry): WasmCall[] | null {
@@ -89,7 +93,8 @@ function calls(kernel: Kernel, { output: { dtype } }: Site, g: ConvGeometry): Wa
   const args = ['output', { input: 0 }, { input: 1 }, ...sizesOf(g), 'scratch', 'scratchBytes'] as const;
   const call = { kernel: `${kernel}_${suffix(dtype)}`, args };
   if (dtype === 'float64') return [call];
-  return [{ ...call, scratch: { bytesFrom: `${kernel}ScratchBytes`, args: scratchArgs[kernel](g) } }];
+  const scratch = { bytesFrom: `${kernel}ScratchBytes`, args: scratchArgs[kernel](g) };
+  return [{ ...call, scratch, args: kernel === 'conv2dFilter' ? args : [...args, 'epilogue'] }];
 }
 
 /** Calls f for each pair of an output position and an input position under filter element (ky, kx). */

@@ -45,7 +45,9 @@ export type WasmArgument =
   | { readonly scratch: number }
   | 'scratch'
   | 'ownScratch'
-  | 'scratchBytes';
+  | 'scratchBytes'
+  /** The last argument of a last call that can apply a chain to its result: address of its description, or 0. */
+  | 'epilogue';
 
 /** A call of a kernel of `assembly/` with signature `(args, thread, threads)`. */
 export interface WasmCall {

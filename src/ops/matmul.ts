@@ -118,6 +118,7 @@ const definition: KernelOp<MatmulAttributes> = {
       const args: WasmArgument[] = ['output', { input: 0 }, { input: 1 }, m, n, k, ...flags];
       args.push(batch, strideA, strideB, strideC, 'scratch', 'scratchBytes');
       if (output.dtype === 'float64') return [{ kernel: 'matmul_f64', args }];
+      args.push('epilogue');
       return [{ kernel: 'matmul_f32', args, scratch: { bytesFrom: 'matmulScratchBytes', args: [m, n, k] } }];
     },
   },

@@ -177,6 +177,25 @@ export function fuse(
     return bytes(held, other.backend) <= other.backend.bytesOf(t);
   };
 
+  /** Whether `t`, the newest in its own draft, may be computed together with the group that makes its input. */
+  const joins = (own: Draft, { backend, kernel, chain }: Draft, t: OpTensor, input: Tensor): boolean => {
+    const [first] = chain;
+    if (backend.takesEpilogue && (kernel ?? own.kernel)) {
+      // A line of ops, none of which anybody else needs but the last.
+      if (!kernel || sizeOfDraft(own) > 1 || kept.has(input) || users.get(input)!.length > 1) return false;
+      return sameShape(input.shape, t.shape) && backend.takesEpilogue(kernel, [...chain, t]);
+    }
+    if (first) return sameShape(first.shape, t.shape);
+    const { op } = kernel!.source;
+    return (
+      backend.fusesEpilogue &&
+      op.kind === 'kernel' &&
+      op.webgpu.epilogue === true &&
+      sameShape(input.shape, t.shape) &&
+      t.source.inputs.includes(input)
+    );
+  };
+
   for (const [i, t] of graph.ops.entries()) {
     const backend = byName.get(placements.get(t)!.backend)!;
     const inputs = new Set(t.source.inputs.map(rootOf));
@@ -202,7 +221,7 @@ export function fuse(
     for (const input of inputs) {
       const other = draftOf.get(input);
       if (!other || other === draft || other.backend !== backend || (other.kernel && draft.kernel)) continue;
-      if (!joins(other, t, input) || waits(other, i) || canComeLater(other, t, i)) continue;
+      if (!joins(draft, other, t, input) || waits(other, i) || canComeLater(other, t, i)) continue;
       const [large, small] = sizeOfDraft(other) >= sizeOfDraft(draft) ? [other, draft] : [draft, other];
       const beforeAll = beforeBoth(large, small);
       // No way may lead out of the group and back in.
@@ -218,20 +237,6 @@ export function fuse(
     kernel,
     chain: chain.sort((a, b) => a.id - b.id),
   }));
-}
-
-/** Whether `t` may be computed together with the group that makes its input. */
-function joins(other: Draft, t: OpTensor, input: Tensor): boolean {
-  const [first] = other.chain;
-  if (first) return sameShape(first.shape, t.shape);
-  const { op } = other.kernel!.source;
-  return (
-    other.backend.fusesEpilogue &&
-    op.kind === 'kernel' &&
-    op.webgpu.epilogue === true &&
-    sameShape(input.shape, t.shape) &&
-    t.source.inputs.includes(input)
-  );
 }
 
 /** When ops can run and when their results are needed. Time is counted in ops: kernel i runs at time i. */

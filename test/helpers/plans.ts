@@ -10,7 +10,8 @@ const never = (): never => {
   throw new Error('a plan is made without a backend at work');
 };
 
-export interface FakeOptions extends Partial<Pick<Backend, 'alignment' | 'maxOperands' | 'fusesEpilogue'>> {
+export interface FakeOptions
+  extends Partial<Pick<Backend, 'alignment' | 'maxOperands' | 'fusesEpilogue' | 'takesEpilogue'>> {
   rates?: Partial<Rates>;
   supports?: Backend['supports'];
 }

@@ -74,6 +74,7 @@ function check(zone: Zone, g: ConvGeometry, gradient: boolean, block?: number): 
     if (word === 'scratch') return memory;
     if (word === 'ownScratch') return own;
     if (word === 'scratchBytes') return each;
+    if (word === 'epilogue') return 0;
     if (typeof word === 'object' && 'input' in word) return inputs[word.input]!;
     assert.type(word, 'number');
     return i === blockPlace && block ? Math.min(block, word as number) : (word as number);
@@ -135,6 +136,7 @@ function checkFilter(zone: Zone, g: ConvGeometry, block?: number): void {
     if (word === 'output') return out;
     if (word === 'ownScratch') return own;
     if (word === 'scratchBytes') return each;
+    if (word === 'epilogue') assert.unreachable('gradients of filters have no epilogue');
     if (typeof word === 'object' && 'input' in word) return inputs[word.input]!;
     assert.type(word, 'number');
     return i === blockPlace - 1 && block ? Math.min(block, word as number) : (word as number);

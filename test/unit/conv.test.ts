@@ -106,7 +106,7 @@ function check(kernels: Kernels, zone: Zone, type: 'f32' | 'f64', g: Geometry): 
     const scratch = zone.output(8 * bytes);
     const geometry = [g.batch, g.height, g.width, g.channels, oh, ow, g.filters, kh, kw];
     const rest = [...g.stride, g.pads[0], g.pads[2], ...g.dilation, g.groups];
-    const words = [out, ...inputs, ...geometry, ...rest, scratch, bytes];
+    const words = [out, ...inputs, ...geometry, ...rest, scratch, bytes, 0];
     const got = zone.run(`${op}_${type}`, words, Floats, out, n);
     const wide = [x, w, y].map((values) => Float64Array.from(values)) as [
       Float64Array,

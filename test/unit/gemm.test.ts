@@ -108,6 +108,7 @@ function check(
     M * N,
     ps,
     scratchBytes,
+    0,
   ].forEach((word, i) => {
     view.setInt32(args + 4 * i, word, true);
   });
@@ -259,7 +260,7 @@ function checkSpread(kernels: Kernels, c: Case): void {
   new Float32Array(kernels.memory.buffer, pb, K * N).fill(2);
   const k = K - 1;
   a[c.transA ? k * M : k] = NaN;
-  new Int32Array(kernels.memory.buffer, args, 14).set([
+  new Int32Array(kernels.memory.buffer, args, 15).set([
     pc,
     pa,
     pb,
@@ -274,6 +275,7 @@ function checkSpread(kernels: Kernels, c: Case): void {
     0,
     ps,
     scratchBytes,
+    0,
   ]);
   kernels.exports.matmul_f32!(args, 0, 1);
   const out = new Float32Array(kernels.memory.buffer, pc, M * N);

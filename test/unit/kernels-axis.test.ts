@@ -64,6 +64,7 @@ for (const build of kernelBuilds()) {
             if (a === 'scratch') return scratch;
             if (a === 'ownScratch') return scratch;
             if (a === 'scratchBytes') return bytes;
+            if (a === 'epilogue') return 0;
             if ('float32' in a) return { f32: a.float32 };
             if ('scratch' in a) return scratch + a.scratch;
             return 'input' in a ? at[a.input]! : dst + a.offset;

@@ -37,6 +37,7 @@ function run(
     if (argument === 'scratch') return scratch;
     if (argument === 'ownScratch') return scratch + shared;
     if (argument === 'scratchBytes') return each;
+    if (argument === 'epilogue') return 0;
     if ('output' in argument) return out + argument.offset;
     if ('input' in argument) return places[argument.input]! + (argument.offset ?? 0);
     return assert.unreachable('a float among the arguments') as never;

@@ -1,6 +1,7 @@
 // The scheduler's passes with no backend: placement, fusion, order, memory.
 import * as assert from 'uvu/assert';
 import type { Backend, BackendName } from '../../src/backend/backend.js';
+import { takesEpilogue } from '../../src/backend/wasm/epilogue.js';
 import { sameShape } from '../../src/dtype.js';
 import { DeviceError, OptionError } from '../../src/errors.js';
 import { gradients } from '../../src/grad.js';
@@ -258,8 +259,10 @@ function checkGroups(plan: Plan, backends: readonly Backend[], seed: number): vo
     );
     assert.ok(chain.every((t) => t.source.op.kind === 'elementwise'));
     if (kernel && chain.length > 0) {
-      assert.ok(backend.fusesEpilogue && sameShape(kernel.shape, chain[0]!.shape));
-      assert.ok(kernel.source.op.kind === 'kernel' && kernel.source.op.webgpu.epilogue);
+      assert.ok(sameShape(kernel.shape, chain[0]!.shape));
+      if (backend.fusesEpilogue)
+        assert.ok(kernel.source.op.kind === 'kernel' && kernel.source.op.webgpu.epilogue);
+      else assert.ok(backend.takesEpilogue?.(kernel, chain));
     }
     if (members.length > 1) {
       const inside = new Set<Tensor>(members);
@@ -284,7 +287,7 @@ test('fuse, order and memory: 600 random graphs, every byte followed', () => {
     const maxOperands = 3 + (seed % 6);
     const backends =
       seed % 2 === 0
-        ? [fakeBackend('wasm', { maxOperands })]
+        ? [fakeBackend('wasm', { maxOperands, takesEpilogue })]
         : [
             fakeBackend('webgpu', {
               maxOperands,
@@ -292,7 +295,7 @@ test('fuse, order and memory: 600 random graphs, every byte followed', () => {
               alignment: 256,
               supports: (op) => (op.name.length + seed) % 3 > 0,
             }),
-            fakeBackend('wasm', { maxOperands }),
+            fakeBackend('wasm', { maxOperands, takesEpilogue }),
           ];
     const keepFeeds = seed % 4 < 2;
     const share = seed % 3 === 0 && cut;

@@ -76,13 +76,12 @@ interface Entry {
   readonly fill: { address: number; bytes: number; axes: readonly Axis[] } | null;
 }
 
-export function planChain(chain: Chain, result: Operand | null, address: (o: Operand) => number): ChainPlan {
-  return new Planner(chain, result, address).plan();
+export function planChain(chain: Chain, address: (o: Operand) => number): ChainPlan {
+  return new Planner(chain, address).plan();
 }
 
 class Planner {
   readonly #chain: Chain;
-  readonly #result: Operand | null;
   readonly #address: (operand: Operand) => number;
   readonly #size: number;
   readonly #body: Entry[] = [];
@@ -92,9 +91,8 @@ class Planner {
   readonly #results: (Value | undefined)[] = [];
   readonly #loaded = new Map<string, Value>();
 
-  constructor(chain: Chain, result: Operand | null, address: (o: Operand) => number) {
+  constructor(chain: Chain, address: (o: Operand) => number) {
     this.#chain = chain;
-    this.#result = result;
     this.#address = address;
     this.#size = sizeOf(chain.shape);
   }
@@ -148,11 +146,10 @@ class Planner {
       return this.#splat(`${Object.is(value, -0) ? '-0' : value} ${dtype}`, { value }, dtype);
     }
     if (input.kind === 'operand') return this.#load(input.operand);
-    if (this.#result) return this.#load(this.#result);
     throw new DeviceError({
       where: 'wasm',
-      problem: "a chain reads its step's kernel, which has no output",
-      hint: 'this backend does not fuse chains into kernels',
+      problem: "a chain reads its step's kernel, which applies it itself",
+      hint: 'this is a bug of everygrad, please report it',
     });
   }
 
@@ -241,7 +238,6 @@ class Planner {
     const operands = this.#chain.instructions.flatMap(({ inputs }) =>
       inputs.flatMap((input) => (input.kind === 'operand' ? [input.operand] : [])),
     );
-    if (this.#result) operands.push(this.#result);
     for (const { to } of this.#chain.stores) {
       const start = this.#address(to);
       for (const operand of operands) {

@@ -4,6 +4,7 @@ import { hostBytes, type WasmArgument, type WasmCall } from '../../ops/define.js
 import type { KernelCall, Memory, Operand, Rates, Step } from '../backend.js';
 import { floatWord, ProgramBuilder } from './builder.js';
 import { planChain } from './chain.js';
+import { epilogueWords } from './epilogue.js';
 import type { Kernels } from './kernels.js';
 import { emitLoop, loopScratchBytes } from './loop.js';
 
@@ -32,9 +33,10 @@ export function emit(steps: readonly Step[], target: Target): Emitted {
   const builder = new ProgramBuilder(target.indices);
   const address = (operand: Operand) => target.locate(operand.memory, operand.offset, hostBytes(operand));
   const planned = steps.map(({ kernel, chain }) => ({
-    kernel,
+    // The kernel applies the chain, so that its result is the chain's.
+    kernel: kernel && chain ? { ...kernel, output: chain.stores[0]!.to, chain } : kernel,
     calls: kernel ? callsOf(kernel) : [],
-    loop: chain && planChain(chain, kernel?.output ?? null, address),
+    loop: chain && !kernel && planChain(chain, address),
   }));
   const most = planned
     .flatMap(({ calls, loop }) => [
@@ -45,11 +47,17 @@ export function emit(steps: readonly Step[], target: Target): Emitted {
   const scratch = most && target.scratch(most);
   const ends: number[] = [];
   for (const { kernel, calls, loop } of planned) {
+    const epilogue =
+      kernel && 'chain' in kernel
+        ? { data: builder.place(epilogueWords(builder, kernel.chain, kernel.output, address)) }
+        : 0;
     for (const call of calls) {
       builder.call(
         call.kernel,
         call.args.map((argument) =>
-          word(argument, kernel as KernelCall, address, { ...scratchOf(call, target), address: scratch }),
+          argument === 'epilogue'
+            ? epilogue
+            : word(argument, kernel as KernelCall, address, { ...scratchOf(call, target), address: scratch }),
         ),
       );
     }
@@ -78,7 +86,7 @@ function callsOf({ op, site }: KernelCall): readonly WasmCall[] {
 }
 
 function word(
-  argument: WasmArgument,
+  argument: Exclude<WasmArgument, 'epilogue'>,
   { op, inputs, output }: KernelCall,
   address: (operand: Operand) => number,
   scratch: { address: number; shared: number; each: number },

@@ -8,6 +8,7 @@ import { alignment } from './allocator.js';
 import { Choice } from './choice.js';
 import { type CallList, type Crew, kernelFailed } from './crew.js';
 import { emit } from './emit.js';
+import { takesEpilogue } from './epilogue.js';
 import type { Heap } from './heap.js';
 import { extend, type Kernels } from './kernels.js';
 
@@ -59,6 +60,7 @@ export class WasmBackend implements Backend {
   readonly alignment = alignment;
   readonly maxOperands = Number.POSITIVE_INFINITY;
   readonly fusesEpilogue = false;
+  readonly takesEpilogue = takesEpilogue;
   readonly rates: Rates;
   readonly #heap: Heap;
   readonly #kernels: Kernels;
