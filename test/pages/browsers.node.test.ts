@@ -2,14 +2,14 @@
 // a worker that is killed, with WebGPU where the browser has it, and with neither that nor cross-origin isolation.
 // @suite devices=wasm runtimes=node timeout=400
 import { mkdir } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { environment } from '../helpers/environment.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
+import { buildSite, root, type Site, serveSite, whyNoSite } from './browser.js';
+import { number, shots } from './chromium.js';
 
 const test = suite('browsers');
-const root = (path: string): string => fileURLToPath(new URL(path, environment.root));
 
 interface Tab {
   goto(address: string): Promise<void>;
@@ -22,21 +22,10 @@ interface Tab {
   text(id: string): Promise<string>;
   shot(path: string): Promise<void>;
 }
-interface Site {
-  address: string;
-  stop(): Promise<void>;
-}
 
-const { buildSite, serveSite, whyNoSite } = (await import(root('test/pages/site.mjs'))) as {
-  buildSite(): Promise<string>;
-  serveSite(folder: string, options: { watched: boolean; isolated?: boolean; gpu?: boolean }): Promise<Site>;
-  whyNoSite(): string | undefined;
-};
 const { openTab } = (await import(root('test/pages/tabs.mjs'))) as {
   openTab(name: string): Promise<{ tab: Tab; close(): Promise<void> } | string>;
 };
-const shots = root('build/screenshots');
-const number = (id: string): string => `parseFloat(document.getElementById("${id}").textContent)`;
 const says = (id: string, part: string): string =>
   `document.getElementById(${JSON.stringify(id)}).textContent.includes(${JSON.stringify(part)})`;
 

@@ -4,7 +4,8 @@ import * as assert from 'uvu/assert';
 import { environment } from '../helpers/environment.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
-import { check, number, type Page, Pages, ready, root, serveSite, text, until } from './chromium.js';
+import { type Page, root, serveSite } from './browser.js';
+import { check, number, Pages, ready, text, until } from './chromium.js';
 
 const test = suite('pages');
 
