@@ -47,9 +47,50 @@ export const { buildSite, serveSite, whyNoSite } = (await import(root('test/page
   serveSite(folder: string, options?: object): Promise<Site>;
   whyNoSite(): string | undefined;
 };
-export const { openChromium } = (await import(root('test/pages/tabs.mjs'))) as {
+/** A page in any of the browsers, by as much as all of them have. */
+export interface Tab {
+  goto(address: string): Promise<void>;
+  reload(): Promise<void>;
+  evaluate<T>(expression: string): Promise<T>;
+  until(condition: string, seconds?: number): Promise<void>;
+  click(selector: string): Promise<void>;
+  select(selector: string, value: string): Promise<void>;
+  press(selector: string, key: string): Promise<void>;
+  text(id: string): Promise<string>;
+  hide(): Promise<void>;
+  resize(width: number): Promise<void>;
+  shot(path: string): Promise<void>;
+}
+export const { openChromium, openTab } = (await import(root('test/pages/tabs.mjs'))) as {
   openChromium(): Promise<Browser | string>;
+  openTab(name: string, options?: { quota?: number }): Promise<{ tab: Tab; close(): Promise<void> } | string>;
 };
+
+/** As much of the runner's browsers as is used here. */
+export interface Driver {
+  launch(): Promise<void>;
+  open(url: string): Promise<unknown>;
+  close(): Promise<void>;
+}
+export const { runtimes } = (await import(root('test/runtime/runtimes.mjs'))) as {
+  runtimes: Record<'chromium' | 'firefox' | 'webkit', () => Driver | string>;
+};
+export const browserNames = ['chromium', 'firefox', 'webkit'] as const;
+
+/** Why a browser is not here; undefined if it is. */
+export function whyNoBrowser(name: (typeof browserNames)[number]): string | undefined {
+  const found = runtimes[name]();
+  return typeof found === 'string' ? found : undefined;
+}
+
+/** The pages of test/pages/lab with the library beside them, to be served; gives the folder. */
+export async function labFolder(): Promise<string> {
+  const { cp, mkdtemp, symlink } = await import('node:fs/promises');
+  const folder = await mkdtemp(root('build/lab-'));
+  await cp(root('test/pages/lab'), folder, { recursive: true });
+  await symlink(root('dist'), `${folder}/everygrad`);
+  return folder;
+}
 
 /** Runs a program; gives what it printed. */
 export async function run(args: readonly string[], cwd: string): Promise<string> {

@@ -15,6 +15,7 @@ import {
 } from './browser.js';
 
 export const shots = root('build/screenshots');
+export const axe = root('demo/node_modules/axe-core/axe.min.js');
 
 export const ready = (page: Page): Promise<unknown> =>
   page.waitForFunction('document.documentElement.dataset.ready === "true"', { timeout: 30_000 });
@@ -43,7 +44,6 @@ export class Pages {
     if (why) return why;
     const browser = await openChromium();
     if (typeof browser === 'string') return browser;
-    const axe = root('demo/node_modules/axe-core/axe.min.js');
     const site = await serveSite(await buildSite(), { axe });
     await mkdir(shots, { recursive: true });
     return new Pages(browser, site);
@@ -66,23 +66,26 @@ export class Pages {
   }
 }
 
+/** A promise of what a well-kept checker of accessibility finds serious, a line each; needs axe.js in the page. */
+export const seriousFindings = `axe.run().then(({ violations }) => violations
+  .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+  .map((v) => v.id + ' ' + v.nodes.map((n) => n.target.join(' ') + ' ' + n.failureSummary).join('; ')))`;
+
+export const widths = [360, 800, 1400];
+
 /** Both themes, each at three widths: no sideways scrolling, pictures for people, no serious finding of axe. */
 export async function check(page: Page, name: string): Promise<void> {
   await page.addScriptTag({ url: './axe.js' });
   const findings: string[] = [];
   for (const theme of ['light', 'dark']) {
     await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: theme }]);
-    for (const width of [360, 800, 1400]) {
+    for (const width of widths) {
       await page.setViewport({ width, height: 860 });
       const wide = await page.evaluate<number>('document.documentElement.scrollWidth');
       assert.ok(wide <= width, `${name} is ${wide} wide at ${width}`);
       await page.screenshot({ path: `${shots}/${name}-${width}-${theme}.png`, fullPage: true });
     }
-    findings.push(
-      ...(await page.evaluate<string[]>(`axe.run().then(({ violations }) => violations
-        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-        .map((v) => '${theme}: ' + v.id + ' ' + v.nodes.map((n) => n.target.join(' ') + ' ' + n.failureSummary).join('; ')))`)),
-    );
+    findings.push(...(await page.evaluate<string[]>(seriousFindings)).map((f) => `${theme}: ${f}`));
   }
   assert.equal(findings, []);
 }

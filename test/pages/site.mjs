@@ -44,7 +44,7 @@ export async function serveSite(folder, { isolated = true, watched = false, gpu,
   const contentOf = async (name) => {
     const bytes = await readFile(others[name] ?? join(folder, name));
     if (watched && name.endsWith('.html'))
-      return bytes.toString().replace('<head>', `<head><script src="./${watch}"></script>`);
+      return bytes.toString().replace(/<head>|(?=<meta)/, `$&<script src="./${watch}"></script>`);
     return gpu && name.endsWith('worker-thread.js') ? troubles[gpu] + bytes : bytes;
   };
   const server = createServer(async ({ url }, response) => {
