@@ -41,7 +41,13 @@ export class ProgressStore {
 
   update(news: Partial<Progress>): void {
     this.#now = { ...this.#now, ...news };
-    for (const listener of [...this.#listeners]) listener(this.#now);
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(this.#now);
+      } catch (error) {
+        void Promise.reject(error); // it is reported, and the training goes on
+      }
+    }
   }
 
   afterEpoch(report: EpochReport): void {

@@ -105,12 +105,21 @@ async function puppeteerDriver({ browser, name }, { quota }) {
   };
 }
 
+/** Fails after a while: WebKit's driver may lose an answer when the page is on its way to another one. */
+function inTime(asked) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error('no answer of the driver')), 10_000);
+  });
+  return Promise.race([asked, late]).finally(() => clearTimeout(timer));
+}
+
 /** And in WebKit. */
 async function webkitDriver(browser) {
   await browser.command('POST', '/window/rect', { ...viewport, x: 0, y: 0 }).catch(() => undefined);
   return {
     evaluate: (expression) =>
-      browser.command('POST', '/execute/sync', { script: `return (${expression})`, args: [] }),
+      inTime(browser.command('POST', '/execute/sync', { script: `return (${expression})`, args: [] })),
     goto: (url) => browser.command('POST', '/url', { url }),
     screenshot: async () => Buffer.from(await browser.command('GET', '/screenshot'), 'base64'),
     hide: () => browser.command('POST', '/window/minimize', {}),

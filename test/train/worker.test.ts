@@ -316,14 +316,14 @@ test('arrays are moved on demand, and copied otherwise', async () => {
 });
 
 test('a worker that is busy shows signs of life, and idle trainers wait for none', async () => {
-  const lab = await trainer({ device: 'wasm', threads: 1, patience: 2 });
+  const lab = await trainer({ device: 'wasm', threads: 1, patience: 1.2 });
   try {
     const { train } = await data.digits({ train: 500, test: 1 });
     const model = await lab.create(layers, 1);
     const stop = new AbortController();
     const running = lab.fit(model, train, { ...rule, epochs: 1e6, signal: stop.signal });
     await lab.pause(model);
-    await new Promise((resolve) => setTimeout(resolve, 2500)); // paused is not dead
+    await new Promise((resolve) => setTimeout(resolve, 1800)); // paused is not dead
     stop.abort();
     assert.ok((await running).stopped);
     const wrong = await trainer({ patience: 0 }).catch((e: unknown) => e);
