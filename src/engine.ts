@@ -7,7 +7,8 @@ import { type HostArray, showShape } from './dtype.js';
 import { type DeviceError, EverygradError, OptionError, StateError } from './errors.js';
 import { type Backends, DeviceStorage, Executable, type Feed, storageOf } from './execute.js';
 import { type Tensor, Variable } from './graph.js';
-import { mayHaveGpu, runtime } from './platform.js';
+import { runtime } from './platform.js';
+import { mayHaveGpu, requestAdapter } from './platform-gpu.js';
 import type { MeasuredCosts } from './schedule/costs.js';
 import { hostData, type NeededGraph, needed, type Request, structureKey } from './schedule/graph.js';
 import type { Overrides } from './schedule/overrides.js';
@@ -28,6 +29,8 @@ export interface EngineOptions extends Pick<WasmOptions, 'build' | 'threads' | '
   placement?: Overrides;
   /** Hears of the GPU's pipelines: all of a plan are compiled at the same time, before its first step. */
   onCompile?: OnCompile;
+  /** How long a GPU may take to be there, in seconds; 10 where not said. Then `auto` goes on without, `webgpu` is an error. */
+  gpuSeconds?: number;
 }
 
 /** What plans are made with, besides the backends. */
@@ -81,7 +84,7 @@ export class Engine {
     return engine;
   }
 
-  static async #create({ device = 'auto', onCompile, ...wasm }: EngineOptions): Promise<Engine> {
+  static async #create({ device = 'auto', onCompile, gpuSeconds, ...wasm }: EngineOptions): Promise<Engine> {
     if (!devices.includes(device)) {
       throw new OptionError({
         where: 'device',
@@ -98,8 +101,10 @@ export class Engine {
       return new Engine([await host], false, 'this machine has no GPU');
     }
     try {
+      // Before the rest of the backend is loaded: many browsers have WebGPU, but no adapter.
+      const adapter = await requestAdapter({ gpuSeconds });
       const { createWebgpuBackend } = await import('./backend/webgpu/index.js');
-      const [gpu, cpu] = await Promise.all([createWebgpuBackend({ onCompile }), host]);
+      const [gpu, cpu] = await Promise.all([createWebgpuBackend({ onCompile, adapter, gpuSeconds }), host]);
       return new Engine([gpu, cpu], device === 'auto', null);
     } catch (error) {
       if (device === 'webgpu') {

@@ -1,4 +1,4 @@
-// The only file that knows which runtime it is in: its name, files, HTTP, the cache, checksums, gzip, workers, the GPU.
+// The only file that knows which runtime it is in: its name, files, HTTP, the cache, checksums, gzip, workers.
 import { FormatError, StateError, StorageError } from './errors.js';
 import { cacheFolder } from './platform-folder.js';
 
@@ -421,60 +421,6 @@ export function onHostMessage(handle: (message: unknown, post: Post) => void): v
     const post: Post = (answer, transfer = []) => scope.postMessage(answer, [...transfer]);
     scope.addEventListener('message', ({ data }) => handle(data, post));
   }
-}
-
-// The GPU: navigator.gpu in browsers and Deno, the npm package webgpu (Dawn) in Node.
-
-export type GpuAccess =
-  | { readonly gpu: GPU; readonly reason?: undefined }
-  | { readonly gpu?: undefined; readonly reason: string };
-
-let gpuAccess: Promise<GpuAccess> | undefined;
-
-/** WebGPU's entry point, or why there is none. */
-export function getGpu(): Promise<GpuAccess> {
-  gpuAccess ??= findGpu();
-  return gpuAccess;
-}
-
-/**
- * Whether looking for a GPU is worth the time. On Linux without any GPU device, Dawn takes long to find none and prints
- * what its drivers complain about; a driver that is named by the environment is another matter.
- */
-export async function mayHaveGpu(): Promise<boolean> {
-  const { process } = globals;
-  if (runtime().name !== 'node' || process?.platform !== 'linux') return true;
-  if (process.env.VK_ICD_FILENAMES || process.env.VK_DRIVER_FILES) return true;
-  const { readdir } = await forNode();
-  const list = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);
-  const devices = [...(await list('/dev')), ...(await list('/dev/dri'))];
-  return devices.some((name) => /^(renderD\d+|nvidia\d+|dxg|kgsl.*|mali\d*)$/.test(name));
-}
-
-async function findGpu(): Promise<GpuAccess> {
-  const { name } = runtime();
-  const gpu = globalThis.navigator?.gpu;
-  if (gpu) return { gpu };
-  if (name === 'node') {
-    try {
-      const { create, globals: classes } = await (await forNode()).importWebgpu();
-      Object.assign(globalThis, classes);
-      return { gpu: create([]) };
-    } catch (error) {
-      if (errorCode(error) === 'ERR_MODULE_NOT_FOUND') {
-        return { reason: 'the optional package webgpu is not installed (npm install webgpu)' };
-      }
-      return { reason: `the package webgpu does not load: ${errorText(error)}` };
-    }
-  }
-  if (name === 'deno') return { reason: 'Deno has WebGPU only with --unstable-webgpu' };
-  if (hasFiles) return { reason: `${name} has no WebGPU` };
-  const secure = globalThis.isSecureContext ?? true;
-  return {
-    reason: secure
-      ? 'this browser has no WebGPU, or it is turned off'
-      : 'WebGPU needs a page loaded over https or from localhost',
-  };
 }
 
 // The event loop ------------------------------------------------------------------------------------------------------

@@ -1,18 +1,26 @@
 // Inside the worker: models by number, trained and used on behalf of another thread.
 import { expose, transfer } from 'comlink';
 import { ArrayDataset, type ArrayDatasetOptions } from './data/index.js';
-import type { HostArray, Shape } from './dtype.js';
+import type { DType, HostArray, Shape } from './dtype.js';
 import { configure, type EngineOptions } from './engine.js';
 import { StateError } from './errors.js';
 import type { Module } from './nn/module.js';
-import { onHostMessage, type Post } from './platform.js';
+import { onHostMessage, type Post, readBytes, writeFileAtomic } from './platform.js';
 import { holdLock } from './platform-life.js';
 import { tensor } from './tensor.js';
-import { type CheckpointOptions, checkpointed } from './train/checkpoints.js';
+import { type Checkpointing, type CheckpointOptions, checkpointed } from './train/checkpoints.js';
 import { type ExplainOptions, explainTraining, type StepExplanation } from './train/explain.js';
-import { load, save, weightsFromBytes, weightsToBytes } from './train/files.js';
+import { weightsFromBytes, weightsToBytes } from './train/files.js';
 import { evaluate, type FitOptions, type FitResult, fit, predict } from './train/fit.js';
 import { type MixedPrecisionOptions, mixedPrecision } from './train/mixed.js';
+import {
+  fromTheStart,
+  type OptimizerState,
+  restoreState,
+  stateFromBytes,
+  trainedToBytes,
+  valuesOf,
+} from './train/optimizer-state.js';
 import {
   buildLoss,
   buildModel,
@@ -23,7 +31,7 @@ import {
   type OptimizerSpec,
   type ScheduleSpec,
 } from './train/spec.js';
-import type { Totals } from './train/step.js';
+import { modelInput, type Totals } from './train/step.js';
 import { errorParts, keepErrors } from './worker-errors.js';
 
 /** A data set as plain data; its arrays can be transferred. */
@@ -51,12 +59,25 @@ export interface WorkerFitOptions
   precision?: MixedPrecisionOptions;
   validation?: LabData;
   checkpoint?: Omit<CheckpointOptions, 'onWarning' | 'when'>;
+  /**
+   * Keeps the optimizer's state (Adam's moments, say) for the next fit of this model, and goes on with what the last one
+   * kept, if its optimizer was of the same name. `save` writes it beside the weights, `load` reads it.
+   */
+  keepOptimizer?: boolean;
 }
 
 /** The options of `explainTraining` as plain data. */
 export interface WorkerExplainOptions extends Omit<ExplainOptions, 'loss' | 'optimizer'> {
   loss: LossSpec;
   optimizer: OptimizerSpec;
+}
+
+/** Outputs of a model (batch, ...), row-major. */
+export interface Prediction {
+  data: Float32Array;
+  shape: Shape;
+  /** For outputs (batch, classes): the class with the largest one in each row. */
+  labels: Int32Array;
 }
 
 let post: Post = () => undefined;
@@ -101,12 +122,19 @@ class Run {
 export class Lab {
   readonly #models = new Map<number, Module>();
   readonly #runs = new Map<number, Run>();
+  /** Of optimizers that are kept, by model: of one that runs, its variables. */
+  readonly #states = new Map<number, OptimizerState>();
   #next = 1;
 
   /** Chooses device, build and threads. The lock is held while this thread lives. */
   async configure(options: EngineOptions, lock: string): Promise<void> {
     await configure(options);
     await holdLock(lock);
+  }
+
+  /** To be answered by any thread that lives. */
+  isAlive(): true {
+    return true;
   }
 
   /** Makes a model and gives its number. */
@@ -145,26 +173,38 @@ export class Lab {
         values: { id },
       });
     }
-    const { loss, optimizer, schedule, validation, checkpoint, precision, ...rest } = options;
+    const { loss, optimizer, schedule, validation, checkpoint, precision, keepOptimizer, ...rest } = options;
     const rule = buildOptimizer(optimizer);
+    const before = this.#states.get(id);
+    const own: OptimizerState = {
+      name: optimizer[0],
+      get state() {
+        return rule.state(); // grows with the first step
+      },
+    };
     const run = new Run();
     this.#runs.set(id, run);
     if (stopped) run.end();
+    const checkpointing =
+      checkpoint &&
+      checkpointed({
+        ...checkpoint,
+        when: run.keepsNow,
+        onWarning: (error) => post({ event: 'warning', model: id, call, report: errorParts(error) }),
+      });
+    const keeping: Checkpointing = async (course) => {
+      if (before?.name === own.name) await restoreState(course, before);
+      this.#states.set(id, own);
+      return checkpointing ? checkpointing(course) : fromTheStart;
+    };
+    const start = keepOptimizer ? keeping : checkpointing;
     try {
       return await fit(model, new ArrayDataset(data), {
         ...rest,
         ...(validation ? { validation: new ArrayDataset(validation) } : {}),
         ...(schedule ? { schedule: buildSchedule(schedule) } : {}),
         ...(precision ? { precision: mixedPrecision(precision) } : {}),
-        ...(checkpoint
-          ? {
-              checkpoint: checkpointed({
-                ...checkpoint,
-                when: run.keepsNow,
-                onWarning: (error) => post({ event: 'warning', model: id, call, report: errorParts(error) }),
-              }),
-            }
-          : {}),
+        ...(start ? { checkpoint: start } : {}),
         loss: buildLoss(loss),
         optimizer: rule,
         signal: run.stop.signal,
@@ -173,6 +213,11 @@ export class Lab {
         onEpoch: (report) => post({ event: 'epoch', model: id, call, report }),
       });
     } finally {
+      if (this.#states.get(id) === own) {
+        const state = await valuesOf(own.state).catch(() => null); // they may be lost with a GPU
+        if (state) this.#states.set(id, { name: own.name, state });
+        else this.#states.delete(id);
+      } else if (!keepOptimizer) this.#states.delete(id);
       this.#runs.delete(id);
       rule.dispose();
     }
@@ -221,30 +266,45 @@ export class Lab {
     }
   }
 
-  /** Outputs for inputs of the given shape, row-major. */
+  /** Outputs for inputs of the given shape, row-major; those of a data set are scaled as in training. */
   async predict(
     id: number,
     inputs: HostArray,
     shape: Shape,
-  ): Promise<{ data: Float32Array; shape: readonly number[] }> {
-    const output = await predict(this.#model(id), tensor(inputs, { shape }));
+    dtype?: DType,
+    scale?: number,
+  ): Promise<Prediction> {
+    const values = tensor(inputs, dtype ? { shape, dtype } : { shape });
+    const output = await predict(this.#model(id), dtype ? modelInput(values, scale ?? 1) : values);
     // A copy: the values may belong to the tensor.
     const data = ((await output.data()) as Float32Array<ArrayBuffer>).slice();
-    return transfer({ data, shape: output.shape }, [data.buffer]);
+    const [rows = 0, classes = 0] = output.rank === 2 ? output.shape : [];
+    const labels = Int32Array.from({ length: rows }, (_, i) => {
+      const row = data.subarray(i * classes, (i + 1) * classes);
+      return row.reduce((best, value, j) => (value > row[best]! ? j : best), 0);
+    });
+    return transfer({ data, shape: output.shape, labels }, [data.buffer]);
   }
 
-  /** The weights as a safetensors file: its bytes, or written to a path. */
+  /** The weights, and the optimizer's state if that is kept, as a safetensors file: its bytes, also written to a path. */
   async save(id: number, path?: string, metadata?: Record<string, string>): Promise<Uint8Array> {
     const model = this.#model(id);
-    if (path !== undefined) await save(model, path, metadata);
-    const bytes = await weightsToBytes(model, metadata);
+    const state = this.#states.get(id);
+    const bytes = await (state
+      ? trainedToBytes(model, state, metadata)
+      : weightsToBytes(model, metadata ? { metadata } : {}));
+    if (path !== undefined) await writeFileAtomic(path, bytes);
     return transfer(bytes, [bytes.buffer as ArrayBuffer]);
   }
 
-  /** Weights from the bytes of a file, its path or its address. */
+  /** Weights, and the optimizer's state if it is there, from the bytes of a file, its path or its address. */
   async load(id: number, from: Uint8Array | string): Promise<void> {
     const model = this.#model(id);
-    await (typeof from === 'string' ? load(model, from) : weightsFromBytes(model, from));
+    const bytes = typeof from === 'string' ? await readBytes(from) : from;
+    await weightsFromBytes(model, bytes, typeof from === 'string' ? from : undefined);
+    const state = stateFromBytes(bytes);
+    if (state) this.#states.set(id, state);
+    else this.#states.delete(id);
   }
 
   /** Forgets a model and frees its memory. */
@@ -252,6 +312,7 @@ export class Lab {
     this.stop(id);
     this.#model(id).dispose();
     this.#models.delete(id);
+    this.#states.delete(id);
   }
 }
 

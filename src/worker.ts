@@ -3,20 +3,30 @@ import { type Remote, transfer, wrap } from 'comlink';
 import type { HostArray, Shape } from './dtype.js';
 import type { EngineOptions } from './engine.js';
 import { DataError, DeviceError, type EverygradError, OptionError, StateError } from './errors.js';
-import { assetUrl, breathe, hasFiles, runtime, startWorker, whyNoSharedMemory } from './platform.js';
+import {
+  assetUrl,
+  breathe,
+  hasFiles,
+  runtime,
+  setAssetsUrl,
+  startWorker,
+  whyNoSharedMemory,
+} from './platform.js';
 import { onLockFreed } from './platform-life.js';
 import type { CheckpointOptions } from './train/checkpoints.js';
 import type { StepExplanation } from './train/explain.js';
-import type { EpochReport, FitResult, ProgressReport } from './train/fit.js';
+import type { EpochReport, ProgressReport } from './train/fit.js';
 import type { LossSpec, ModelSpec } from './train/spec.js';
 import type { Totals } from './train/step.js';
 import { errorFrom, keepErrors, type SentError } from './worker-errors.js';
-import type { Lab, LabData, WorkerExplainOptions, WorkerFitOptions } from './worker-thread.js';
+import { type Fit, ProgressStore } from './worker-progress.js';
+import type { Lab, LabData, Prediction, WorkerExplainOptions, WorkerFitOptions } from './worker-thread.js';
 
 export { setAssetsUrl } from './platform.js';
 export { decodeSafetensors } from './safetensors.js';
 export type { LossSpec, ModelSpec, OptimizerSpec, ScheduleSpec } from './train/spec.js';
-export type { LabData } from './worker-thread.js';
+export type { Fit, Progress } from './worker-progress.js';
+export type { LabData, Prediction } from './worker-thread.js';
 
 /** What the worker tells between question and answer. */
 export type LabEvent =
@@ -27,8 +37,16 @@ type Message = (LabEvent | { event: 'warning'; model: number; report: SentError 
 
 /** Options of `trainer`. */
 export interface TrainerOptions extends EngineOptions {
+  /** Where `npx everygrad assets` put the files, relative to the page: as `setAssetsUrl`, which is for all trainers. */
+  assetsUrl?: string;
   /** Hears of the progress of all models. */
   onEvent?: (event: LabEvent) => void;
+  /**
+   * A worker that is asked for something and shows no sign of life for so long, in seconds, is taken for dead: calls are
+   * rejected with a DeviceError. It must be longer than one step of the training takes. Without end where not said: most
+   * browsers free the locks of a worker that they ended, which is noticed.
+   */
+  patience?: number;
 }
 
 /** The options of `fit`; loss, optimizer and schedule by name, as in `['sgd', { lr: 0.5 }]`. */
@@ -55,18 +73,14 @@ interface Values {
 export interface Trainer {
   /** Makes a model from layers by name, `[['linear', 784, 100], ['relu'], ['linear', 100, 10]]`, and gives its number. */
   create(spec: ModelSpec, seed?: number): Promise<number>;
-  /** As `fit`, in the worker; `model` is the number that `create` gave. */
-  fit(model: number, data: LabData, options: LabFitOptions): Promise<FitResult>;
+  /** As `fit`, in the worker; `model` is the number that `create` gave. The promise also tells how far it is. */
+  fit(model: number, data: LabData, options: LabFitOptions): Fit;
   /** As `evaluate`, in the worker. */
   evaluate(model: number, data: LabData, options?: { loss?: LossSpec; batchSize?: number }): Promise<Totals>;
   /** The plan of a training step: which op runs where, and why. */
   explain(model: number, data: LabData, options: WorkerExplainOptions): Promise<StepExplanation>;
-  /** Outputs for inputs (batch, ...): a tensor, or a typed array and its shape. */
-  predict(
-    model: number,
-    inputs: Values | HostArray,
-    shape?: Shape,
-  ): Promise<{ data: Float32Array; shape: Shape }>;
+  /** Outputs for inputs (batch, ...): a tensor, a typed array and its shape, or the inputs of a data set. */
+  predict(model: number, inputs: Values | HostArray | LabData, shape?: Shape): Promise<Prediction>;
   /** Halts a running fit at its next batch. */
   pause(model: number): Promise<void>;
   /** Lets a paused fit go on. */
@@ -102,6 +116,10 @@ class Connection {
     });
   }
 
+  get waits(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   end(error: EverygradError): void {
     if (this.#ended) return;
     this.#ended = error;
@@ -113,19 +131,39 @@ class Connection {
 /** How many trainers this thread has started. */
 let trainers = 0;
 
+/** A silent worker is asked for a sign of life so often before it is taken for dead. */
+const signsOfLife = 4;
+
 /**
  * Starts a worker that trains models: the page, or the main thread of any runtime, stays free. Throws DeviceError where
  * its script does not start, which is at `worker-thread.js` beside this module or where `setAssetsUrl` says.
  */
-export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Promise<Trainer> {
+export async function trainer({
+  onEvent,
+  assetsUrl,
+  patience,
+  ...options
+}: TrainerOptions = {}): Promise<Trainer> {
+  if (patience !== undefined && !(patience > 0)) {
+    throw new OptionError({
+      where: 'trainer',
+      problem: `patience is ${patience}`,
+      hint: 'a number of seconds > 0',
+      values: { patience },
+    });
+  }
+  if (assetsUrl !== undefined) setAssetsUrl(address(assetsUrl));
   const connection = new Connection();
   const calls = new Map<number, (message: Message) => void>();
   const url = assetUrl('worker-thread.js');
   const lock = `everygrad ${crypto.randomUUID?.() ?? Math.random()}`;
   let started = false;
   let forget = (): void => undefined;
+  let silence = 0;
+  let watch: ReturnType<typeof setInterval> | undefined;
   const fail = (problem: string): void => {
     forget();
+    clearInterval(watch);
     const hint = started
       ? 'start a new trainer(); a fit with the same checkpoint key goes on where it was'
       : `is ${url} everygrad's dist/worker-thread.js? Copy the files there (npx everygrad assets), or name their folder by setAssetsUrl; on cross-origin isolated pages they need the header Cross-Origin-Embedder-Policy, too`;
@@ -139,6 +177,7 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
     url,
     {
       onMessage(message) {
+        silence = 0;
         if (!isEvent(message)) {
           for (const listener of connection.listeners) listener({ data: message } as MessageEvent);
           return;
@@ -156,6 +195,17 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
     addEventListener: (_: string, f: (event: MessageEvent) => void) => connection.listeners.add(f),
     removeEventListener: (_: string, f: (event: MessageEvent) => void) => connection.listeners.delete(f),
   } as never) as Remote<Lab>;
+  if (patience !== undefined) {
+    // Turns are counted, not time: a machine that slept has not waited.
+    watch = setInterval(
+      () => {
+        if (!connection.waits) silence = 0;
+        else if (silence++ === signsOfLife) fail(`it has not answered for ${patience} s`);
+        else void lab.isAlive().catch(() => undefined);
+      },
+      (patience * 1000) / signsOfLife,
+    );
+  }
   // What is called later is sent later, also where the data of an earlier call is still being copied.
   let sent: Promise<unknown> = Promise.resolve();
   const ask = <T>(call: () => Promise<T>, prepared?: Promise<unknown>): Promise<T> => {
@@ -179,11 +229,13 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
   // Each worker would warn that it has one thread.
   if (trainers++ > 0 && whyNoSharedMemory()) options.threads ??= 1;
   await ask(() => lab.configure(options, lock)).catch((error) => {
+    clearInterval(watch);
     worker.terminate();
     throw error;
   });
   const end = (problem: string, hint: string): void => {
     forget();
+    clearInterval(watch);
     connection.end(new StateError({ where: 'trainer', problem, hint }));
     worker.terminate();
   };
@@ -198,14 +250,19 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
   let next = 1;
   return {
     create: (spec, seed) => ask(() => lab.create(spec, seed)),
-    async fit(model, data, options) {
+    fit(model, data, options) {
       const { onProgress, onEpoch, signal, validation, checkpoint, transfer: move, ...rest } = options ?? {};
       const call = next++;
+      const store = new ProgressStore();
       const { onWarning, ...keep } = checkpoint ?? { key: '' };
       calls.set(call, (message) => {
-        if (message.event === 'progress') onProgress?.(message.report);
-        else if (message.event === 'epoch') onEpoch?.(message.report);
-        else warn(errorFrom(message.report) as EverygradError, onWarning);
+        if (message.event === 'progress') {
+          onProgress?.(message.report);
+          store.update(message.report);
+        } else if (message.event === 'epoch') {
+          onEpoch?.(message.report);
+          store.afterEpoch(message.report);
+        } else warn(errorFrom(message.report) as EverygradError, onWarning);
       });
       const abort = () => void ask(() => lab.stop(model)).catch(() => undefined);
       const hide = () => {
@@ -215,30 +272,40 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
       watched?.addEventListener('visibilitychange', hide);
       const leaves = checkpoint && runtime().name === 'webkit' ? globalThis.window : undefined;
       leaves?.addEventListener('pagehide', leave);
-      try {
-        return await askWith([data, validation], move, ([train, checked]) => {
-          const sent = {
-            ...rest,
-            ...(checked ? { validation: checked } : {}),
-            ...(checkpoint ? { checkpoint: keep } : {}),
-          };
-          const running = lab.fit(model, train!, sent, call, signal?.aborted);
-          // After the call, so that the worker knows what to stop.
-          signal?.addEventListener('abort', abort);
-          return running;
-        });
-      } finally {
-        watched?.removeEventListener('visibilitychange', hide);
-        leaves?.removeEventListener('pagehide', leave);
-        signal?.removeEventListener('abort', abort);
-        calls.delete(call);
-      }
+      const run = async () => {
+        try {
+          return await askWith([data, validation], move, ([train, checked]) => {
+            const sent = {
+              ...rest,
+              ...(checked ? { validation: checked } : {}),
+              ...(checkpoint ? { checkpoint: keep } : {}),
+            };
+            const running = lab.fit(model, train!, sent, call, signal?.aborted);
+            // After the call, so that the worker knows what to stop.
+            signal?.addEventListener('abort', abort);
+            return running;
+          });
+        } finally {
+          watched?.removeEventListener('visibilitychange', hide);
+          leaves?.removeEventListener('pagehide', leave);
+          signal?.removeEventListener('abort', abort);
+          calls.delete(call);
+          store.update({ done: true });
+        }
+      };
+      return Object.assign(run(), { subscribe: store.subscribe, getSnapshot: store.getSnapshot });
     },
     evaluate: (model, data, settings) =>
       askWith([data], false, ([sent]) => lab.evaluate(model, sent!, settings)),
     explain: (model, data, settings) =>
       askWith([data], false, ([sent]) => lab.explain(model, sent!, settings)),
     async predict(model, inputs, shape) {
+      if ('inputs' in inputs) {
+        const { inputs: all, inputShape, inputDType, scale } = inputs;
+        const size = inputShape.reduce((a, b) => a * b, 1);
+        const [values, as] = [await copyOf(all), shape ?? [all.length / size, ...inputShape]];
+        return ask(() => lab.predict(model, transfer(values, [values.buffer]), as, inputDType, scale));
+      }
       const values = ArrayBuffer.isView(inputs) ? inputs : await inputs.data();
       const as = shape ?? (ArrayBuffer.isView(inputs) ? [inputs.length] : inputs.shape);
       return ask(() => lab.predict(model, values, as));
@@ -247,17 +314,15 @@ export async function trainer({ onEvent, ...options }: TrainerOptions = {}): Pro
     resume: (model) => ask(async () => lab.resume(model)),
     stop: (model) => ask(async () => lab.stop(model)),
     save: (model, path, metadata) => ask(() => lab.save(model, path, metadata)),
-    load: (model, from) => ask(() => lab.load(model, address(from))),
+    load: (model, from) => ask(() => lab.load(model, typeof from === 'string' ? address(from) : from)),
     dispose: (model) => ask(async () => lab.dispose(model)),
     terminate: () => end('the worker was terminated before it answered', 'start a new trainer()'),
   };
 }
 
 /** In pages an address is relative to the page, not to the worker's script. */
-const address = (from: Uint8Array | string): Uint8Array | string =>
-  typeof from === 'string' && !hasFiles
-    ? new URL(from, globalThis.document?.baseURI ?? location.href).href
-    : from;
+const address = (from: string): string =>
+  hasFiles ? from : new URL(from, globalThis.document?.baseURI ?? location.href).href;
 
 /** Functions and the like stay here; the browser's own words for that help nobody. */
 function namePlainData(error: Error): never {

@@ -15,6 +15,9 @@ export interface SaveOptions {
   metadata?: Record<string, string>;
 }
 
+/** In the metadata of a file that also holds the state of an optimizer: its name. The tensors are `optimizer.0` and so on. */
+export const optimizerKey = 'everygrad.optimizer';
+
 /** The values of all parameters and buffers, by name. */
 async function stateOf(model: Module): Promise<Map<string, SavedTensor>> {
   if (model.savedState) return model.savedState();
@@ -49,10 +52,12 @@ export async function weightsToBytes(model: Module, options: SaveOptions = {}): 
 
 /** Puts weights into a model of the same structure. Nothing is changed unless all of them fit. */
 export async function weightsFromBytes(model: Module, bytes: Uint8Array, file = 'weights'): Promise<void> {
-  const { tensors } = decodeSafetensors(bytes, { file });
+  const { tensors, metadata } = decodeSafetensors(bytes, { file });
   const named = model.namedVariables();
   const missing = [...named.keys()].filter((name) => !tensors.has(name));
-  const unknown = [...tensors.keys()].filter((name) => !named.has(name));
+  const unknown = [...tensors.keys()].filter(
+    (name) => !named.has(name) && !(metadata[optimizerKey] && /^optimizer\.\d/.test(name)),
+  );
   if (missing.length + unknown.length > 0) {
     throw new FormatError({
       where: file,

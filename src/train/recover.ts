@@ -87,7 +87,10 @@ async function newGpu({ kept, recovery }: Course): Promise<Backend | null> {
   if (recovery.device === 'wasm' || before >= mostLosses) return null;
   const { createWebgpuBackend } = await import('../backend/webgpu/index.js');
   for (let i = 0; i < attempts; i++) {
-    const backend = await createWebgpuBackend().catch(() => null);
+    const backend = await createWebgpuBackend().catch((error: Error) => {
+      if (isDeviceError(error) && error.values.seconds) i = attempts; // it was waited for long enough
+      return null;
+    });
     // A device of a process that is about to end is lost at once.
     if (backend && !(await Promise.race([backend.lost, after(pause / 10)]))) return backend;
     await after(pause);

@@ -5,7 +5,8 @@ import { data, nn, weightsToBytes } from '../../src/index.js';
 import { environment } from '../helpers/environment.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
-import { number, type Page, Pages, root, says, text, until } from './chromium.js';
+import { type Page, root } from './browser.js';
+import { number, Pages, says, text, until } from './chromium.js';
 
 const test = suite('bad input');
 

@@ -2,41 +2,24 @@
 // a worker that is killed, with WebGPU where the browser has it, and with neither that nor cross-origin isolation.
 // @suite devices=wasm runtimes=node timeout=400
 import { mkdir } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { environment } from '../helpers/environment.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
+import {
+  browserNames,
+  buildSite,
+  openTab,
+  type Site,
+  serveSite,
+  type Tab,
+  whyNoBrowser,
+  whyNoSite,
+} from './browser.js';
+import { axe, number, seriousFindings, shots, widths } from './chromium.js';
 
 const test = suite('browsers');
-const root = (path: string): string => fileURLToPath(new URL(path, environment.root));
 
-interface Tab {
-  goto(address: string): Promise<void>;
-  reload(): Promise<void>;
-  evaluate<T>(expression: string): Promise<T>;
-  until(condition: string, seconds?: number): Promise<void>;
-  click(selector: string): Promise<void>;
-  select(selector: string, value: string): Promise<void>;
-  press(selector: string, key: string): Promise<void>;
-  text(id: string): Promise<string>;
-  shot(path: string): Promise<void>;
-}
-interface Site {
-  address: string;
-  stop(): Promise<void>;
-}
-
-const { buildSite, serveSite, whyNoSite } = (await import(root('test/pages/site.mjs'))) as {
-  buildSite(): Promise<string>;
-  serveSite(folder: string, options: { watched: boolean; isolated?: boolean; gpu?: boolean }): Promise<Site>;
-  whyNoSite(): string | undefined;
-};
-const { openTab } = (await import(root('test/pages/tabs.mjs'))) as {
-  openTab(name: string): Promise<{ tab: Tab; close(): Promise<void> } | string>;
-};
-const shots = root('build/screenshots');
-const number = (id: string): string => `parseFloat(document.getElementById("${id}").textContent)`;
 const says = (id: string, part: string): string =>
   `document.getElementById(${JSON.stringify(id)}).textContent.includes(${JSON.stringify(part)})`;
 
@@ -91,6 +74,12 @@ async function inside(tab: Tab, address: string): Promise<void> {
     await tab.evaluate<string>('document.querySelector(".patient.well").textContent'),
     /it learns/,
   );
+  const epochs = await tab.evaluate<number>(number('epoch'));
+  await tab.click('#play');
+  await tab.until(`${number('epoch')} > ${epochs}`);
+  await tab.reload();
+  assert.ok((await tab.evaluate<number>(number('epoch'))) >= epochs, 'the model is as it was');
+  await tab.until(`${number('accuracy')} >= 88 && document.querySelectorAll("#dreams li").length === 10`);
 }
 
 async function bench(tab: Tab, address: string): Promise<void> {
@@ -102,11 +91,44 @@ async function bench(tab: Tab, address: string): Promise<void> {
   );
   await tab.click('#play');
   await tab.until('document.querySelectorAll("#rows tr").length >= 2');
+  await tab.reload();
+  assert.ok(JSON.parse(await tab.text('json')).length >= 2, 'the results are as they were');
+  await tab.select('#seconds', '0.5');
+  await tab.evaluate(
+    'void document.querySelectorAll("#engines input").forEach((e, i) => { e.checked = i === 0; })',
+  );
   await tab.click('#play');
-  assert.ok(JSON.parse(await tab.text('json')).length >= 2);
+  await tab.until('document.querySelectorAll("#rows tr").length >= 1');
+  assert.ok((await tab.evaluate<number>('killWorkers("worker")')) > 0);
+  await tab.until(`${says('status', 'out of memory')} && ${says('progress', 'done')}`);
+  assert.ok(JSON.parse(await tab.text('json')).length >= 1);
 }
 
 const pages = { playground, digits, inside, bench };
+
+/** Both themes at three widths: nothing scrolls sideways, and axe finds nothing serious. */
+async function look(tab: Tab): Promise<void> {
+  await tab.evaluate(
+    "void document.head.append(Object.assign(document.createElement('script'), { src: './axe.js' }))",
+  );
+  await tab.until('Boolean(window.axe)');
+  const found: string[] = [];
+  for (let theme = 0; theme < 2; theme++) {
+    for (const width of widths) {
+      await tab.resize(width);
+      const over = 'document.documentElement.scrollWidth - innerWidth';
+      await tab.until(`${over} <= 0`, 2).catch(() => found.push(`it scrolls sideways at ${width}`));
+    }
+    // Colours change gradually.
+    await tab.until('document.getAnimations().length === 0');
+    await tab.evaluate(`void (window.found = undefined, ${seriousFindings}.then((f) => (window.found = f)))`);
+    await tab.until('window.found !== undefined');
+    found.push(...(await tab.evaluate<string[]>('window.found')));
+    await tab.click('#theme');
+  }
+  await tab.resize(1280);
+  assert.equal(found, []);
+}
 
 function testsOf(name: string): void {
   let tab: Tab;
@@ -117,7 +139,7 @@ function testsOf(name: string): void {
     const opened = await openTab(name);
     assert.not.type(opened, 'string');
     ({ tab, close } = opened as Exclude<typeof opened, string>);
-    site = await serveSite(await buildSite(), { watched: true });
+    site = await serveSite(await buildSite(), { watched: true, axe });
     await mkdir(shots, { recursive: true });
   });
 
@@ -126,6 +148,7 @@ function testsOf(name: string): void {
       await scenario(tab, site.address);
       assert.equal(await tab.evaluate('complaints'), []);
       await tab.shot(`${shots}/${name}-${page}.png`);
+      if (name !== 'chromium') await look(tab); // which the suite of the pages looks at
     });
   }
 
@@ -144,7 +167,7 @@ function testsOf(name: string): void {
   }
 
   test(`${name}, without isolation and with WebGPU blocked`, async () => {
-    const plain = await serveSite(await buildSite(), { watched: true, isolated: false, gpu: false });
+    const plain = await serveSite(await buildSite(), { watched: true, isolated: false, gpu: 'blocked' });
     await tab.goto(`${plain.address}digits.html#examples=2000&device=webgpu`);
     assert.is(await tab.evaluate('Boolean(window.crossOriginIsolated)'), false);
     assert.match(await tab.text('status'), /WebGPU cannot be used here, so WASM computes: /);
@@ -155,26 +178,29 @@ function testsOf(name: string): void {
     await plain.stop();
   });
 
+  // Each in one browser: unit/platform-gpu has all in all of them.
+  const trouble = { chromium: 'without device', firefox: 'silent', webkit: 'refused' }[name];
+  test(`${name}, with a GPU that does not come: ${trouble}`, async () => {
+    const troubled = await serveSite(await buildSite(), { watched: true, gpu: trouble });
+    await tab.goto(`${troubled.address}digits.html#examples=2000`);
+    await tab.click('#play');
+    await tab.until(`${number('accuracy')} >= 80`);
+    assert.match(await tab.text('plan-sum'), /^\d+ on wasm$/);
+    assert.equal(await tab.evaluate('complaints'), []);
+    await troubled.stop();
+  });
+
   test(`${name} ends`, async () => {
     await close();
     await site?.stop();
   });
 }
 
-for (const name of ['chromium', 'firefox', 'webkit']) {
-  const why = whyNoSite() ?? (await installed(name));
+for (const name of browserNames) {
+  const why = whyNoSite() ?? whyNoBrowser(name);
   if (why === undefined) testsOf(name);
   else if (environment.require) test(name, () => assert.unreachable(`${why}, and all is required`));
   else skip(`the pages in ${name}`, why);
-}
-
-/** Why a browser is not here. */
-async function installed(name: string): Promise<string | undefined> {
-  const { runtimes } = (await import(root('test/runtime/runtimes.mjs'))) as {
-    runtimes: Record<string, () => unknown>;
-  };
-  const found = runtimes[name]!();
-  return typeof found === 'string' ? found : undefined;
 }
 
 test.run();

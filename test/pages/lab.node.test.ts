@@ -1,32 +1,34 @@
 // Training in a page's worker: what can happen to it in a real browser, and that the page stays free meanwhile.
 // @suite devices=wasm runtimes=node timeout=240
-import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import * as assert from 'uvu/assert';
 import { environment } from '../helpers/environment.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
-import { type Browser, open, openChromium, type Page, root, type Site, serveSite } from './browser.js';
+import {
+  type Browser,
+  browserNames,
+  labFolder,
+  type Opened,
+  open,
+  openChromium,
+  type Page,
+  runtimes,
+  type Site,
+  serveSite,
+} from './browser.js';
 
 const test = suite('training in a page');
 let browser: Browser;
 let folder: string;
 let site: Site;
 
-/** As much of the runner's browsers as is used here. */
-interface Driver {
-  launch(): Promise<void>;
-  open(url: string): Promise<unknown>;
-  close(): Promise<void>;
-}
-const { runtimes } = (await import(root('test/runtime/runtimes.mjs'))) as {
-  runtimes: Record<'chromium' | 'firefox' | 'webkit', () => Driver | string>;
-};
-
 interface Told {
   failed?: string;
   ops: { webgpu?: number };
   losses: number[];
   killed: { heard: number[]; error: string; message: string };
+  silent: { heard: number[]; error: string; message: string };
   last: { heard: number[]; sha: string };
   same: boolean;
 }
@@ -42,16 +44,11 @@ async function told(from: Site): Promise<Told> {
   throw new Error(`the page told nothing; it asked for ${[...from.served].join(', ')}`);
 }
 
-async function lab(): Promise<{
-  page: Page;
-  complaints: string[];
-  context: Pick<Browser, 'newPage'>;
-  close(): Promise<void>;
-}> {
+async function lab(): Promise<Opened & { close(): Promise<void> }> {
   const context = await browser.createBrowserContext();
   const opened = await open(context, `${site.address}index.html`);
   await opened.page.waitForFunction('window.isReady');
-  return { ...opened, context, close: () => context.close() };
+  return { ...opened, close: () => context.close() };
 }
 
 /** The error that a piece of the page's program ends in, as data. */
@@ -94,63 +91,6 @@ function chromiumOnly(): void {
       if (tasks.length === 0) return;
     }
     assert.unreachable(`long tasks in each of three rounds: ${JSON.stringify(rounds)}`);
-  });
-
-  test('a page that is hidden saves a checkpoint at once', async () => {
-    const { page, context, close } = await lab();
-    try {
-      await page.evaluate(`(async () => {
-        const lab = await trainer({ device: 'wasm', build: 'simd', threads: 1 });
-        const model = await lab.create(layers, 3);
-        window.epoch = 0;
-        const checkpoint = { key: 'hidden', everySeconds: 1e6 };
-        lab.fit(model, train, { ...rule, epochs: 1e6, checkpoint, onEpoch: (e) => (window.epoch = e.epoch) });
-      })()`);
-      await page.waitForFunction('window.epoch > 3');
-      const kept = `new Promise((resolve, reject) => {
-        const open = indexedDB.open('everygrad');
-        open.onerror = () => reject(open.error);
-        open.onsuccess = () => {
-          const db = open.result;
-          const names = [...db.objectStoreNames];
-          const done = (value) => (db.close(), resolve(value));
-          if (!names.includes('checkpoints')) return done(0);
-          const get = db.transaction('checkpoints').objectStore('checkpoints').get('hidden');
-          get.onsuccess = () => done(get.result?.length ?? 0);
-        };
-      })`;
-      assert.is(await page.evaluate<number>(kept), 0);
-      const other = await context.newPage();
-      await other.bringToFront();
-      await page.waitForFunction('document.visibilityState === "hidden"');
-      let bytes = 0;
-      for (let i = 0; i < 100 && bytes === 0; i++) {
-        await pause(50);
-        bytes = await page.evaluate<number>(kept);
-      }
-      assert.ok(bytes > 784 * 24 * 4 * 3, `${bytes} bytes kept`);
-    } finally {
-      await close();
-    }
-  });
-
-  test('where the storage is full it says so once, and trains to the same weights', async () => {
-    const { page, complaints, close } = await lab();
-    try {
-      const undisturbed = await page.evaluate<{ sha: string }>('training()');
-      const session = await page.createCDPSession();
-      const { origin } = new URL(site.address);
-      await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 1000 });
-      const full = await page.evaluate<{ sha: string }>('training({ key: "full" })');
-      assert.is(full.sha, undisturbed.sha);
-      assert.is(complaints.length, 1, complaints.join('\n'));
-      assert.match(
-        complaints[0]!,
-        /^everygrad: \[checkpoint full\] the storage refuses: .*Quota.*is it full/i,
-      );
-    } finally {
-      await close();
-    }
   });
 
   test('errors of the worker come with class, fields and message; what was trained stays', async () => {
@@ -208,23 +148,19 @@ function chromiumOnly(): void {
   });
 }
 
-async function prepare(): Promise<void> {
-  folder = await mkdtemp(root('build/lab-'));
-  await cp(root('test/pages/lab'), folder, { recursive: true });
-  await symlink(root('dist'), `${folder}/everygrad`);
+test.before(async () => {
+  folder = await labFolder();
   site = await serveSite(folder);
-}
-
-test.before(prepare);
+});
 test.after(async () => {
   await browser?.close();
   await site.stop();
   await rm(folder, { recursive: true });
 });
 
-for (const name of ['chromium', 'firefox', 'webkit'] as const) {
+for (const name of browserNames) {
   const driver = runtimes[name]();
-  const title = `left in the middle, and then with its worker killed, it comes to the same weights: ${name}`;
+  const title = `left in the middle, then with its worker killed, then with one that fell silent, it comes to the same weights: ${name}`;
   if (typeof driver === 'string') {
     if (environment.require) test(title, () => assert.unreachable(`${driver}, and all is required`));
     else skip(title, driver);
@@ -235,13 +171,15 @@ for (const name of ['chromium', 'firefox', 'webkit'] as const) {
     await driver.launch();
     try {
       await driver.open(`${own.address}index.html?journey=0`);
-      const { failed, killed, last, same } = await told(own);
+      const { failed, killed, silent, last, same } = await told(own);
       assert.not(failed);
-      assert.is(killed.error, 'DeviceError');
+      assert.equal([killed.error, silent.error], ['DeviceError', 'DeviceError']);
       assert.match(killed.message, /\[trainer\] the worker ended: it was killed/);
-      // Not from the beginning, neither after it was left nor after the worker was killed.
+      assert.match(silent.message, /\[trainer\] the worker ended: it has not answered for 1 s/);
+      // Not from the beginning, neither after it was left nor after the worker was killed, nor after one fell silent.
       assert.ok(killed.heard[0]! >= 4, `${killed.heard}`);
-      assert.ok(last.heard[0]! >= 8, `${last.heard}`);
+      assert.ok(silent.heard[0]! >= 8, `${silent.heard}`);
+      assert.ok(last.heard[0]! >= 10, `${last.heard}`);
       assert.is(last.heard.at(-1), 12);
       assert.ok(same, 'the weights differ');
     } finally {

@@ -20,27 +20,32 @@ const isolation = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 const watch = 'watch.js';
-const noGpu = "Object.defineProperty(navigator, 'gpu', { value: undefined });\n";
+/** What is put before the training worker's script: WebGPU is blocked, or gives no GPU, or never answers. */
+const gpuOf = (value) => `Object.defineProperty(navigator, 'gpu', { value: ${value} });\n`;
+const adapter = '{ features: new Set(), limits: {}, info: {}, requestDevice: () => new Promise(() => {}) }';
+const troubles = {
+  blocked: gpuOf('undefined'),
+  refused: gpuOf("{ requestAdapter: () => Promise.reject(new Error('no')) }"),
+  silent: gpuOf('{ requestAdapter: () => new Promise(() => {}) }'),
+  'without device': gpuOf(`{ requestAdapter: async () => (${adapter}) }`),
+};
 
 /**
  * Serves a folder below `/some/path/`; gives its address, and notes in `served` what was asked for.
  * @param options.watched puts watch.js before the scripts of the pages
- * @param options.gpu false takes WebGPU away from pages and workers, as a browser does that blocks it
+ * @param options.gpu what is wrong with WebGPU in the training worker: one of `troubles`
  * @param options.headers sent with each file
  * @param options.axe path of the accessibility checker, served as axe.js
  */
-export async function serveSite(
-  folder,
-  { isolated = true, watched = false, gpu = true, axe, headers = {} } = {},
-) {
+export async function serveSite(folder, { isolated = true, watched = false, gpu, axe, headers = {} } = {}) {
   const base = '/some/path/';
   const served = new Set();
   const others = { 'axe.js': axe, [watch]: watched ? `${root}test/pages/${watch}` : undefined };
   const contentOf = async (name) => {
     const bytes = await readFile(others[name] ?? join(folder, name));
     if (watched && name.endsWith('.html'))
-      return bytes.toString().replace('<head>', `<head><script src="./${watch}"></script>`);
-    return !gpu && name.endsWith('worker-thread.js') ? noGpu + bytes : bytes;
+      return bytes.toString().replace(/<head>|(?=<meta)/, `$&<script src="./${watch}"></script>`);
+    return gpu && name.endsWith('worker-thread.js') ? troubles[gpu] + bytes : bytes;
   };
   const server = createServer(async ({ url }, response) => {
     const { pathname } = new URL(url, 'http://127.0.0.1');

@@ -1,6 +1,10 @@
 // Pages in the three browsers by one set of calls, as much of each as all of them have. Inputs are the pages' own events.
-import { writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { runtimes } from '../runtime/runtimes.mjs';
+
+const viewport = { width: 1280, height: 900 };
 
 /** A page that answers to expressions. */
 class Tab {
@@ -63,22 +67,51 @@ class Tab {
     return this.evaluate(`document.getElementById(${JSON.stringify(id)}).textContent`);
   }
 
+  /** Puts it behind something else, so that its user does not see it any more. */
+  async hide() {
+    await this.driver.hide();
+    await this.until('document.visibilityState === "hidden"');
+  }
+
+  /** Makes it so wide, or as nearly as the browser can. */
+  async resize(width) {
+    await this.driver.resize({ ...viewport, width });
+  }
+
   async shot(path) {
     await writeFile(path, await this.driver.screenshot());
   }
 }
 
-const viewport = { width: 1280, height: 900 };
-
 /** What a tab is driven by in Chromium and Firefox. */
-async function puppeteerDriver(browser) {
-  const page = await browser.browser.newPage();
+async function puppeteerDriver({ browser, name }, { quota }) {
+  const page = await browser.newPage();
   await page.setViewport(viewport);
   return {
     evaluate: (expression) => page.evaluate(expression),
-    goto: (address) => page.goto(address, { waitUntil: 'domcontentloaded' }),
+    async goto(address) {
+      if (quota && name === 'chromium' && address.startsWith('http')) {
+        const session = await page.createCDPSession();
+        await session.send('Storage.overrideQuotaForOrigin', {
+          origin: new URL(address).origin,
+          quotaSize: quota,
+        });
+      }
+      await page.goto(address, { waitUntil: 'domcontentloaded' });
+    },
     screenshot: () => page.screenshot({ fullPage: true }),
+    hide: async () => (await browser.newPage()).bringToFront(),
+    resize: (size) => page.setViewport(size),
   };
+}
+
+/** Fails after a while: WebKit's driver may lose an answer when the page is on its way to another one. */
+function inTime(asked) {
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error('no answer of the driver')), 10_000);
+  });
+  return Promise.race([asked, late]).finally(() => clearTimeout(timer));
 }
 
 /** And in WebKit. */
@@ -86,19 +119,54 @@ async function webkitDriver(browser) {
   await browser.command('POST', '/window/rect', { ...viewport, x: 0, y: 0 }).catch(() => undefined);
   return {
     evaluate: (expression) =>
-      browser.command('POST', '/execute/sync', { script: `return (${expression})`, args: [] }),
+      inTime(browser.command('POST', '/execute/sync', { script: `return (${expression})`, args: [] })),
     goto: (url) => browser.command('POST', '/url', { url }),
     screenshot: async () => Buffer.from(await browser.command('GET', '/screenshot'), 'base64'),
+    hide: () => browser.command('POST', '/window/minimize', {}),
+    resize: (size) => browser.command('POST', '/window/rect', size),
   };
 }
 
-/** A tab of `chromium`, `firefox` or `webkit`, and what ends the browser; or why there is none. */
-export async function openTab(name) {
+/** Sets how much a browser lets pages store, in bytes; 0 is nothing at all. Gives what cleans up; WebKit has no such setting. */
+async function limitStorage(name, browser, quota) {
+  const options = browser.options();
+  const set = (more) => {
+    browser.options = () => ({ ...options, ...more });
+  };
+  if (name === 'firefox') {
+    const preference =
+      quota === 0
+        ? { 'network.cookie.cookieBehavior': 2 }
+        : { 'dom.quotaManager.temporaryStorage.fixedLimit': quota / 1024 };
+    set({ extraPrefsFirefox: { ...options.extraPrefsFirefox, ...preference } });
+  } else if (quota === 0) {
+    const profile = await mkdtemp(join(tmpdir(), 'everygrad-profile-'));
+    await mkdir(join(profile, 'Default'));
+    const settings = { profile: { default_content_setting_values: { cookies: 2 } } };
+    await writeFile(join(profile, 'Default/Preferences'), JSON.stringify(settings));
+    set({ userDataDir: profile });
+    return () => rm(profile, { recursive: true, force: true, maxRetries: 5 });
+  }
+  return async () => undefined;
+}
+
+/**
+ * A tab of `chromium`, `firefox` or `webkit`, and what ends the browser; or why there is none.
+ * @param options.quota bytes that a page may store (not in WebKit); 0 forbids it
+ */
+export async function openTab(name, options = {}) {
   const browser = runtimes[name]();
   if (typeof browser === 'string') return browser;
+  const cleanUp = options.quota === undefined ? undefined : await limitStorage(name, browser, options.quota);
   await browser.launch();
-  const driver = await (name === 'webkit' ? webkitDriver : puppeteerDriver)(browser);
-  return { tab: new Tab(driver), close: () => browser.close() };
+  const driver = await (name === 'webkit'
+    ? webkitDriver(browser)
+    : puppeteerDriver({ browser: browser.browser, name }, options));
+  const close = async () => {
+    await browser.close();
+    await cleanUp?.();
+  };
+  return { tab: new Tab(driver), close };
 }
 
 /** Chromium with no GPU, to be driven by puppeteer itself; or why there is none. */

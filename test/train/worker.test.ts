@@ -16,7 +16,7 @@ import {
   weightsSha256,
 } from '../../src/index.js';
 import { integer, logUniform, search } from '../../src/search/index.js';
-import { type LabEvent, trainer } from '../../src/worker.js';
+import { decodeSafetensors, type LabEvent, type Progress, trainer } from '../../src/worker.js';
 import { suite } from '../helpers/suite.js';
 
 const test = suite('trainer in a worker');
@@ -50,6 +50,54 @@ test('trains, evaluates, predicts, saves and loads', async () => {
     const b = await lab.predict(copy, tensor(image, { shape: [1, 784] }));
     assert.equal(a.shape, [1, 10]);
     assert.equal(a.data, b.data);
+    // The inputs of a data set are scaled as in training.
+    const few = digits.test.take(50);
+    const scaled = Float32Array.from(few.inputs, (v) => Math.fround(v * Math.fround(1 / 255)));
+    const [c, d] = [await lab.predict(model, few), await lab.predict(model, scaled, [50, 784])];
+    assert.equal(c.shape, [50, 10]);
+    assert.equal(c.data, d.data);
+    assert.is(few.inputs.length, 50 * 784, 'they are still here');
+    const right = c.labels.filter((label, i) => label === few.targets[i]).length;
+    assert.is(right / 50, (await lab.evaluate(model, few)).accuracy);
+    // One output is the largest of its row.
+    const column = await lab.create([['linear', 2, 1]], 1);
+    assert.equal([...(await lab.predict(column, new Float32Array(6), [3, 2])).labels], [0, 0, 0]);
+  } finally {
+    lab.terminate();
+  }
+});
+
+test('a training tells how far it is, as stores of components want it', async () => {
+  const lab = await trainer({ device: 'wasm', threads: 1 });
+  try {
+    const digits = await data.digits({ train: 500, test: 100 });
+    const model = await lab.create(layers, 7);
+    const running = lab.fit(model, digits.train, { ...rule, epochs: 3, validation: digits.test });
+    const [heard, other]: Progress[][] = [[], []];
+    const listener = (progress: Progress): void => {
+      assert.is(progress, running.getSnapshot(), 'the same object until there is news');
+      heard!.push(progress);
+    };
+    running.subscribe(listener);
+    running.subscribe(listener)(); // one that ends, beside one that goes on
+    running.subscribe((progress) => other!.push(progress))();
+    assert.is(heard!.length, 2, 'at once');
+    assert.is(heard![0]!.epoch, 0);
+    assert.ok(Number.isNaN(heard![0]!.loss) && !heard![0]!.done);
+    const { epochs } = await running;
+    const last = running.getSnapshot();
+    assert.is(heard!.at(-1), last);
+    assert.is(other!.length, 1);
+    assert.ok(last.done);
+    const { trainLoss, trainAccuracy, validationLoss, validationAccuracy } = epochs[2]!;
+    assert.equal(
+      [last.epoch, last.loss, last.accuracy, last.validationLoss, last.validationAccuracy],
+      [3, trainLoss, trainAccuracy, validationLoss, validationAccuracy],
+    );
+    for (const epoch of [1, 2]) assert.ok(heard!.some((p) => p.epoch === epoch));
+    const wrong = lab.fit(model, digits.train, { ...rule, batchSize: 0 });
+    assert.instance(await wrong.catch((e: unknown) => e), OptionError);
+    assert.ok(wrong.getSnapshot().done);
   } finally {
     lab.terminate();
   }
@@ -142,6 +190,63 @@ test('the same bits as on the main thread, with a schedule, in plain SIMD', asyn
   }
 });
 
+test('an optimizer that is kept goes on with its state: in a second fit, and from a file in another worker', async () => {
+  const { train } = await data.digits({ train: 300, test: 1 });
+  const how = { ...rule, optimizer: ['adam', { lr: 0.01 }], keepOptimizer: true } as const;
+  const device = { device: 'wasm', build: 'simd', threads: 1 } as const;
+  const shaOf = async (bytes: Uint8Array): Promise<string> => {
+    const copy = nn.sequential(nn.linear(784, 32), nn.sigmoid(), nn.linear(32, 10));
+    await weightsFromBytes(copy, bytes);
+    const sha = await weightsSha256(copy);
+    copy.dispose();
+    return sha;
+  };
+  // The same on the main thread, where one optimizer is used twice.
+  await configure(device);
+  const here = nn.sequential(nn.linear(784, 32), nn.sigmoid(), nn.linear(32, 10));
+  await here.initialize(7);
+  const adam = optim.adam({ lr: 0.01 });
+  for (const seed of [1, 2])
+    await fit(here, train, { loss: loss.crossEntropy(), optimizer: adam, batchSize: 10, seed });
+  const expected = await weightsSha256(here);
+  const [first, second] = [await trainer(device), await trainer(device)];
+  try {
+    const model = await first.create(layers, 7);
+    await first.fit(model, train, { ...how, seed: 1 });
+    const file = await first.save(model, undefined, { note: 'in the middle' });
+    const { tensors, metadata } = decodeSafetensors(file);
+    assert.equal([metadata.note, metadata['everygrad.optimizer']], ['in the middle', 'adam']);
+    assert.ok(tensors.has('optimizer.0') && tensors.has('0.weight'));
+    await first.fit(model, train, { ...how, seed: 2 });
+    assert.is(await shaOf(await first.save(model)), expected);
+    const other = await second.create(layers, 8);
+    await second.load(other, file);
+    await second.fit(other, train, { ...how, seed: 2 });
+    assert.is(await shaOf(await second.save(other)), expected);
+    // Saved while it trains, it goes on from there, too.
+    const stop = new AbortController();
+    const running = second.fit(other, train, { ...how, epochs: 1e6, signal: stop.signal });
+    const between = decodeSafetensors(await second.save(other));
+    assert.ok(between.tensors.has('optimizer.0'));
+    stop.abort();
+    await running;
+    // Another optimizer starts anew, and without the option nothing is kept.
+    await second.load(other, file);
+    await second.fit(other, train, { ...how, optimizer: ['sgd', { lr: 0.1, momentum: 0.9 }] });
+    assert.is(decodeSafetensors(await second.save(other)).metadata['everygrad.optimizer'], 'sgd');
+    await second.load(other, file);
+    await second.fit(other, train, { ...how, keepOptimizer: false, seed: 2 });
+    const plain = await second.save(other);
+    assert.not(decodeSafetensors(plain).tensors.has('optimizer.0'));
+    assert.is.not(await shaOf(plain), expected);
+  } finally {
+    first.terminate();
+    second.terminate();
+    adam.dispose();
+    here.dispose();
+  }
+});
+
 test('several models train at once; one is paused, goes on, and is stopped by its signal', async () => {
   const lab = await trainer({ device: 'wasm', threads: 1 });
   try {
@@ -205,6 +310,24 @@ test('arrays are moved on demand, and copied otherwise', async () => {
     assert.is(train.inputs.length, 50 * 784);
     await lab.fit(model, train, { ...rule, validation: train, transfer: true });
     assert.is(train.inputs.length, 0);
+  } finally {
+    lab.terminate();
+  }
+});
+
+test('a worker that is busy shows signs of life, and idle trainers wait for none', async () => {
+  const lab = await trainer({ device: 'wasm', threads: 1, patience: 1.2 });
+  try {
+    const { train } = await data.digits({ train: 500, test: 1 });
+    const model = await lab.create(layers, 1);
+    const stop = new AbortController();
+    const running = lab.fit(model, train, { ...rule, epochs: 1e6, signal: stop.signal });
+    await lab.pause(model);
+    await new Promise((resolve) => setTimeout(resolve, 1800)); // paused is not dead
+    stop.abort();
+    assert.ok((await running).stopped);
+    const wrong = await trainer({ patience: 0 }).catch((e: unknown) => e);
+    assert.instance(wrong, OptionError);
   } finally {
     lab.terminate();
   }

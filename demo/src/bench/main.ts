@@ -44,6 +44,24 @@ function showMachine({ runtime, cores, wasm, webgpu }: Machine): void {
 
 const ownResults = (): BenchResult[] => [...own.values()].flat();
 
+/** A reload loses no results; where nothing may be kept, it does. */
+const kept = 'everygrad.bench';
+function keep(): void {
+  try {
+    sessionStorage.setItem(kept, JSON.stringify([...own]));
+  } catch {
+    // They last as long as the page, then.
+  }
+}
+function bringBack(): void {
+  try {
+    const entries = JSON.parse(sessionStorage.getItem(kept) ?? '[]') as [string, BenchResult[]][];
+    for (const [title, results] of entries) if (results.length > 0) own.set(title, results);
+  } catch {
+    // Forbidden, or of another version of this page.
+  }
+}
+
 function draw(): void {
   const here = [...own].map(([title, results]) => ({ title, results, own: true }));
   const columns = [...here, ...others];
@@ -100,6 +118,7 @@ function run(left: readonly EngineChoice[], filter: string, all: number): void {
       results.push(answer.result);
       progress();
       draw();
+      keep();
     } else if (answer.type === 'error') {
       // One that fails does not keep the others from being measured.
       say(`${engine.title}: ${answer.message}`, 'problem');
@@ -147,6 +166,7 @@ async function take(files: readonly File[]): Promise<void> {
 }
 takeFiles({ drop: byId('main'), inputs: [byId('import')], take });
 
+bringBack();
 draw();
 built();
 await new Promise<void>((resolve) => {

@@ -7,6 +7,7 @@ export class Pad {
   readonly canvas = byId<HTMLCanvasElement>('pad');
   readonly #context = this.canvas.getContext('2d', { willReadFrequently: true })!;
   #last: readonly [number, number] | null = null;
+  #empty = true;
 
   constructor(private readonly onChange: () => void) {
     const { canvas } = this;
@@ -29,7 +30,14 @@ export class Pad {
     this.empty = true;
   }
 
-  empty = true;
+  get empty(): boolean {
+    return this.#empty;
+  }
+
+  set empty(empty: boolean) {
+    this.#empty = empty;
+    this.canvas.parentElement!.classList.toggle('empty', empty);
+  }
 
   /** Shows an image of the data, values from 0 to 255. */
   put(image: ArrayLike<number>): void {

@@ -129,7 +129,7 @@ const layerText = ({ units, dead, saturated, gradient }: PatientLayer): string =
 export class ClinicView {
   readonly #cards = [card('Healthy', 'well'), card('Sick', 'ill')];
   readonly #chart = new Chart(byId('clinic-chart'), [
-    { label: 'sick', colour: 'bad' },
+    { label: 'sick', colour: 'bad', dashed: true },
     { label: 'healthy', colour: 'accent' },
   ]);
   #sickness: Sickness = 'rate';

@@ -42,22 +42,11 @@ export interface TrainOptions {
 
 /** How often the weights are kept while training, in milliseconds. */
 const keepEvery = 2000;
-/** A worker that does not answer for so long is taken for dead. */
-const patience = 20_000;
+/** A worker that does not answer for so long is taken for dead, and a GPU may take so long to come; in seconds. */
+const [patience, gpuSeconds] = [20, 5];
 
 /** Whether it says that the worker is gone, not that something is wrong with what was asked. */
 const workerEnded = (error: unknown): boolean => (error as { where?: string }).where === 'trainer';
-
-const noAnswer = 'it does not answer';
-
-/** Fails after a while: asked by a page that has just been reloaded, Firefox sometimes never says whether it has a GPU. */
-async function answered<T>(asked: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(noAnswer)), patience);
-  });
-  return Promise.race([asked, late]).finally(() => clearTimeout(timer));
-}
 
 const rule = (lr: number) => ({ loss: ['crossEntropy'], optimizer: ['adam', { lr }] }) as const;
 
@@ -65,7 +54,10 @@ export class Course {
   model: ModelName = 'mlp';
   epochs = 0;
   history: Row[] = [];
-  /** As a safetensors file, as of the last time that they were asked for; null for a model that was never trained. */
+  /**
+   * As a safetensors file, with the optimizer's state, as of the last time that they were asked for; null for a model that
+   * was never trained.
+   */
   weights: Uint8Array | null = null;
   #device: DeviceName = 'auto';
   #session: Promise<{ lab: Trainer; id: number }> | null = null;
@@ -132,35 +124,31 @@ export class Course {
     await this.#use(async (lab, id) => {
       if (signal?.aborted) return;
       const from = this.epochs;
-      const watch = this.#watch(lab);
-      try {
-        await lab.fit(id, data.reshape([...input]), {
-          ...rule(lr),
-          batchSize,
-          epochs: options.epochs ?? 10_000,
-          seed: 1 + from,
-          validation: options.validation.reshape([...input]),
-          ...(signal ? { signal } : {}),
-          onProgress: ({ epoch, loss, samplesPerSecond, examples, of }) => {
-            onProgress?.({ epoch: from + epoch - 1 + examples / (of ?? examples), loss, samplesPerSecond });
-            if (performance.now() - this.#keptAt > keepEvery) void this.keep().catch(() => undefined);
-          },
-          onEpoch: (report) => {
-            if (!counts || Number.isNaN(report.validationLoss)) return; // or it was cut short
-            const row: Row = {
-              epoch: ++this.epochs,
-              trainLoss: report.trainLoss,
-              testLoss: report.validationLoss,
-              trainAccuracy: report.trainAccuracy,
-              testAccuracy: report.validationAccuracy,
-            };
-            this.history.push(row);
-            onEpoch?.(row, report.samplesPerSecond);
-          },
-        });
-      } finally {
-        clearInterval(watch);
-      }
+      await lab.fit(id, data.reshape([...input]), {
+        ...rule(lr),
+        keepOptimizer: true,
+        batchSize,
+        epochs: options.epochs ?? 10_000,
+        seed: 1 + from,
+        validation: options.validation.reshape([...input]),
+        ...(signal ? { signal } : {}),
+        onProgress: ({ epoch, loss, samplesPerSecond, examples, of }) => {
+          onProgress?.({ epoch: from + epoch - 1 + examples / (of ?? examples), loss, samplesPerSecond });
+          if (performance.now() - this.#keptAt > keepEvery) void this.keep().catch(() => undefined);
+        },
+        onEpoch: (report) => {
+          if (!counts || Number.isNaN(report.validationLoss)) return; // or it was cut short
+          const row: Row = {
+            epoch: ++this.epochs,
+            trainLoss: report.trainLoss,
+            testLoss: report.validationLoss,
+            trainAccuracy: report.trainAccuracy,
+            testAccuracy: report.validationAccuracy,
+          };
+          this.history.push(row);
+          onEpoch?.(row, report.samplesPerSecond);
+        },
+      });
     });
     await this.keep();
   }
@@ -228,14 +216,16 @@ export class Course {
 
   async #start(): Promise<{ lab: Trainer; id: number }> {
     const device = this.#device;
-    const lab = await answered(trainer({ device })).catch((error: Error & { problem?: string }) => {
-      if (device === 'wasm' || (device === 'auto' && error.message !== noAnswer)) throw error;
-      this.#device = 'wasm';
-      this.events.onProblem(
-        `WebGPU cannot be used here, so WASM computes: ${error.problem ?? error.message}`,
-      );
-      return trainer({ device: 'wasm' });
-    });
+    const lab = await trainer({ device, patience, gpuSeconds }).catch(
+      (error: Error & { problem?: string }) => {
+        if (device !== 'webgpu') throw error;
+        this.#device = 'wasm';
+        this.events.onProblem(
+          `WebGPU cannot be used here, so WASM computes: ${error.problem ?? error.message}`,
+        );
+        return trainer({ device: 'wasm', patience });
+      },
+    );
     const id = await lab.create(models[this.model].spec, 1);
     if (this.weights) {
       await lab.load(id, this.weights).catch(() => {
@@ -250,24 +240,5 @@ export class Course {
     const session = this.#session;
     this.#session = null;
     (await session?.catch(() => null))?.lab.terminate();
-  }
-
-  /** Asks now and then for a sign of life, as a browser does not always tell that it ended a worker. */
-  #watch(lab: Trainer): ReturnType<typeof setInterval> {
-    let asked = 0;
-    return setInterval(() => {
-      if (asked > 0) {
-        if (performance.now() - asked > patience) lab.terminate();
-        return;
-      }
-      asked = performance.now();
-      // There is no such model; the answer is all that counts.
-      void lab
-        .stop(-1)
-        .catch(() => undefined)
-        .then(() => {
-          asked = 0;
-        });
-    }, 2000);
   }
 }

@@ -119,9 +119,9 @@ export class Diagram {
     if (!this.#settings) return;
     const columns = this.#nodes.length;
     const narrow = matchMedia('(max-width: 680px)').matches;
-    const margin = narrow ? 26 : 34;
+    const margin = narrow ? 18 : 34;
     const stage = byId('stage').clientWidth;
-    const width = Math.max(stage, 2 * margin + (columns - 1) * (narrow ? 78 : 84));
+    const width = Math.max(stage, 2 * margin + (columns - 1) * (narrow ? 66 : 84));
     this.#net.style.width = `${width}px`;
     const height = this.#net.clientHeight;
     const most = Math.max(...this.#nodes.map(({ length }) => length));

@@ -1,6 +1,7 @@
 // What this machine's GPU is, in words and numbers.
 import { DeviceError } from '../../errors.js';
-import { describe, isSoftware, limitsOf, requestAdapter, type WebgpuOptions } from './device.js';
+import { requestAdapter } from '../../platform-gpu.js';
+import { describe, isSoftware, limitsOf, type WebgpuOptions } from './device.js';
 
 /** What `everygrad doctor` shows. */
 export type GpuDescription =

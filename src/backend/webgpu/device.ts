@@ -1,16 +1,16 @@
 // Finding a GPU, asking for all that it has, and turning what goes wrong on it into the library's errors.
 import { DeviceError } from '../../errors.js';
-import { getGpu } from '../../platform.js';
+import { type AdapterOptions, inTime, requestAdapter, unavailable } from '../../platform-gpu.js';
 import type { Rates } from '../backend.js';
 
 /** Hears how many of the pipelines that are wanted are compiled. */
 export type OnCompile = (progress: { done: number; of: number }) => void;
 
-export interface WebgpuOptions {
+export interface WebgpuOptions extends AdapterOptions {
   /** Called after each pipeline; all of a plan are compiled at the same time, before its first step. */
   onCompile?: OnCompile | undefined;
-  /** Which GPU where there are several. */
-  powerPreference?: GPUPowerPreference;
+  /** One that is there already, and has given no device yet. */
+  adapter?: GPUAdapter;
 }
 
 /** Features that are asked for where the adapter has them. */
@@ -32,29 +32,6 @@ const wantedLimits = [
 ] as const;
 
 const softwareNames = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
-
-const unavailable = (problem: string, cause?: unknown): DeviceError =>
-  new DeviceError({
-    where: 'webgpu',
-    problem,
-    hint: 'use device "wasm", which runs everywhere',
-    ...(cause === undefined ? {} : { cause }),
-  });
-
-/** Throws DeviceError with the reason where there is no adapter. */
-export async function requestAdapter({
-  powerPreference = 'high-performance',
-}: WebgpuOptions): Promise<GPUAdapter> {
-  const { gpu, reason } = await getGpu();
-  if (!gpu) throw unavailable(reason);
-  // Software adapters are given only on request by some, first by others.
-  const adapter =
-    (await gpu.requestAdapter({ powerPreference }).catch(() => null)) ??
-    (await gpu.requestAdapter({ forceFallbackAdapter: true }).catch(() => null));
-  if (!adapter)
-    throw unavailable('no adapter: this machine has no GPU that WebGPU can use, or no driver for it');
-  return adapter;
-}
 
 export const describe = ({ vendor, architecture, device, description }: GPUAdapterInfo): string => {
   const named = [vendor, architecture].filter((part) => /[a-z]/i.test(part)).join(' ');
@@ -119,12 +96,13 @@ export class Gpu {
   }
 
   static async open(options: WebgpuOptions = {}): Promise<Gpu> {
-    const adapter = await requestAdapter(options);
+    const adapter = options.adapter ?? (await requestAdapter(options));
     const requiredFeatures = wantedFeatures.filter((name) => adapter.features.has(name));
     const requiredLimits = limitsOf(adapter.limits);
-    const device = await adapter.requestDevice({ requiredFeatures, requiredLimits }).catch((error: Error) => {
+    const asked = adapter.requestDevice({ requiredFeatures, requiredLimits }).catch((error: Error) => {
       throw unavailable(`the adapter gives no device: ${error.message}`, error);
     });
+    const device = await inTime(asked, 'a device', options.gpuSeconds);
     return new Gpu(device, adapter.info);
   }
 

@@ -1,0 +1,5 @@
+// Hears what the frame tells, which may store nothing.
+addEventListener('message', ({ data }) => {
+  window.told = data;
+});
+document.documentElement.dataset.ready = 'true';
