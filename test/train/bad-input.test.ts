@@ -161,6 +161,7 @@ test('options out of their range: name, value and range', () => {
     [() => nn.init.uniform(2, 1), /\[uniform\] high - low is -1/],
     [() => nn.init.constant(nan), /\[constant\] value is NaN/],
     [() => nn.init.orthogonal(nan), /\[orthogonal\] gain is NaN/],
+    [() => nn.init.truncatedNormal(1, { std: 2 } as never), /\[truncatedNormal\] unknown option std/],
     [() => schedules.step({ every: 0 }), /every is 0 \(a number from 1\)/],
     [() => schedules.multiStep({ at: [3, -1] }), /at is -1/],
     [() => schedules.oneCycle({ from: -1 }), /from is -1/],

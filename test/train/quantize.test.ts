@@ -287,6 +287,11 @@ for (const device of environment.devices) {
     const model = await mlp(4).initialize();
     await rejects(quantize(model, { weights: 'int4' as 'int8' }), OptionError, /weights is int4/);
     await rejects(quantize(model, undefined as never), OptionError, /weights is undefined/);
+    await rejects(
+      quantize(model, { weights: 'int8', bits: 8 } as never),
+      OptionError,
+      /unknown option bits \(the options are weights\)/,
+    );
     await rejects(quantize(nn.sequential(nn.relu()), { weights: 'int8' }), StateError, /no weights/);
     const small = await quantize(model, { weights: 'int8' });
     await rejects(quantize(small, { weights: 'int8' }), StateError, /no weights/);
