@@ -345,6 +345,13 @@ test('reproduce: lists its rows, trains one with seeds, keeps what is done', asy
     again.stdout,
     /seed 3 {2}0\.00 % .*kept\)?\n.*published 4\.86 %, here 0\.00 % \(0\.00 to 0\.00, 3 seeds\).*: reached/,
   );
+  await fs.writeFile(join(kept, 'mnist-30-crossentropy.json'), 'not JSON');
+  const damaged = await everygrad(args);
+  assert.is(damaged.code, 1);
+  assert.match(
+    damaged.stderr,
+    /mnist-30-crossentropy\.json\] the kept results cannot be read: .* \(remove the file/,
+  );
   // Data that is missing is an error before anything is trained.
   await fs.rm(join(place, 't10k-images-idx3-ubyte'));
   const gone = await everygrad(args);
