@@ -5,8 +5,7 @@ import { execFile } from 'node:child_process';
 import { chmod, cp, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
-import { papaparse } from './papaparse.mjs';
-import { wgsl } from './wgsl.mjs';
+import { bundleOptions, withSamples } from './bundle.mjs';
 
 const run = promisify(execFile);
 const flags = new Set(process.argv.slice(2));
@@ -61,20 +60,10 @@ async function checkNoData(file) {
   }
 }
 
-const { version } = JSON.parse(await readFile('package.json', 'utf8'));
-
-export const bundleOptions = {
-  define: { EVERYGRAD_VERSION: JSON.stringify(version), WITH_SAMPLES: 'false' },
-  bundle: true,
-  format: 'esm',
+const common = {
   splitting: true,
-  target: 'es2022',
-  platform: 'neutral',
-  mainFields: ['module', 'main'],
-  plugins: [wgsl, papaparse],
   sourcemap: true,
   legalComments: 'linked',
-  external: ['comlink', 'webgpu', 'node:*'],
   chunkNames: 'chunks/[name]-[hash]',
 };
 
@@ -90,7 +79,7 @@ async function buildBundles() {
   const entryPoints = [...names.map((name) => ({ in: `src/${name}.ts`, out: name })), ...parts, node];
   // Comlink is bundled, so that browsers can start worker-thread.js as it is.
   const external = ['webgpu', 'echarts', 'node:*'];
-  const options = { ...bundleOptions, external, outdir: 'dist', metafile: true };
+  const options = { ...bundleOptions, ...common, external, outdir: 'dist', metafile: true };
   const { metafile } = await build({ ...options, entryPoints });
   // Workers have bundles of their own, without what only the library's other parts need; no bundler of the app's makes them
   // smaller. Names of classes and functions stay, for messages and stacks.
@@ -126,6 +115,7 @@ async function buildCommandLine() {
   };
   const { metafile } = await build({
     ...bundleOptions,
+    ...common,
     entryPoints: ['src/cli.ts'],
     outdir: 'dist',
     platform: 'node',
@@ -164,7 +154,8 @@ async function buildTests() {
   const suites = files.filter((f) => f.endsWith('.test.ts') && f.includes(suitePattern));
   const workers = files.filter((f) => f.endsWith('.worker.ts'));
   const { metafile } = await build({
-    ...bundleOptions,
+    ...withSamples,
+    ...common,
     entryPoints: [
       ...suites,
       ...workers,
@@ -175,7 +166,7 @@ async function buildTests() {
     outdir: 'build/test',
     external: ['webgpu', 'node:*'],
     // echarts asks for NODE_ENV, as bundlers of pages have it
-    define: { ...bundleOptions.define, WITH_SAMPLES: 'true', 'process.env.NODE_ENV': '"production"' },
+    define: { ...withSamples.define, 'process.env.NODE_ENV': '"production"' },
     metafile: true,
   });
   const old = Date.now() - 3600e3;

@@ -7,8 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
-import { papaparse } from './papaparse.mjs';
-import { wgsl } from './wgsl.mjs';
+import { bundleOptions } from './bundle.mjs';
 
 /** Gzip bytes that the core with both backends and one build of the kernels may have. */
 const limit = 80_000;
@@ -60,18 +59,11 @@ async function bundle(code) {
       code.replace(/'everygrad(\/?.*?)'/g, (_, part) => JSON.stringify(sourceOf(part))),
     );
     await build({
+      ...bundleOptions,
       entryPoints: [entry],
       outdir: join(folder, 'out'),
-      bundle: true,
       minify: true,
       splitting: true,
-      format: 'esm',
-      target: 'es2022',
-      platform: 'neutral',
-      mainFields: ['module', 'main'],
-      external: ['comlink', 'webgpu', 'node:*'],
-      plugins: [wgsl, papaparse],
-      define: { WITH_SAMPLES: 'false' },
     });
     const files = (await readdir(join(folder, 'out'))).filter((f) => f.endsWith('.js'));
     const sizes = await Promise.all(

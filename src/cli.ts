@@ -10,6 +10,7 @@ import { failed } from './cli/errors.js';
 import { type ExplainOptions, explain } from './cli/explain.js';
 import {
   activationNames,
+  checkLayerOptions,
   dataHelp,
   defaultBatch,
   initNames,
@@ -19,7 +20,7 @@ import {
   scheduleNames,
   type TrainOptions,
 } from './cli/model.js';
-import { layerSizes, number, option, wholeNumber } from './cli/options.js';
+import { layerSizes, number, option, someText, wholeNumber } from './cli/options.js';
 import { reproduce } from './cli/reproduce.js';
 import { train } from './cli/train.js';
 
@@ -61,13 +62,15 @@ const program = new Command('everygrad')
 /** Options as they are given, some of which depend on others. */
 type Given<T extends TrainOptions> = Omit<T, 'batch'> & { batch?: number };
 
-const completed = <T extends TrainOptions>(options: Given<T>): T =>
-  ({ ...options, batch: options.batch ?? defaultBatch(options) }) as unknown as T;
+function completed<T extends TrainOptions>(options: Given<T>, command: Command): T {
+  checkLayerOptions(options, (name) => command.getOptionValueSource(name) === 'cli');
+  return { ...options, batch: options.batch ?? defaultBatch(options) } as unknown as T;
+}
 
 /** Data, network and how it is trained. */
 const withModel = (command: Command): Command =>
   command
-    .addOption(option('--data <source>', dataHelp).default('digits'))
+    .addOption(option('--data <source>', dataHelp, someText).default('digits'))
     .addOption(option('--model <name>', 'kind of network').choices(modelNames).default('mlp'))
     .addOption(
       option(
@@ -160,7 +163,7 @@ withEngine(
         .choices(['float32', 'mixed'])
         .default('float32'),
     )
-    .addOption(option('--out <file>', 'save the weights there, as safetensors'))
+    .addOption(option('--out <file>', 'save the weights there, as safetensors', someText))
     .addOption(option('--json', 'print one JSON object a line')),
 )
   .addHelpText(
@@ -173,7 +176,7 @@ withEngine(
       'everygrad train --device webgpu --batch 128 --json',
     ),
   )
-  .action((options: Given<TrainOptions>) => train(completed(options)));
+  .action((options: Given<TrainOptions>, command: Command) => train(completed(options, command)));
 
 withEngine(
   withModel(
@@ -193,19 +196,24 @@ withEngine(
       'everygrad explain --dot | dot -Tsvg > plan.svg',
     ),
   )
-  .action((options: Given<ExplainOptions>) => explain(completed(options)));
+  .action((options: Given<ExplainOptions>, command: Command) => explain(completed(options, command)));
 
 withEngine(
   program
     .command('reproduce')
     .description('train published results anew and print both side by side; without a row, list them')
     .argument('[rows...]', 'rows of the table, or all')
-    .addOption(option('--data <source>', 'folder or address of the four IDX files of MNIST').default('mnist'))
+    .addOption(
+      option('--data <source>', 'folder or address of the four IDX files of MNIST', someText).default(
+        'mnist',
+      ),
+    )
     .addOption(option('--seeds <number>', 'train with the seeds 1 to this', wholeNumber(1)).default(3))
     .addOption(
       option(
         '--cache <folder>',
         'where results are kept, so that an interrupted run goes on (default: the cache)',
+        someText,
       ),
     )
     .addOption(option('--json', 'print one JSON object a line')),
@@ -248,7 +256,7 @@ withEngine(
       'everygrad bisect --device webgpu --against wasm --optimizer adam --json',
     ),
   )
-  .action((options: Given<BisectOptions>) => bisect(completed(options)));
+  .action((options: Given<BisectOptions>, command: Command) => bisect(completed(options, command)));
 
 program
   .command('doctor')
@@ -289,7 +297,7 @@ program
 // A reader that went away, as `head` does, is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  failed(error);
 });
 
 try {

@@ -67,8 +67,8 @@ export class StateError extends EverygradError {
 }
 
 /** Throws OptionError for an option that is none of these. */
-export function checkOptionNames(where: string, options: object, known: readonly string[]): void {
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
+export function checkOptionNames(where: string, options: object | undefined, known: readonly string[]): void {
+  const unknown = Object.keys(options ?? {}).find((name) => !known.includes(name));
   if (unknown === undefined) return;
   throw new OptionError({
     where,

@@ -1,6 +1,6 @@
 // Files and addresses piece by piece, and what lies in a folder.
 import { FormatError, StorageError } from './errors.js';
-import { forNode, hasFiles, isUrl, runtime } from './platform.js';
+import { fetchOk, forNode, hasFiles, isUrl, runtime } from './platform.js';
 
 /** Bytes of a file that are read at once. */
 const pieceBytes = 65536;
@@ -46,18 +46,10 @@ async function* filePieces(path: string | URL): AsyncGenerator<Uint8Array> {
 }
 
 async function* fetchPieces(url: string | URL): AsyncGenerator<Uint8Array> {
-  const response = await fetch(url).catch((error) => {
-    throw unreadable(url, error);
+  const { body } = await fetchOk(url).catch((error) => {
+    throw error instanceof StorageError ? error : unreadable(url, error);
   });
-  if (!response.ok || !response.body) {
-    await response.body?.cancel();
-    throw new StorageError({
-      where: String(url),
-      problem: `the server answered ${response.status} ${response.statusText}`.trim(),
-      values: { path: String(url), status: response.status, missing: response.status === 404 },
-    });
-  }
-  yield* streamPieces(response.body, String(url));
+  yield* streamPieces(body, String(url));
 }
 
 /** The pieces of a stream, which is cancelled when the reader stops early; `name` is for errors. */

@@ -91,16 +91,23 @@ async function readFileBytes(path: string | URL, { signal, onProgress }: ReadOpt
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-async function fetchBytes(url: string | URL, { signal, onProgress }: ReadOptions): Promise<Bytes> {
+/** A response with a body. Throws StorageError for a status that is none of success. */
+export async function fetchOk(
+  url: string | URL,
+  signal?: AbortSignal,
+): Promise<Response & { body: ReadableStream }> {
   const response = await fetch(url, signal ? { signal } : {});
-  if (!response.ok || !response.body) {
-    await response.body?.cancel();
-    throw new StorageError({
-      where: String(url),
-      problem: `the server answered ${response.status} ${response.statusText}`.trim(),
-      values: { path: String(url), status: response.status, missing: response.status === 404 },
-    });
-  }
+  if (response.ok && response.body) return response as Response & { body: ReadableStream };
+  await response.body?.cancel();
+  throw new StorageError({
+    where: String(url),
+    problem: `the server answered ${response.status} ${response.statusText}`.trim(),
+    values: { path: String(url), status: response.status, missing: response.status === 404 },
+  });
+}
+
+async function fetchBytes(url: string | URL, { signal, onProgress }: ReadOptions): Promise<Bytes> {
+  const response = await fetchOk(url, signal);
   // The length of an encoded body is not the number of bytes that arrive here.
   const stated = response.headers.has('content-encoding') ? null : response.headers.get('content-length');
   const total = stated === null ? undefined : Number(stated);

@@ -33,7 +33,7 @@ for (const [what, batchSize, lr, reference] of [
     'far less than mini-batches: one step in each epoch (LeCun et al. 1998, "Efficient BackProp")',
   ],
   ['mini-batches of 100', 100, 3, 'more than the full batch, less than smaller ones: fewer steps'],
-  ['mini-batches of 10', 10, 3, '94.5 % with 50,000 examples of MNIST and 30 epochs (Nielsen 2015)'],
+  ['mini-batches of 10', 10, 3, '94.5 % with 50,000 examples of MNIST and 30 epochs, as lectures report it'],
   [
     'single examples',
     1,

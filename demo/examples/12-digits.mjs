@@ -45,7 +45,7 @@ const again = network(false);
 await load(again, file);
 const loaded = 1 - (await evaluate(again, test)).accuracy;
 
-const source = 'with MNIST and 30 epochs (Nielsen 2015)';
+const source = 'with MNIST and 30 epochs, as lectures report it';
 report([
   ['quadratic cost, test error', percent(quadratic.error, 2), `5.53 % ${source}`],
   ['cross-entropy, test error', percent(crossEntropy.error, 2), `4.86 % ${source}`],

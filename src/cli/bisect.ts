@@ -31,7 +31,7 @@ export async function bisect(options: BisectOptions): Promise<void> {
     if (first) console.log(bold(`they differ: ${first.text}, which is ${first.difference.toExponential(2)}`));
     else if (result.nonFinite)
       console.log(bold(`both come to NaN or infinity in step ${result.steps}: ${result.nonFinite.text}`));
-    else console.log(bold(`they agree in ${result.steps} steps`));
+    else console.log(bold(`they agree in ${result.steps} ${result.steps === 1 ? 'step' : 'steps'}`));
     if (!first && largest && largest.difference > 0)
       console.log(`largest difference ${largest.difference.toExponential(2)}: ${largest.text}`);
     if (amplified > 0)

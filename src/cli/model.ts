@@ -111,6 +111,20 @@ export function checkOptions(options: TrainOptions): void {
   }
 }
 
+/** What only a network of hidden layers of one's own has. */
+export function checkLayerOptions(
+  { model }: Pick<TrainOptions, 'model'>,
+  isGiven: (option: string) => boolean,
+): void {
+  const given = ['hidden', 'activation', 'dropout', 'init'].find(isGiven);
+  if (model === 'mlp' || !given) return;
+  throw new OptionError({
+    where: `--${given}`,
+    problem: `the layers of ${model} are what they are`,
+    hint: 'leave it out, or use --model mlp',
+  });
+}
+
 /** Digits that are drawn for training, and after those for validation. */
 const digitCounts = { train: 10_000, validation: 1_000 };
 

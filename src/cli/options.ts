@@ -40,6 +40,12 @@ export const wholeNumber =
     throw new InvalidArgumentError(`It must be a whole number, at least ${from}.`);
   };
 
+/** A name or path: something, at least. */
+export function someText(text: string): string {
+  if (text.trim() !== '') return text;
+  throw new InvalidArgumentError('It must not be empty.');
+}
+
 /** `100,100`, or `0` for no hidden layer. */
 export function layerSizes(text: string): number[] {
   if (text.trim() === '0') return [];

@@ -8,6 +8,7 @@ import {
   data,
   type Engine,
   evaluate,
+  FormatError,
   fit,
   OptionError,
   StorageError,
@@ -212,11 +213,21 @@ class Store {
       });
     }
     const file = join(place, `${row.name}.json`);
-    const all = await readFile(file, 'utf8').then(
-      (text) => JSON.parse(text) as Record<string, Record<number, SeedResult>>,
-      () => ({}), // none yet, or not whole
-    );
-    return new Store(file, all, settings);
+    try {
+      const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return '{}';
+        throw error;
+      });
+      return new Store(file, JSON.parse(text), settings);
+    } catch (cause) {
+      throw new FormatError({
+        where: file,
+        problem: `the kept results cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+        hint: 'remove the file, or choose another folder with --cache',
+        values: { path: file },
+        cause,
+      });
+    }
   }
 
   async keep(result: SeedResult): Promise<void> {

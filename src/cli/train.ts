@@ -1,5 +1,5 @@
 // `everygrad train`: loads data, trains, tests, saves.
-import { access, constants, mkdir } from 'node:fs/promises';
+import { access, constants, mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import {
   configure,
@@ -106,20 +106,20 @@ async function run(options: TrainOptions, reporter: Reporter, signal: AbortSigna
 /** Says so before the training, not after it, if the file cannot be written; makes its folder, but not a path of them. */
 async function checkWritable(file: string): Promise<void> {
   const folder = dirname(resolve(file));
+  const refuse = (problem: string, cause?: unknown): never => {
+    const hint = 'choose another file for --out, in a folder that is there';
+    throw new StorageError({ where: file, problem, hint, values: { path: file }, cause });
+  };
   try {
     await mkdir(folder).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error;
     });
     await access(folder, constants.W_OK);
   } catch (cause) {
-    throw new StorageError({
-      where: file,
-      problem: `the folder cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`,
-      hint: 'choose another file for --out, in a folder that is there',
-      values: { path: file },
-      cause,
-    });
+    refuse(`the folder cannot be written: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
   }
+  if (!(await stat(folder)).isDirectory()) refuse(`${dirname(file)} is no folder`);
+  if ((await stat(file).catch(() => null))?.isDirectory()) refuse('this is a folder');
 }
 
 /** What a saved model says about itself. */

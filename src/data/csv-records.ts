@@ -26,6 +26,9 @@ export interface RecordOptions {
   delimiter: string;
   quotes: boolean;
   encoding: string;
+  /** For error messages: whether the first record names the columns, and names that count instead. */
+  header: boolean;
+  names: readonly string[] | undefined;
 }
 
 /** Characters or bytes that are parsed at once. */
@@ -102,16 +105,15 @@ function newlines(text: string, end = text.length): number {
   return count;
 }
 
-/** An error at a place of `text`, which begins on line `first` of the file. */
-function errorAt(name: string, text: string, index: number, first: number, problem: string, hint: string) {
-  const line = first + newlines(text, index);
-  const character = index - text.lastIndexOf('\n', index - 1);
-  return new FormatError({
-    where: name,
-    problem: `line ${line}, character ${character}: ${problem}`,
-    hint,
-    values: { file: name, line, character },
-  });
+/** The field, from 0, that a character of a record is in, and where it begins; those before it are as they should be. */
+function fieldAt(record: string, index: number, { delimiter, quotes }: RecordOptions): [number, number] {
+  let [field, from] = [0, 0];
+  let quoted = false; // a quote that is written twice closes and opens again
+  for (let at = 0; at < index; at++) {
+    if (quotes && record[at] === '"' && record[from] === '"') quoted = !quoted;
+    else if (record[at] === delimiter && !quoted) [field, from] = [field + 1, at + 1];
+  }
+  return [field, from];
 }
 
 /** Where a field that is not quoted has a quote in it; -1 if none has. `raw` is the text of the record. */
@@ -136,8 +138,8 @@ const quoteHint =
 
 /**
  * The records of a source, as many at a time as a piece of it holds. Blank lines are left out; the delimiter is one
- * character. Throws FormatError with line and character for quotes that are not closed or stand where none may be, text
- * that is not of its encoding, and records of more than a million characters.
+ * character. Throws FormatError with line, column, character and value for quotes that are not closed or stand where none
+ * may be, and text that is not of its encoding; with the line for records of more than a million characters.
  */
 export async function* csvRecords(source: CsvSource, options: RecordOptions): AsyncGenerator<CsvRecord[]> {
   const { name, delimiter, quotes } = options;
@@ -146,8 +148,27 @@ export async function* csvRecords(source: CsvSource, options: RecordOptions): As
   let start = 0;
   let line = 1;
   let records: CsvRecord[] = [];
+  let first: readonly string[] | undefined;
+  const nameOf = (column: number): string | undefined => {
+    if (options.names) return options.names[column];
+    return options.header ? first?.[column]?.trim() : `c${column + 1}`;
+  };
+  /** An error at a place of the record that begins at `start`. */
   const fail = (index: number, problem: string, hint: string) => {
-    throw errorAt(name, text.slice(start), index - start, line, problem, hint);
+    const record = text.slice(start);
+    const at = index - start;
+    const [field, from] = fieldAt(record, at, options);
+    const [rest] = record.slice(from).split('\n', 1) as [string];
+    const value = (rest.startsWith('"') ? rest : rest.split(delimiter, 1)[0]!).slice(0, 40);
+    const place = { line: line + newlines(record, at), column: nameOf(field), index: field };
+    const named = place.column === undefined ? field + 1 : `${place.column} (${field + 1})`;
+    const character = at - record.lastIndexOf('\n', at - 1);
+    throw new FormatError({
+      where: name,
+      problem: `line ${place.line}, column ${named}, character ${character}: ${problem}: ${JSON.stringify(value)}`,
+      hint,
+      values: { file: name, ...place, character, value },
+    });
   };
   const parser = new Papa.Parser({
     delimiter,
@@ -168,7 +189,10 @@ export async function* csvRecords(source: CsvSource, options: RecordOptions): As
       const quoted = quotes && raw.includes('"');
       const stray = quoted ? strayQuote(raw, cells) : -1;
       if (stray >= 0) fail(start + stray, 'a quote within a field that is not quoted', quoteHint);
-      if (cells.length > 1 || cells[0] !== '') records.push({ cells, line });
+      if (cells.length > 1 || cells[0] !== '') {
+        first ??= cells;
+        records.push({ cells, line });
+      }
       line += quoted ? newlines(raw) : 1;
       start = meta.cursor;
     },
@@ -189,8 +213,12 @@ export async function* csvRecords(source: CsvSource, options: RecordOptions): As
     const found = parse(true);
     enough = text.length > 0 && found.length === 0 ? 2 * text.length : 0;
     if (text.length > maxRecord) {
-      const problem = `a record of more than ${maxRecord} characters begins here`;
-      fail(0, problem, 'is there a quote that is never closed, or is the delimiter another?');
+      throw new FormatError({
+        where: name,
+        problem: `line ${line}: a record of more than ${maxRecord} characters begins here`,
+        hint: 'is there a quote that is never closed, or is the delimiter another?',
+        values: { file: name, line },
+      });
     }
     if (found.length > 0) yield found;
   }

@@ -53,7 +53,7 @@ type Settings = Required<Omit<CsvOptions, 'names'>> & { names: readonly string[]
  * than a piece of the file. Types that are not given are inferred from the first 1,000 rows: a number if all of a
  * column's values are, a category otherwise. Values are trimmed; a missing one is null.
  *
- * Throws OptionError for options; when read, FormatError (with file, line and column or character) for an empty file, a
+ * Throws OptionError for options; when read, FormatError (with file, line, column and value) for an empty file, a
  * row with more or fewer fields than there are columns, quotes out of place, a number that is none, and column names that
  * are empty or occur twice; DataError for a column that is not there and a label that is missing; StorageError.
  */
@@ -144,12 +144,12 @@ interface NamedRecords {
 
 /** Records that have as many fields as there are columns; at least one. */
 async function* namedRecords(source: CsvSource, settings: Settings): AsyncGenerator<NamedRecords> {
-  const { name, delimiter, quotes, encoding, header } = settings;
+  const { name, header } = settings;
   const missing = new Set(settings.missing);
   let names: readonly string[] | undefined;
   let columns: KeptColumn[] = [];
   let rows = 0;
-  for await (const records of csvRecords(source, { name, delimiter, quotes, encoding })) {
+  for await (const records of csvRecords(source, settings)) {
     for (const { cells } of records) for (let c = 0; c < cells.length; c++) cells[c] = cells[c]!.trim();
     if (!names) {
       names = namesOf(records[0]!, settings);

@@ -5,8 +5,8 @@ import { RandomStream, streams } from '../philox.js';
 import {
   type Batch,
   type BatchOptions,
+  batchOptions,
   checkArray,
-  checkBatchOptions,
   checkCount,
   checkRows,
   completeSpec,
@@ -165,13 +165,7 @@ export class ArrayDataset implements Dataset {
    * so a batch is valid until the next but one is drawn. The last batch may be smaller; see its `size`.
    */
   batches(options: BatchOptions): BatchIterable {
-    const {
-      batchSize,
-      shuffle = false,
-      seed = 0,
-      epoch = 0,
-      dropLast = false,
-    } = checkBatchOptions(this.name, options);
+    const { batchSize, shuffle, seed, epoch, dropLast } = batchOptions(this.name, options);
     if (dropLast && batchSize > this.length) {
       throw new OptionError({
         where: `${this.name}.batches`,

@@ -7,7 +7,7 @@ import { listFolder } from '../platform-files.js';
 import { decodeByPlatform, decodeJpegByPackage } from '../platform-images.js';
 import { ArrayDataset } from './dataset.js';
 import { decodePng, type Image, isPng } from './png.js';
-import { type Batch, type BatchOptions, checkBatchOptions, checkCount, type Dataset } from './spec.js';
+import { type Batch, type BatchOptions, batchOptions, checkCount, type Dataset } from './spec.js';
 import { type Example, Stream } from './stream.js';
 
 /** A decoder of one's own; `file` is for errors. */
@@ -303,13 +303,7 @@ export class ImageDataset implements Dataset {
 
   /** Images of an epoch, read and decoded ahead. */
   batches(options: BatchOptions): Stream<Batch> {
-    const {
-      batchSize,
-      shuffle = false,
-      seed = 0,
-      epoch = 0,
-      dropLast,
-    } = checkBatchOptions(this.name, options);
+    const { batchSize, shuffle, seed, epoch, dropLast } = batchOptions(this.name, options);
     const order = shuffle
       ? new RandomStream(seed, streams.shuffle, epoch).permutation(this.length)
       : Int32Array.from({ length: this.length }, (_, i) => i);

@@ -104,11 +104,13 @@ export function checkCount(where: string, option: string, value: number): void {
   }
 }
 
-export function checkBatchOptions(name: string, options: BatchOptions): BatchOptions {
+/** Checks the options of `batches`, and fills in the defaults. */
+export function batchOptions(name: string, options: BatchOptions) {
   const where = `${name}.batches`;
   checkOptionNames(where, options, ['batchSize', 'shuffle', 'seed', 'epoch', 'dropLast']);
-  checkCount(where, 'batchSize', options.batchSize);
-  return options;
+  const { batchSize, shuffle = false, seed = 0, epoch = 0, dropLast = false } = options;
+  checkCount(where, 'batchSize', batchSize);
+  return { batchSize, shuffle, seed, epoch, dropLast };
 }
 
 /** Throws DTypeError unless the array is the one in which the host keeps this dtype. */

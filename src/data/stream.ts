@@ -6,7 +6,7 @@ import { ArrayDataset, type ArrayDatasetOptions } from './dataset.js';
 import {
   type Batch,
   type BatchOptions,
-  checkBatchOptions,
+  batchOptions,
   checkCount,
   checkRows,
   completeSpec,
@@ -117,13 +117,7 @@ export class StreamDataset extends Stream<Example> implements Dataset {
 
   /** One epoch for training, in fresh arrays. `shuffle` draws from a buffer of 1,024 examples. */
   batches(options: BatchOptions): Stream<Batch> {
-    const {
-      batchSize,
-      shuffle = false,
-      seed = 0,
-      epoch = 0,
-      dropLast,
-    } = checkBatchOptions(this.name, options);
+    const { batchSize, shuffle, seed, epoch, dropLast } = batchOptions(this.name, options);
     const examples = shuffle ? super.shuffle(shuffleBuffer, { seed, epoch }) : this;
     return examples.batch(batchSize, { dropLast });
   }

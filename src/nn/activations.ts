@@ -1,11 +1,11 @@
 // Units beyond the common ones: activations without parameters, with learned ones, and layers that are units of a kind.
-import { OptionError } from '../errors.js';
+import { checkOptionNames, OptionError } from '../errors.js';
 import { logarithm } from '../exact.js';
 import type { Tensor } from '../graph.js';
 import * as ops from '../ops/index.js';
 import { checkFinite, checkInputs, checkUnits } from './check.js';
 import { constant, fanInNormal, fanInUniform, type Initializer, normal } from './init.js';
-import { Lambda, Linear, type LinearOptions } from './layers.js';
+import { Lambda, Linear, type LinearOptions, linearOptions } from './layers.js';
 import { Module, Parameter } from './module.js';
 
 /** |x|, as for rectified outputs of both signs (Jarrett et al. 2009). */
@@ -66,6 +66,7 @@ export class Maxout extends Module {
     super();
     checkUnits('maxout', 'outputs', outputs);
     checkUnits('maxout', 'pieces', pieces);
+    checkOptionNames('maxout', options, linearOptions);
     this.linear = new Linear(inputs, outputs * pieces, options);
   }
 
@@ -96,9 +97,11 @@ export class Rbf extends Module {
   constructor(
     readonly inputs: number,
     units: number,
-    { centerInit = normal(), width = 1 }: RbfOptions = {},
+    options: RbfOptions = {},
   ) {
     super();
+    const { centerInit = normal(), width = 1 } = options;
+    checkOptionNames('rbf', options, ['centerInit', 'width']);
     checkUnits('rbf', 'inputs', inputs);
     checkUnits('rbf', 'units', units);
     checkPositive('rbf', 'width', width);
@@ -130,9 +133,11 @@ export class LowRankLinear extends Module {
     readonly inputs: number,
     outputs: number,
     rank: number,
-    { bias = true, weightInit = fanInUniform, biasInit = fanInUniform }: LinearOptions = {},
+    options: LinearOptions = {},
   ) {
     super();
+    const { bias = true, weightInit = fanInUniform, biasInit = fanInUniform } = options;
+    checkOptionNames('lowRankLinear', options, linearOptions);
     checkUnits('lowRankLinear', 'inputs', inputs);
     checkUnits('lowRankLinear', 'outputs', outputs);
     checkUnits('lowRankLinear', 'rank', rank);

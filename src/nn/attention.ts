@@ -1,6 +1,6 @@
 // Multi-head attention (Vaswani et al. 2017), with PyTorch's parameters and first values.
 import { showShape } from '../dtype.js';
-import { OptionError, ShapeError } from '../errors.js';
+import { checkOptionNames, OptionError, ShapeError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import { type AttentionOptions, attentionWeights } from '../ops/attention.js';
 import * as ops from '../ops/index.js';
@@ -32,9 +32,11 @@ export class MultiHeadAttention extends Module {
   constructor(
     readonly embedDim: number,
     readonly heads: number,
-    { bias = true, dropout: p = 0, causal = false }: MultiHeadAttentionOptions = {},
+    options: MultiHeadAttentionOptions = {},
   ) {
     super();
+    const { bias = true, dropout: p = 0, causal = false } = options;
+    checkOptionNames('multiHeadAttention', options, ['bias', 'dropout', 'causal']);
     checkUnits('multiHeadAttention', 'embedDim', embedDim);
     checkUnits('multiHeadAttention', 'heads', heads);
     if (embedDim % heads !== 0) {
@@ -75,6 +77,7 @@ export class MultiHeadAttention extends Module {
     context: Context,
     options: AttentionOptions = {},
   ): Tensor {
+    checkOptionNames('multiHeadAttention: attend', options, ['mask', 'causal', 'scale']);
     const [q, k, v] = [query, key, value].map((x, i) => {
       this.#check(x);
       const [n, length] = x.shape as [number, number];

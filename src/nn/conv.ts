@@ -1,21 +1,12 @@
 // Convolution layers, channels last.
 import { type Shape, showShape, sizeOf } from '../dtype.js';
-import { OptionError, ShapeError } from '../errors.js';
+import { checkOptionNames, OptionError, ShapeError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import * as ops from '../ops/index.js';
-import { fanInUniform, type Initializer } from './init.js';
+import { checkUnits } from './check.js';
+import { fanInUniform } from './init.js';
+import { type LinearOptions, linearOptions } from './layers.js';
 import { Module, Parameter } from './module.js';
-
-/** A whole number >= 1. */
-function checkCount(where: string, name: string, value: number): void {
-  if (Number.isInteger(value) && value >= 1) return;
-  throw new OptionError({
-    where,
-    problem: `${name} is ${value}`,
-    hint: 'a whole number >= 1',
-    values: { [name]: value },
-  });
-}
 
 /** Sizes of a kernel of `axes` axes, given as one for all or as one each. */
 function kernelOf(where: string, size: number | readonly number[], axes: number): number[] {
@@ -30,20 +21,12 @@ function kernelOf(where: string, size: number | readonly number[], axes: number)
   });
 }
 
-interface ParameterOptions {
-  /** Whether there is a bias; yes where not said. */
-  bias?: boolean;
-  /** First weights; uniform in +-1/sqrt(fanIn), PyTorch's default, where not said. */
-  weightInit?: Initializer;
-  /** First biases; the same default. */
-  biasInit?: Initializer;
-}
 /** Options of `conv1d`. */
-export interface Conv1dLayerOptions extends ops.Conv1dOptions, ParameterOptions {}
+export interface Conv1dLayerOptions extends ops.Conv1dOptions, LinearOptions {}
 /** Options of `conv2d`. */
-export interface Conv2dLayerOptions extends ops.Conv2dOptions, ParameterOptions {}
+export interface Conv2dLayerOptions extends ops.Conv2dOptions, LinearOptions {}
 /** Options of `convTranspose2d`. */
-export interface ConvTranspose2dLayerOptions extends ops.ConvTranspose2dOptions, ParameterOptions {}
+export interface ConvTranspose2dLayerOptions extends ops.ConvTranspose2dOptions, LinearOptions {}
 
 /** What the convolution layers share: the channels, the filter, the bias. */
 abstract class Convolution extends Module {
@@ -61,14 +44,19 @@ abstract class Convolution extends Module {
     kernel: Shape,
     groups: number,
     transposed: boolean,
-    { bias = true, weightInit = fanInUniform, biasInit = fanInUniform }: ParameterOptions,
+    options: LinearOptions,
   ) {
     super();
+    const { bias = true, weightInit = fanInUniform, biasInit = fanInUniform } = options;
+    checkOptionNames(where, options, [
+      ...['stride', 'padding', 'dilation', 'groups', ...(transposed ? ['outputPadding'] : [])],
+      ...linearOptions,
+    ]);
     this.#where = where;
     this.#axes = kernel.length;
-    checkCount(where, 'inChannels', inChannels);
-    checkCount(where, 'outChannels', outChannels);
-    checkCount(where, 'groups', groups);
+    checkUnits(where, 'inChannels', inChannels);
+    checkUnits(where, 'outChannels', outChannels);
+    checkUnits(where, 'groups', groups);
     if (inChannels % groups !== 0 || outChannels % groups !== 0) {
       throw new OptionError({
         where,

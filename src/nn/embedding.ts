@@ -1,5 +1,5 @@
 // Vectors by number: a table whose rows are learned.
-import { OptionError } from '../errors.js';
+import { checkOptionNames, OptionError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import * as ops from '../ops/index.js';
 import { checkUnits } from './check.js';
@@ -23,9 +23,11 @@ export class Embedding extends Module {
   constructor(
     readonly num: number,
     readonly dim: number,
-    { paddingIndex, weightInit = normal() }: EmbeddingOptions = {},
+    options: EmbeddingOptions = {},
   ) {
     super();
+    const { paddingIndex, weightInit = normal() } = options;
+    checkOptionNames('embedding', options, ['paddingIndex', 'weightInit']);
     checkUnits('embedding', 'num', num);
     checkUnits('embedding', 'dim', dim);
     if (

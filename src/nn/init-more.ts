@@ -1,7 +1,7 @@
 // First values that are computed on the host: orthogonal and truncated normal ones, and values from files. In float64 by
 // + - * / and sqrt alone, then rounded, so that a seed gives the same bits everywhere.
 import { type Shape, sameShape, showShape } from '../dtype.js';
-import { FormatError, OptionError } from '../errors.js';
+import { checkOptionNames, FormatError, OptionError } from '../errors.js';
 import { logarithm } from '../exact.js';
 import type { RandomOptions } from '../ops/index.js';
 import { RandomStream } from '../philox.js';
@@ -39,7 +39,9 @@ class NormalStream {
 }
 
 /** Normal with the given mean and standard deviation, drawn again outside of mean +- `cut` deviations. */
-export function truncatedNormal(std = 1, { mean = 0, cut = 2 } = {}): Initializer {
+export function truncatedNormal(std = 1, options: { mean?: number; cut?: number } = {}): Initializer {
+  const { mean = 0, cut = 2 } = options;
+  checkOptionNames('truncatedNormal', options, ['mean', 'cut']);
   if (!(std >= 0 && cut > 0)) {
     throw new OptionError({
       where: 'truncatedNormal',

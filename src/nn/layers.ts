@@ -1,5 +1,5 @@
 // Layers: linear, activations, dropout, flatten, and models made of layers in a row.
-import { OptionError } from '../errors.js';
+import { checkOptionNames, OptionError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import * as ops from '../ops/index.js';
 import { checkFinite, checkInputs, checkUnits } from './check.js';
@@ -16,6 +16,9 @@ export interface LinearOptions {
   biasInit?: Initializer;
 }
 
+/** Their names. */
+export const linearOptions = ['bias', 'weightInit', 'biasInit'];
+
 /** y = x W + b. */
 export class Linear extends Module {
   /** (inputs, outputs) */
@@ -26,9 +29,11 @@ export class Linear extends Module {
   constructor(
     readonly inputs: number,
     readonly outputs: number,
-    { bias = true, weightInit = fanInUniform, biasInit = fanInUniform }: LinearOptions = {},
+    options: LinearOptions = {},
   ) {
     super();
+    const { bias = true, weightInit = fanInUniform, biasInit = fanInUniform } = options;
+    checkOptionNames('linear', options, linearOptions);
     checkUnits('linear', 'inputs', inputs);
     checkUnits('linear', 'outputs', outputs);
     const fans = { fanIn: inputs, fanOut: outputs };

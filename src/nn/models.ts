@@ -1,5 +1,5 @@
 // Classic networks, as layers in a row. Images are (batch, height, width, channels), outputs are logits (batch, classes).
-import { OptionError } from '../errors.js';
+import { checkOptionNames, OptionError } from '../errors.js';
 import { checkUnits } from './check.js';
 import { conv2d } from './conv.js';
 import { constant, normal } from './init.js';
@@ -7,6 +7,8 @@ import { dropout, flatten, linear, relu, type Sequential, sequential } from './l
 import type { Module } from './module.js';
 import { batchNorm, localResponseNorm } from './norm.js';
 import { maxPool2d } from './pool.js';
+
+const optionNames = ['classes', 'channels', 'inputSize'];
 
 /** Options of `lenet`. */
 export interface LenetOptions {
@@ -23,7 +25,9 @@ export interface LenetOptions {
  * 3x3 convolutions of 16, 32 and 64 filters, each with batch norm and ReLU, 2x2 max pooling after the first two, then 50
  * units with ReLU, and one output for each class.
  */
-export function lenet({ classes = 10, channels = 1, inputSize = 28 }: LenetOptions = {}): Sequential {
+export function lenet(options: LenetOptions = {}): Sequential {
+  const { classes = 10, channels = 1, inputSize = 28 } = options;
+  checkOptionNames('lenet', options, optionNames);
   checkUnits('lenet', 'classes', classes);
   checkSize('lenet', inputSize, 4);
   const block = (inputs: number, outputs: number): Module[] => [
@@ -60,7 +64,9 @@ const withBias = (bias: number) => ({ weightInit: normal(0.01), biasInit: consta
  * weights are the paper's: normal with deviation 0.01 (0.005 in the two large layers, as in Caffe), biases 1 where units
  * shall start alive.
  */
-export function alexnet({ classes = 1000, channels = 3, inputSize = 227 }: AlexnetOptions = {}): Sequential {
+export function alexnet(options: AlexnetOptions = {}): Sequential {
+  const { classes = 1000, channels = 3, inputSize = 227 } = options;
+  checkOptionNames('alexnet', options, optionNames);
   checkUnits('alexnet', 'classes', classes);
   checkSize('alexnet', inputSize, 67);
   const norm = () => localResponseNorm(5, { alpha: 1e-4, beta: 0.75, k: 2 });

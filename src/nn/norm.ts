@@ -1,6 +1,6 @@
 // Normalisation layers; the last axis holds the channels. Scale and shift do not decay.
 import { type Shape, sameShape, showShape } from '../dtype.js';
-import { OptionError, ShapeError } from '../errors.js';
+import { checkOptionNames, OptionError, ShapeError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import * as ops from '../ops/index.js';
 import { checkEps } from '../ops/norm.js';
@@ -23,6 +23,8 @@ export interface BatchNormOptions extends NormLayerOptions {
   momentum?: number;
 }
 
+const optionNames = ['eps', 'affine'];
+
 const filled = (shape: Shape, value: number): Parameter =>
   new Parameter(shape, constant(value), { fanIn: 1, fanOut: 1 }, false);
 
@@ -42,16 +44,20 @@ abstract class ChannelNorm extends Module {
   readonly scale: Parameter | null;
   /** (features), 0 at first; null where it is not learned. */
   readonly shift: Parameter | null;
+  readonly eps: number;
 
   constructor(
     protected readonly where: string,
     readonly features: number,
-    readonly eps: number,
-    affine: boolean,
+    options: NormLayerOptions,
+    known: readonly string[] = optionNames,
   ) {
     super();
+    const { eps = 1e-5, affine = true } = options;
+    checkOptionNames(where, options, known);
     checkUnits(where, 'features', features);
     checkEps(where, eps);
+    this.eps = eps;
     this.scale = affine ? filled([features], 1) : null;
     this.shift = affine ? filled([features], 0) : null;
   }
@@ -73,8 +79,9 @@ export class BatchNorm extends ChannelNorm {
   readonly runningVariance: Buffer;
   readonly momentum: number;
 
-  constructor(features: number, { eps = 1e-5, affine = true, momentum = 0.1 }: BatchNormOptions = {}) {
-    super('batchNorm', features, eps, affine);
+  constructor(features: number, options: BatchNormOptions = {}) {
+    super('batchNorm', features, options, [...optionNames, 'momentum']);
+    const { momentum = 0.1 } = options;
     if (!(momentum >= 0 && momentum <= 1)) {
       throw new OptionError({
         where: 'batchNorm',
@@ -105,8 +112,8 @@ export class BatchNorm extends ChannelNorm {
 
 /** Instance normalisation (Ulyanov et al. 2016): each channel of each example by itself. */
 export class InstanceNorm extends ChannelNorm {
-  constructor(features: number, { eps = 1e-5, affine = false }: NormLayerOptions = {}) {
-    super('instanceNorm', features, eps, affine);
+  constructor(features: number, options: NormLayerOptions = {}) {
+    super('instanceNorm', features, { ...options, affine: options.affine ?? false });
   }
 
   protected normalized(x: Tensor): Tensor {
@@ -119,9 +126,9 @@ export class GroupNorm extends ChannelNorm {
   constructor(
     readonly groups: number,
     features: number,
-    { eps = 1e-5, affine = true }: NormLayerOptions = {},
+    options: NormLayerOptions = {},
   ) {
-    super('groupNorm', features, eps, affine);
+    super('groupNorm', features, options);
     checkUnits('groupNorm', 'groups', groups);
     if (features % groups === 0) return;
     throw new OptionError({
@@ -151,14 +158,16 @@ export const groupNorm = (groups: number, features: number, options?: NormLayerO
 abstract class LastAxesNorm extends Module {
   /** Of the shape of the axes, 1 at first; null where it is not learned. */
   readonly scale: Parameter | null;
+  readonly eps: number;
 
   constructor(
     protected readonly where: string,
     readonly shape: Shape,
-    readonly eps: number,
-    affine: boolean,
+    options: NormLayerOptions,
   ) {
     super();
+    const { eps = 1e-5, affine = true } = options;
+    checkOptionNames(where, options, optionNames);
     if (shape.length === 0) {
       throw new OptionError({
         where,
@@ -168,6 +177,7 @@ abstract class LastAxesNorm extends Module {
     }
     for (const size of shape) checkUnits(where, 'size', size);
     checkEps(where, eps);
+    this.eps = eps;
     this.scale = affine ? filled(shape, 1) : null;
   }
 
@@ -190,9 +200,9 @@ export class LayerNorm extends LastAxesNorm {
   /** Of the shape of the axes, 0 at first; null where it is not learned. */
   readonly shift: Parameter | null;
 
-  constructor(shape: Shape, { eps = 1e-5, affine = true }: NormLayerOptions = {}) {
-    super('layerNorm', shape, eps, affine);
-    this.shift = affine ? filled(shape, 0) : null;
+  constructor(shape: Shape, options: NormLayerOptions = {}) {
+    super('layerNorm', shape, options);
+    this.shift = this.scale && filled(shape, 0);
   }
 
   protected normalized(x: Tensor): Tensor {
@@ -202,8 +212,8 @@ export class LayerNorm extends LastAxesNorm {
 
 /** RMS normalisation (Zhang and Sennrich 2019) of the last axes of each example. */
 export class RmsNorm extends LastAxesNorm {
-  constructor(shape: Shape, { eps = 1e-5, affine = true }: NormLayerOptions = {}) {
-    super('rmsNorm', shape, eps, affine);
+  constructor(shape: Shape, options: NormLayerOptions = {}) {
+    super('rmsNorm', shape, options);
   }
 
   protected normalized(x: Tensor): Tensor {
@@ -220,5 +230,7 @@ export const layerNorm = (sizes: number | Shape, options?: NormLayerOptions): La
 export const rmsNorm = (sizes: number | Shape, options?: NormLayerOptions): RmsNorm =>
   new RmsNorm(asShape(sizes), options);
 /** Local response normalisation over `size` neighbouring channels, as in AlexNet. */
-export const localResponseNorm = (size: number, options?: ops.LocalResponseOptions): Lambda =>
-  lambda('localResponseNorm', (x) => ops.localResponseNorm(x, size, options));
+export function localResponseNorm(size: number, options?: ops.LocalResponseOptions): Lambda {
+  checkOptionNames('localResponseNorm', options, ['alpha', 'beta', 'k']);
+  return lambda('localResponseNorm', (x) => ops.localResponseNorm(x, size, options));
+}

@@ -6,7 +6,7 @@
 // module, also those that users write.
 import { type Shape, sameShape, showShape, sizeOf } from '../dtype.js';
 import { engine } from '../engine.js';
-import { DataError, FormatError, OptionError, StateError } from '../errors.js';
+import { checkOptionNames, DataError, FormatError, OptionError, StateError } from '../errors.js';
 import { record, type Tensor, Variable, withValuesAsRecorded } from '../graph.js';
 import type { ConvAttributes } from '../ops/conv-geometry.js';
 import {
@@ -284,6 +284,7 @@ async function settle(structure: Module, held: Map<string, Held>): Promise<Quant
  */
 export async function quantize(model: Module, options: QuantizeOptions): Promise<Quantized> {
   const weights = options?.weights;
+  checkOptionNames('quantize', options, ['weights']);
   if (weights !== 'int8' && weights !== 'float16') {
     throw new OptionError({
       where: 'quantize',

@@ -1,10 +1,11 @@
 // Recurrent layers: simple, GRU and LSTM, over whole sequences (stacked, in both directions, with masks), and single cells.
 import { type Shape, sameShape, showShape } from '../dtype.js';
-import { DataError, DTypeError, OptionError, ShapeError } from '../errors.js';
+import { checkOptionNames, DataError, DTypeError, OptionError, ShapeError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import * as ops from '../ops/index.js';
 import { type Cell, cells, tensors } from '../ops/recurrent-cells.js';
 import { tensor } from '../tensor.js';
+import { checkUnits } from './check.js';
 import { fanInUniform } from './init.js';
 import { dropout as dropoutLayer } from './layers.js';
 import { type Context, inference, Module, Parameter } from './module.js';
@@ -50,15 +51,7 @@ export interface SequenceOutput {
   readonly state: RecurrentState;
 }
 
-function checkCount(where: string, name: string, value: number): void {
-  if (Number.isInteger(value) && value >= 1) return;
-  throw new OptionError({
-    where,
-    problem: `${name} is ${value}`,
-    hint: 'a whole number >= 1',
-    values: { [name]: value },
-  });
-}
+const optionNames = ['layers', 'bias', 'bidirectional', 'dropout', 'returns'];
 
 /** Weights of one direction of one layer, with PyTorch's names, order of gates and first values, but transposed. */
 class Weights extends Module {
@@ -197,12 +190,14 @@ export class Recurrent extends Module {
     cell: Cell,
     readonly inputs: number,
     readonly hidden: number,
-    { layers = 1, bias = true, bidirectional = false, dropout = 0, returns = 'all' }: RecurrentOptions = {},
+    options: RecurrentOptions = {},
   ) {
     super();
-    checkCount(name, 'inputs', inputs);
-    checkCount(name, 'hidden', hidden);
-    checkCount(name, 'layers', layers);
+    const { layers = 1, bias = true, bidirectional = false, dropout = 0, returns = 'all' } = options;
+    checkOptionNames(name, options, optionNames);
+    checkUnits(name, 'inputs', inputs);
+    checkUnits(name, 'hidden', hidden);
+    checkUnits(name, 'layers', layers);
     if (returns !== 'all' && returns !== 'last') {
       throw new OptionError({
         where: name,
@@ -242,8 +237,10 @@ export class Recurrent extends Module {
    * The same with lengths and first states, giving outputs and last states: of each layer, forward before reverse, as
    * PyTorch has it. The reverse direction begins at each example's own last step.
    */
-  run(x: Tensor, { lengths, state }: SequenceInput = {}, context: Context = inference()): SequenceOutput {
+  run(x: Tensor, given: SequenceInput = {}, context: Context = inference()): SequenceOutput {
     const { name, hidden, directions } = this;
+    const { lengths, state } = given;
+    checkOptionNames(`${name}: run`, given, ['lengths', 'state']);
     checkInput(name, x, this.inputs, 3);
     const [batch, steps] = x.shape as [number, number];
     const mask = lengths && checkLengths(name, lengths, [batch, steps]);
@@ -288,11 +285,13 @@ export class RecurrentCell extends Module {
     cell: Cell,
     readonly inputs: number,
     readonly hidden: number,
-    { bias = true }: { bias?: boolean } = {},
+    options: { bias?: boolean } = {},
   ) {
     super();
-    checkCount(name, 'inputs', inputs);
-    checkCount(name, 'hidden', hidden);
+    const { bias = true } = options;
+    checkOptionNames(name, options, ['bias']);
+    checkUnits(name, 'inputs', inputs);
+    checkUnits(name, 'hidden', hidden);
     this.#cell = cell;
     this.weights = new Weights(cell, inputs, hidden, bias);
   }
@@ -345,8 +344,11 @@ const simpleCell = (where: string, nonlinearity: unknown): Cell => {
 };
 
 /** Simple recurrent network (Elman 1990): h' = tanh(W x + b + U h + d), or relu. */
-export const rnn = (inputs: number, hidden: number, { nonlinearity = 'tanh', ...options }: RnnOptions = {}) =>
-  new Recurrent('rnn', simpleCell('rnn', nonlinearity), inputs, hidden, options);
+export function rnn(inputs: number, hidden: number, options: RnnOptions = {}) {
+  checkOptionNames('rnn', options, [...optionNames, 'nonlinearity']);
+  const { nonlinearity = 'tanh', ...others } = options;
+  return new Recurrent('rnn', simpleCell('rnn', nonlinearity), inputs, hidden, others);
+}
 
 /**
  * Gated recurrent units (Cho et al. 2014), with the reset gate after the product as in PyTorch:
@@ -363,11 +365,15 @@ export const lstm = (inputs: number, hidden: number, options?: RecurrentOptions)
   new Recurrent('lstm', cells.lstm, inputs, hidden, options);
 
 /** One step of `rnn`. */
-export const rnnCell = (
+export function rnnCell(
   inputs: number,
   hidden: number,
-  { nonlinearity = 'tanh', ...options }: { bias?: boolean; nonlinearity?: 'tanh' | 'relu' } = {},
-) => new RecurrentCell('rnnCell', simpleCell('rnnCell', nonlinearity), inputs, hidden, options);
+  options: { bias?: boolean; nonlinearity?: 'tanh' | 'relu' } = {},
+) {
+  checkOptionNames('rnnCell', options, ['bias', 'nonlinearity']);
+  const { nonlinearity = 'tanh', ...others } = options;
+  return new RecurrentCell('rnnCell', simpleCell('rnnCell', nonlinearity), inputs, hidden, others);
+}
 
 /** One step of `gru`. */
 export const gruCell = (inputs: number, hidden: number, options?: { bias?: boolean }) =>

@@ -1,5 +1,5 @@
 // Layers that keep a network from learning its training data by heart: noise, and penalties on what units do.
-import { OptionError } from '../errors.js';
+import { checkOptionNames, OptionError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import { abs, add, clamp, div, log, mean, mul, randomNormal, square, sub, sum } from '../ops/index.js';
 import { Lambda } from './layers.js';
@@ -34,7 +34,10 @@ export interface ActivityOptions {
 }
 
 /** Leaves what passes through as it is, and adds a penalty on it to the loss of a training step. */
-export function activityRegularizer({ l1 = 0, l2 = 0, sparsity }: ActivityOptions): Lambda {
+export function activityRegularizer(options: ActivityOptions): Lambda {
+  const { l1 = 0, l2 = 0, sparsity } = options;
+  checkOptionNames('activityRegularizer', options, ['l1', 'l2', 'sparsity']);
+  checkOptionNames('activityRegularizer: sparsity', sparsity, ['target', 'weight']);
   const { target, weight } = sparsity ?? { target: 0.5, weight: 0 };
   if (!(l1 >= 0 && l2 >= 0 && weight >= 0 && target > 0 && target < 1)) {
     throw new OptionError({

@@ -1,6 +1,6 @@
 // Layers that change shapes: other image sizes, padding, reshape.
 import { type Shape, showShape, sizeOf } from '../dtype.js';
-import { OptionError, ShapeError } from '../errors.js';
+import { checkOptionNames, OptionError, ShapeError } from '../errors.js';
 import * as ops from '../ops/index.js';
 import type { EdgeMode } from '../ops/pad-edges.js';
 import type { ResizeOptions } from '../ops/resize.js';
@@ -18,7 +18,9 @@ export interface UpsampleOptions extends ResizeOptions {
  * (batch, ...sizes, channels) at other sizes, as PyTorch's Upsample: `nn.upsample({ scale: 2, mode: 'bilinear' })`. Errors:
  * OptionError here, ShapeError in the forward pass.
  */
-export function upsample({ scale, size, ...options }: UpsampleOptions): Lambda {
+export function upsample(options: UpsampleOptions): Lambda {
+  const { scale, size, ...others } = options;
+  checkOptionNames('upsample', options, ['scale', 'size', 'mode', 'alignCorners']);
   const scales = typeof scale === 'number' ? [scale] : (scale ?? []);
   if ((scale === undefined) === (size === undefined) || !scales.every((s) => s > 0 && Number.isFinite(s))) {
     throw new OptionError({
@@ -32,7 +34,7 @@ export function upsample({ scale, size, ...options }: UpsampleOptions): Lambda {
     typeof scale === 'number' ? scale : (scales[axis] ?? Number.NaN);
   return new Lambda('upsample', (x) => {
     const sizes = x.shape.slice(1, -1);
-    return ops.resize(x, size ?? sizes.map((d, i) => Math.floor(d * scaleOf(i))), options);
+    return ops.resize(x, size ?? sizes.map((d, i) => Math.floor(d * scaleOf(i))), others);
   });
 }
 
@@ -49,10 +51,9 @@ export interface PadOptions {
  * channels) and two columns on both sides. Axes that are not named stay. Errors: OptionError for another mode, ShapeError in
  * the forward pass.
  */
-export function pad(
-  amounts: readonly (readonly [number, number])[],
-  { mode = 'constant', value = 0 }: PadOptions = {},
-): Lambda {
+export function pad(amounts: readonly (readonly [number, number])[], options: PadOptions = {}): Lambda {
+  const { mode = 'constant', value = 0 } = options;
+  checkOptionNames('pad', options, ['mode', 'value']);
   if (!['constant', 'reflect', 'replicate'].includes(mode)) {
     throw new OptionError({
       where: 'pad',

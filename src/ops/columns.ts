@@ -7,18 +7,9 @@ import { mul, neg } from './arithmetic.js';
 import { zeros } from './compositions.js';
 import { type KernelOp, type Sample, streamingCost, suffix } from './define.js';
 import { floats } from './elementwise.js';
-import { type Middle, middleView, pairSums, rowOfPair, withoutMiddle } from './moments.js';
+import { type Middle, middleCases, middleView, pairSums, rowOfPair, withoutMiddle } from './moments.js';
 import { reshape } from './movement.js';
 import { columnsShader } from './norm-shaders.js';
-
-const cases: [number[], number, number][] = [
-  [[5, 3], 0, 1],
-  [[4, 7], 1, 2],
-  [[3, 4, 5], 1, 2],
-  [[2, 3, 5, 4], 1, 3],
-  [[37, 6], 0, 1],
-  [[40, 16], 0, 1],
-];
 
 /** An op of `full` tensors of one shape, then `columns` tensors of coefficients. */
 function columnOp(
@@ -58,7 +49,7 @@ function columnOp(
     },
     cost: (site) => streamingCost(site, columns),
     samples: WITH_SAMPLES
-      ? cases.map(([shape, start, end]): Sample<Middle> => {
+      ? middleCases.map(([shape, start, end]): Sample<Middle> => {
           const own = { shape: withoutMiddle(shape, { start, end }) };
           const inputs = [...new Array(full).fill({ shape }), ...new Array(columns).fill(own)];
           return { inputs, attributes: { start, end } };

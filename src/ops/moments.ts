@@ -62,7 +62,8 @@ function inTwoSteps(
   ];
 }
 
-const cases: [number[], number, number][] = [
+/** Samples: a shape, and its axes `start` to `end`. */
+export const middleCases: [number[], number, number][] = [
   [[5, 3], 0, 1],
   [[4, 7], 1, 2],
   [[3, 4, 5], 1, 2],
@@ -99,7 +100,7 @@ const momentsDefinition: KernelOp<Middle> = {
   cost: (site) =>
     streamingCost(site, (4 * sizeOf(site.inputs[0]!.shape)) / Math.max(1, sizeOf(site.output.shape))),
   samples: WITH_SAMPLES
-    ? cases.map(([shape, start, end]) => ({
+    ? middleCases.map(([shape, start, end]) => ({
         inputs: [{ shape }],
         attributes: { start, end },
       }))
@@ -159,7 +160,7 @@ const pairSumsDefinition: KernelOp<Middle> = {
   cost: (site) =>
     streamingCost(site, (4 * sizeOf(site.inputs[0]!.shape)) / Math.max(1, sizeOf(site.output.shape))),
   samples: WITH_SAMPLES
-    ? cases.map(
+    ? middleCases.map(
         ([shape, start, end]): Sample<Middle> => ({
           inputs: [{ shape }, { shape }, { shape: withoutMiddle(shape, { start, end }) }],
           attributes: { start, end },

@@ -75,37 +75,31 @@ const throughSigmoid = <V>(m: Algebra<V>, d: V, s: V): V => m.mul(d, m.mul(s, m.
 /** d (1 - t²): the gradient through a tanh of value t. */
 const throughTanh = <V>(m: Algebra<V>, d: V, t: V): V => m.mul(d, m.sub(1, m.mul(t, t)));
 
+/** A cell without gates. */
+const simple = (own: Pick<Cell, 'name' | 'forward' | 'backward'>): Cell => ({
+  ...{ gates: 1, states: 1, kept: 0, parts: 1, inputParts: [0], recurrentParts: [0] },
+  ...own,
+});
+
 /** h' = tanh(W x + U h + b) (Elman 1990). */
-export const rnnTanh: Cell = {
-  gates: 1,
-  states: 1,
-  kept: 0,
-  parts: 1,
-  inputParts: [0],
-  recurrentParts: [0],
+export const rnnTanh = /* @__PURE__ */ simple({
   name: 'rnnTanh',
   forward: (m, { x, q, bias }) => ({
     kept: [],
     after: [m.tanh(m.add(m.add(q[0]!, x[0]!), bias[0]!))],
   }),
   backward: (m, { after, dAfter }) => ({ parts: [throughTanh(m, dAfter[0]!, after[0]!)], before: [0] }),
-};
+});
 
 /** h' = max(0, W x + U h + b). */
-export const rnnRelu: Cell = {
-  gates: 1,
-  states: 1,
-  kept: 0,
-  parts: 1,
-  inputParts: [0],
-  recurrentParts: [0],
+export const rnnRelu = /* @__PURE__ */ simple({
   name: 'rnnRelu',
   forward: (m, { x, q, bias }) => ({
     kept: [],
     after: [m.relu(m.add(m.add(q[0]!, x[0]!), bias[0]!))],
   }),
   backward: (m, { after, dAfter }) => ({ parts: [m.wherePositive(after[0]!, dAfter[0]!)], before: [0] }),
-};
+});
 
 /**
  * Cho et al. 2014, with the reset gate applied after the product, as in PyTorch:

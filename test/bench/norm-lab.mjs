@@ -14,7 +14,7 @@
 //   - statistics in two looks at a chunk, mean first: the same time, and the rounded mean costs bits far from 0.
 //   - the gradient's last pass in strips of 8 columns with all coefficients in registers: 37 instead of 35, within noise.
 import { build } from 'esbuild';
-import { wgsl } from '../../scripts/wgsl.mjs';
+import { bundleOptions } from '../../scripts/bundle.mjs';
 
 const options = { seconds: 0.5, threads: 1, shapes: [], only: '' };
 for (let i = 2; i < process.argv.length; i += 2) {
@@ -29,16 +29,12 @@ if (options.shapes.length === 0) {
 
 const outfile = new URL('../../build/norm-lab/library.mjs', import.meta.url).pathname;
 await build({
+  ...bundleOptions,
+  external: ['webgpu', 'node:*'],
   stdin: {
     contents: `export * from './src/index.js'; export { prepare } from './src/compile.js'; export { Variable } from './src/graph.js';`,
     resolveDir: new URL('../..', import.meta.url).pathname,
   },
-  bundle: true,
-  format: 'esm',
-  platform: 'node',
-  external: ['webgpu'],
-  plugins: [wgsl],
-  define: { WITH_SAMPLES: 'false' },
   outfile,
   logLevel: 'error',
 });

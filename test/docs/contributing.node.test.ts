@@ -61,17 +61,8 @@ test('its layer, loss and optimizer are whole files that work', async () => {
       await writeFile(join(folder, `${part}-${name}.ts`), placed);
     }
     await writeFile(join(folder, 'use.ts'), program(root));
-    const bundle = [
-      join(folder, 'use.ts'),
-      '--bundle',
-      '--format=esm',
-      '--platform=node',
-      '--loader:.wgsl=text',
-      '--define:WITH_SAMPLES=false',
-      '--define:EVERYGRAD_VERSION="0"',
-    ];
-    const to = ['--external:webgpu', '--log-level=warning', `--outfile=${join(folder, 'use.mjs')}`];
-    await run(join(root, 'node_modules/.bin/esbuild'), [...bundle, ...to]);
+    const bundle = [join(root, 'scripts/bundle.mjs'), join(folder, 'use.ts'), join(folder, 'use.mjs')];
+    await run(process.execPath, bundle, { cwd: root });
     await writeFile(
       join(folder, 'tsconfig.json'),
       JSON.stringify({ extends: join(root, 'tsconfig.json'), include: ['.', join(root, 'src/*.d.ts')] }),

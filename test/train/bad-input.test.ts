@@ -49,9 +49,15 @@ test('CSV: file, line and column', () => {
     [() => csv('a,b\n1,2\n3,4,5'), /\[f\.csv\] line 3 has 3 fields for 2 columns .*field 3 is in no column/],
     [() => csv('a,b\n1,2\nx,4', numbers), /\[f\.csv\] line 3, column a \(1\): "x" is not a number/],
     [() => csv('a\n1\nInfinity', numbers), /\[f\.csv\] line 3, column a \(1\): "Infinity" is not a number/],
-    [() => csv('a,b\n1,2\n3,4"5"'), /\[f\.csv\] line 3, character 4: a quote within a field/],
-    [() => csv('a,b\n1,"2\n3,4'), /\[f\.csv\] line 2, character 3: a quote that is never closed/],
-    [() => csv('a,b\n1,"2"x'), /\[f\.csv\] line 2, character 3: a quoted field goes on/],
+    [
+      () => csv('a,b\n1,2\n3,4"5"'),
+      /\[f\.csv\] line 3, column b \(2\), character 4: a quote within a field .*: "4\\"5\\""/,
+    ],
+    [
+      () => csv('a,b\n1,"2\n3,4'),
+      /\[f\.csv\] line 2, column b \(2\), character 3: a quote that is never closed/,
+    ],
+    [() => csv('a,b\n1,"2"x'), /\[f\.csv\] line 2, column b \(2\), character 3: a quoted field goes on/],
     [() => csv('a,b\n1,2', { columns: { c: 'number' } }), /\[f\.csv\] line 1: there is no column "c"/],
     [() => csv('a,a\n1,2'), /\[f\.csv\] line 1: column 2 is named a/],
     [
@@ -161,6 +167,7 @@ test('options out of their range: name, value and range', () => {
     [() => nn.init.uniform(2, 1), /\[uniform\] high - low is -1/],
     [() => nn.init.constant(nan), /\[constant\] value is NaN/],
     [() => nn.init.orthogonal(nan), /\[orthogonal\] gain is NaN/],
+    [() => nn.init.truncatedNormal(1, { std: 2 } as never), /\[truncatedNormal\] unknown option std/],
     [() => schedules.step({ every: 0 }), /every is 0 \(a number from 1\)/],
     [() => schedules.multiStep({ at: [3, -1] }), /at is -1/],
     [() => schedules.oneCycle({ from: -1 }), /from is -1/],

@@ -23,6 +23,7 @@ import {
 } from '../../src/index.js';
 import { inference, RandomSource } from '../../src/nn/module.js';
 import { environment } from '../helpers/environment.js';
+import { rejectsWith } from '../helpers/errors.js';
 import { suite } from '../helpers/suite.js';
 
 /** A line to be learned: 8 examples, so that 4 steps of 2 are an epoch. */
@@ -140,7 +141,7 @@ for (const device of environment.devices) {
     const one = linear();
     await fit(one, line(), { loss: squared(), optimizer: optim.sgd({ lr: 0.2 }), batchSize: 2 });
     assert.is(await weightsSha256(model), await weightsSha256(one), 'nothing is learned at rate 0');
-    await rejects(
+    await rejectsWith(
       fit(model, line(), { loss: squared(), optimizer, schedule: () => Number.NaN }),
       /factor on the learning rate is NaN at step 0/,
     );
@@ -170,8 +171,8 @@ for (const device of environment.devices) {
     const grown = await run({ patience: 1, patienceGrowth: 0.5 });
     assert.is(grown.result.epochs.length, best + Math.max(1, Math.ceil(best * 0.5)));
     assert.ok(Math.abs(grown.after.loss - grown.result.epochs.at(-1)!.validationLoss) < 1e-6, 'not restored');
-    await rejects(run({ patience: 0 }), /patience is 0/);
-    await rejects(run({ monitor: 'validationAccuracy', patience: 3 }), /no validationAccuracy to watch/);
+    await rejectsWith(run({ patience: 0 }), /patience is 0/);
+    await rejectsWith(run({ monitor: 'validationAccuracy', patience: 3 }), /no validationAccuracy to watch/);
   });
 
   test('running means come back with the best weights, and after the range test', async () => {
@@ -234,7 +235,10 @@ for (const device of environment.devices) {
       straight.curve.map(({ lr }) => lr),
       [1, 1.5, 2],
     );
-    await rejects(lrRangeTest(model, line(), { ...options, to: 1e-4 }), /the rates go from 0.001 to 0.0001/);
+    await rejectsWith(
+      lrRangeTest(model, line(), { ...options, to: 1e-4 }),
+      /the rates go from 0.001 to 0.0001/,
+    );
   });
 
   test('an activity regularizer adds to the loss of a training step, and to no other', async () => {
@@ -289,14 +293,4 @@ for (const device of environment.devices) {
   });
 
   test.run();
-}
-
-async function rejects(promise: Promise<unknown>, message: RegExp): Promise<void> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.match((error as Error).message, message);
-    return;
-  }
-  assert.unreachable('it did not fail');
 }

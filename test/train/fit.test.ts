@@ -22,6 +22,7 @@ import {
   weightsToBytes,
 } from '../../src/index.js';
 import { environment } from '../helpers/environment.js';
+import { rejectsWith } from '../helpers/errors.js';
 import { suite } from '../helpers/suite.js';
 
 const { devices } = environment;
@@ -146,12 +147,12 @@ for (const device of devices) {
     await weightsFromBytes(copy, bytes);
     assert.is(await weightsSha256(copy), await weightsSha256(model));
     const other = nn.sequential(nn.linear(784, 16), nn.relu(), nn.dropout(0.1), nn.linear(16, 10));
-    await rejects(
+    await rejectsWith(
       weightsFromBytes(other, bytes),
       FormatError,
       /0\.weight is float32 \(784,32\) in the file, float32 \(784,16\)/,
     );
-    await rejects(weightsFromBytes(copy, bytes.slice(0, -1)), FormatError, /./);
+    await rejectsWith(weightsFromBytes(copy, bytes.slice(0, -1)), FormatError, /./);
   });
 
   // 10,000 steps on WASM; software GPUs get 40.
@@ -184,23 +185,23 @@ for (const device of devices) {
     const digits = await data.digits({ train: 20, test: 5 });
     const options = () => ({ loss: loss.crossEntropy(), optimizer: optim.sgd({ lr: 0.1 }) });
     const wrong = nn.sequential(nn.linear(783, 10));
-    await rejects(
+    await rejectsWith(
       fit(wrong, digits.train, options()),
       ShapeError,
       /\[linear\] input is \(20,784\), the layer takes 783 values: 784 != 783/,
     );
-    await rejects(
+    await rejectsWith(
       fit(nn.sequential(nn.linear(784, 9)), digits.train, options()),
       ShapeError,
       /digits\.train has 10 classes, the model has 9 outputs/,
     );
-    await rejects(
+    await rejectsWith(
       fit(nn.sequential(nn.relu()), digits.train, options()),
       EverygradError,
       /no parameter to train/,
     );
-    await rejects(fit(mlp(), digits.train, { ...options(), epochs: 0 }), EverygradError, /epochs is 0/);
-    await rejects(
+    await rejectsWith(fit(mlp(), digits.train, { ...options(), epochs: 0 }), EverygradError, /epochs is 0/);
+    await rejectsWith(
       fit(mlp(), digits.train, { ...options(), epoch: 3 } as never),
       EverygradError,
       /unknown option epoch/,
@@ -214,7 +215,7 @@ for (const device of devices) {
     const { train } = await data.digits({ train: 100, test: 5 });
     const model = nn.sequential(nn.linear(784, 10));
     const options = { loss: loss.quadratic(), optimizer: optim.sgd({ lr: 1e30 }), batchSize: 10, epochs: 5 };
-    await rejects(fit(model, train, options), DataError, /the loss became/);
+    await rejectsWith(fit(model, train, options), DataError, /the loss became/);
   });
 
   test('every loss comes once, in order, in pieces as large as said', async () => {
@@ -257,18 +258,3 @@ for (const device of devices) {
 /** Pieces of memory and their bytes on each backend, without the count of requests to the system. */
 const pieces = (stats: Awaited<ReturnType<typeof memoryStats>>) =>
   Object.entries(stats).map(([name, s]) => [name, s!.pieces, s!.bytes]);
-
-async function rejects(
-  promise: Promise<unknown>,
-  kind: new (...args: never[]) => Error,
-  message: RegExp,
-): Promise<void> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.instance(error, kind);
-    assert.match((error as Error).message, message);
-    return;
-  }
-  assert.unreachable('it did not fail');
-}

@@ -5,7 +5,6 @@ import {
   configure,
   customGradient,
   data,
-  EverygradError,
   fit,
   type nn as layers,
   loss,
@@ -33,6 +32,7 @@ import {
   weightImages,
 } from '../../src/inspect/index.js';
 import { environment } from '../helpers/environment.js';
+import { rejectsWith } from '../helpers/errors.js';
 import { suite } from '../helpers/suite.js';
 
 const numbers = (shape: number[], seed: number): Tensor => randomNormal(shape, { seed });
@@ -41,17 +41,6 @@ const labels = (n: number, classes: number): Tensor =>
     Int32Array.from({ length: n }, (_, i) => (i * 7) % classes),
     { dtype: 'int32' },
   );
-
-async function refused(action: Promise<unknown>, message: RegExp): Promise<void> {
-  try {
-    await action;
-  } catch (error) {
-    assert.instance(error, EverygradError, String(error));
-    assert.match((error as Error).message, message);
-    return;
-  }
-  assert.unreachable(`nothing was refused: ${message}`);
-}
 
 /** Models of all kinds of layers, and what they take. */
 const models: Record<string, { model: () => layers.Module; shape: number[]; training?: boolean }> = {
@@ -120,7 +109,7 @@ for (const device of environment.devices) {
     // What lies behind the wrong rule is right.
     for (const p of parameters.filter((q) => q.name.startsWith('2.')))
       assert.ok(p.worst.error < 1e-6, p.name);
-    await refused(
+    await rejectsWith(
       gradientCheck(model, loss.crossEntropy(), batch, { precision: 'float16' as never }),
       /precision is float16/,
     );
@@ -209,7 +198,7 @@ for (const device of environment.devices) {
     const expected =
       (-2.4 * -0.4 + -1.4 * 0.6 + 0.6 * -0.4 + -0.4 * 0.6 + 3.6 * -0.4) / Math.sqrt(21.2 * 1.2);
     assert.ok(Math.abs(at(3, 0) - expected) < 1e-7);
-    await refused(unitCorrelations(tensor([1, 2])), /values are \(2\)/);
+    await rejectsWith(unitCorrelations(tensor([1, 2])), /values are \(2\)/);
   });
 
   test('saliency of a linear model is its weights; with the input, their product', async () => {
@@ -241,9 +230,9 @@ for (const device of environment.devices) {
       [2, 3, 4],
       [2, 3, 4],
     ]);
-    await refused(saliency(model, x, { target: 2 }), /the target is 2/);
-    await refused(saliency(model, x, { target: [0] }), /for 2 examples/);
-    await refused(saliency(model, x, { kind: 'x' as never }), /kind is x/);
+    await rejectsWith(saliency(model, x, { target: 2 }), /the target is 2/);
+    await rejectsWith(saliency(model, x, { target: [0] }), /for 2 examples/);
+    await rejectsWith(saliency(model, x, { kind: 'x' as never }), /kind is x/);
   });
 
   test('occlusion: only the square that matters counts', async () => {
@@ -263,8 +252,8 @@ for (const device of environment.devices) {
       shape: [4, 4],
     });
     assert.equal([...flat.drops], [0, 0, 0, 4]);
-    await refused(occlusion(model, image, { size: 5 }), /size is 5/);
-    await refused(occlusion(model, tensor([1, 2])), /the image is \(2\)/);
+    await rejectsWith(occlusion(model, image, { size: 5 }), /size is 5/);
+    await rejectsWith(occlusion(model, tensor([1, 2])), /the image is \(2\)/);
   });
 
   test('the input that excites a unit most points along its weights', async () => {
@@ -289,9 +278,9 @@ for (const device of environment.devices) {
     assert.ok(Math.abs(activation - (3 * v[0]! - 4 * v[1]!)) < 1e-4);
     const again = await maximiseActivation(model, options);
     assert.equal([...(await again.input.data())], v);
-    await refused(maximiseActivation(model, { ...options, unit: 3 }), /unit is 3, there are 3/);
-    await refused(maximiseActivation(model, { ...options, layer: '7' }), /no layer '7' \(one of 0, 1\)/);
-    await refused(maximiseActivation(model, { ...options, blurEvery: 2 }), /cannot be blurred/);
+    await rejectsWith(maximiseActivation(model, { ...options, unit: 3 }), /unit is 3, there are 3/);
+    await rejectsWith(maximiseActivation(model, { ...options, layer: '7' }), /no layer '7' \(one of 0, 1\)/);
+    await rejectsWith(maximiseActivation(model, { ...options, blurEvery: 2 }), /cannot be blurred/);
   });
 
   test('blurred pictures are smoother', async () => {
@@ -333,7 +322,7 @@ for (const device of environment.devices) {
     assert.equal([classes[0], classes[4], classes[10], classes[14]], [1, 0, 0, 1]);
     const corner = await (await predict(model, tensor([[1, -1]]))).item();
     assert.ok(Math.abs(outputs[14]! - corner) < 1e-5);
-    await refused(decisionSurface(model, { width: 1 }), /width is 1/);
+    await rejectsWith(decisionSurface(model, { width: 1 }), /width is 1/);
   });
 
   test('weights as images', async () => {
@@ -352,8 +341,8 @@ for (const device of environment.devices) {
       [await images([3, 3, 1, 8]), await images([3, 3, 3, 8]), await images([3, 3, 2, 8])],
       [8, 8, 16],
     );
-    await refused(weightImages(tensor(rows)), /the shape is not given/);
-    await refused(weightImages(tensor(rows), { shape: [3, 2] }), /the shape is \(3,2\)/);
+    await rejectsWith(weightImages(tensor(rows)), /the shape is not given/);
+    await rejectsWith(weightImages(tensor(rows), { shape: [3, 2] }), /the shape is \(3,2\)/);
   });
 
   test.run();

@@ -26,6 +26,7 @@ import { inference } from '../../src/nn/module.js';
 import { pairOf, twoLoopDirection } from '../../src/optim/minimise.js';
 import { RandomStream } from '../../src/philox.js';
 import { environment } from '../helpers/environment.js';
+import { rejectsWith } from '../helpers/errors.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
 
@@ -99,7 +100,7 @@ for (const device of environment.devices) {
   test('averages of the weights: after each step, exchanged for evaluation and back', async () => {
     const optimizer = optim.sgd({ lr: 1, averageDecay: 0.75 });
     const s = stepOf(optimizer);
-    await rejects(optimizer.swap(), /there are no averages/);
+    await rejectsWith(optimizer.swap(), /there are no averages/);
     await s.run();
     await s.run(); // weights 1, 0, -1; average 1, 0.75, 0.3125
     near(await s.w.data(), [-1, -1], 1e-6);
@@ -230,11 +231,11 @@ for (const device of environment.devices) {
       assert.is((await memoryStats())[device]!.pieces, before, 'nothing is left behind');
       model.dispose();
     }
-    await rejects(
+    await rejectsWith(
       minimise.lbfgs(() => tensor(1), [], {}),
       /there are no variables/,
     );
-    await rejects(
+    await rejectsWith(
       minimise.lbfgs((v) => sum(v), [starting([1])], { history: 0 }),
       /history is 0/,
     );
@@ -287,13 +288,3 @@ test('the two-loop recursion is the BFGS formula, applied to the gradient', () =
 });
 
 test.run();
-
-async function rejects(promise: Promise<unknown>, message: RegExp): Promise<void> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.match((error as Error).message, message);
-    return;
-  }
-  assert.unreachable('it did not fail');
-}

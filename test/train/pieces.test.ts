@@ -2,7 +2,7 @@
 // against their formula in double precision, and gradients by parameters and input against finite differences.
 // @suite devices=wasm timeout=300
 import * as assert from 'uvu/assert';
-import { configure, loss, nn, optim, schedules, type Tensor, tensor } from '../../src/index.js';
+import { configure, loss, nn, OptionError, optim, schedules, type Tensor, tensor } from '../../src/index.js';
 import { gradientCheck } from '../../src/inspect/index.js';
 import { RandomStream } from '../../src/philox.js';
 import { goldenCases } from '../golden/cases.js';
@@ -187,6 +187,123 @@ for (const [name, { make, shape, formula, training = false, labels, passes }] of
     whole2.dispose();
   });
 }
+
+/** A layer with every option that it has: one that is left out here does not compile. */
+const withAll = <O extends object>(make: (options: O) => unknown, options: Required<O>) => ({
+  make: make as (options: object) => unknown,
+  options,
+});
+const linearOptions = { bias: true, weightInit: nn.init.zeros, biasInit: nn.init.zeros };
+const convOptions = { ...linearOptions, stride: 1, padding: 0, dilation: 1, groups: 1 };
+const windows = { stride: 1, padding: 0, ceilMode: false };
+const norms = { eps: 1e-5, affine: true };
+const images = { classes: 2, channels: 1, inputSize: 67 };
+const recurrent = { layers: 1, bias: true, bidirectional: false, dropout: 0, returns: 'all' } as const;
+const sequence = tensor([[[1, 2]]]);
+
+const optionsOf: Readonly<Record<string, ReturnType<typeof withAll>>> = {
+  linear: withAll((o: nn.LinearOptions) => nn.linear(2, 3, o), linearOptions),
+  lowRankLinear: withAll((o: nn.LinearOptions) => nn.lowRankLinear(2, 3, 1, o), linearOptions),
+  maxout: withAll((o: nn.LinearOptions) => nn.maxout(2, 3, 2, o), linearOptions),
+  rbf: withAll((o: nn.RbfOptions) => nn.rbf(2, 3, o), { centerInit: nn.init.zeros, width: 1 }),
+  embedding: withAll((o: nn.EmbeddingOptions) => nn.embedding(2, 3, o), {
+    ...{ paddingIndex: 0, weightInit: nn.init.zeros },
+  }),
+  conv1d: withAll((o: nn.Conv1dLayerOptions) => nn.conv1d(2, 3, 3, o), convOptions),
+  conv2d: withAll((o: nn.Conv2dLayerOptions) => nn.conv2d(2, 3, 3, o), convOptions),
+  convTranspose2d: withAll((o: nn.ConvTranspose2dLayerOptions) => nn.convTranspose2d(2, 3, 3, o), {
+    ...{ ...convOptions, outputPadding: 0 },
+  }),
+  maxPool1d: withAll((o: NonNullable<Parameters<typeof nn.maxPool1d>[1]>) => nn.maxPool1d(2, o), {
+    ...{ ...windows, dilation: 1 },
+  }),
+  avgPool1d: withAll((o: NonNullable<Parameters<typeof nn.avgPool1d>[1]>) => nn.avgPool1d(2, o), {
+    ...{ ...windows, countIncludePad: true },
+  }),
+  maxPool2d: withAll((o: NonNullable<Parameters<typeof nn.maxPool2d>[1]>) => nn.maxPool2d(2, o), {
+    ...{ ...windows, dilation: 1 },
+  }),
+  avgPool2d: withAll((o: NonNullable<Parameters<typeof nn.avgPool2d>[1]>) => nn.avgPool2d(2, o), {
+    ...{ ...windows, countIncludePad: true },
+  }),
+  lpPool2d: withAll((o: NonNullable<Parameters<typeof nn.lpPool2d>[1]>) => nn.lpPool2d(2, o), windows),
+  batchNorm: withAll((o: nn.BatchNormOptions) => nn.batchNorm(3, o), { ...norms, momentum: 0.1 }),
+  instanceNorm: withAll((o: nn.NormLayerOptions) => nn.instanceNorm(3, o), norms),
+  groupNorm: withAll((o: nn.NormLayerOptions) => nn.groupNorm(2, 4, o), norms),
+  layerNorm: withAll((o: nn.NormLayerOptions) => nn.layerNorm(3, o), norms),
+  rmsNorm: withAll((o: nn.NormLayerOptions) => nn.rmsNorm(3, o), norms),
+  localResponseNorm: withAll(
+    (o: NonNullable<Parameters<typeof nn.localResponseNorm>[1]>) => nn.localResponseNorm(5, o),
+    { alpha: 1e-4, beta: 0.75, k: 1 },
+  ),
+  activityRegularizer: withAll(nn.activityRegularizer, {
+    ...{ l1: 1, l2: 1, sparsity: { target: 0.1, weight: 1 } },
+  }),
+  'activityRegularizer: sparsity': withAll(
+    (sparsity: { target: number; weight: number }) => nn.activityRegularizer({ sparsity }),
+    { target: 0.1, weight: 1 },
+  ),
+  rnn: withAll((o: nn.RnnOptions) => nn.rnn(2, 3, o), { ...recurrent, nonlinearity: 'tanh' }),
+  gru: withAll((o: nn.RecurrentOptions) => nn.gru(2, 3, o), recurrent),
+  lstm: withAll((o: nn.RecurrentOptions) => nn.lstm(2, 3, o), recurrent),
+  'gru: run': withAll((o: nn.SequenceInput) => nn.gru(2, 3).run(sequence, o), {
+    ...{ lengths: [1], state: { h: tensor([[[0, 0, 0]]]) } },
+  }),
+  rnnCell: withAll((o: NonNullable<Parameters<typeof nn.rnnCell>[2]>) => nn.rnnCell(2, 3, o), {
+    ...{ bias: true, nonlinearity: 'relu' },
+  }),
+  gruCell: withAll((o: { bias?: boolean }) => nn.gruCell(2, 3, o), { bias: true }),
+  lstmCell: withAll((o: { bias?: boolean }) => nn.lstmCell(2, 3, o), { bias: true }),
+  multiHeadAttention: withAll((o: nn.MultiHeadAttentionOptions) => nn.multiHeadAttention(4, 2, o), {
+    ...{ bias: true, dropout: 0, causal: true },
+  }),
+  'multiHeadAttention: attend': withAll(
+    (o: NonNullable<Parameters<nn.MultiHeadAttention['attend']>[4]>) =>
+      nn.multiHeadAttention(2, 1).attend(sequence, sequence, sequence, nn.inference(), o),
+    { mask: tensor([[true]]), causal: false, scale: 1 },
+  ),
+  pad: withAll((o: nn.PadOptions) => nn.pad([[1, 1]], o), { mode: 'constant', value: 1 }),
+  upsample: withAll(nn.upsample, {
+    ...{ scale: 2, size: undefined as never, mode: 'bilinear', alignCorners: true },
+  }),
+  lenet: withAll(nn.lenet, images),
+  alexnet: withAll(nn.alexnet, images),
+};
+/** What takes numbers, shapes, functions and layers alone. */
+const withoutOptions = [
+  ...[
+    'absolute',
+    'concat',
+    'cosine',
+    'dropout',
+    'dropout2d',
+    'elu',
+    'flatten',
+    'functional',
+    'gaussianNoise',
+  ],
+  ...['gelu', 'globalAvgPool', 'globalMaxPool', 'hardSigmoid', 'hardSwish', 'hardTanh', 'identity', 'lambda'],
+  ...['leakyRelu', 'logSoftmax', 'mish', 'plus', 'prelu', 'relu', 'reshape', 'selu', 'sequential', 'sigmoid'],
+  ...['silu', 'skip', 'softmax', 'softmaxWithTemperature', 'softplus', 'tanh'],
+];
+
+test('every layer takes its options, and refuses one that it does not have', () => {
+  const named = Object.keys(optionsOf).filter((name) => !name.includes(':'));
+  assert.equal([...named, ...withoutOptions].sort(), [...makers].sort());
+  for (const [name, { make, options }] of Object.entries(optionsOf)) {
+    make(options);
+    let refused: unknown;
+    try {
+      make({ ...options, strides: 2 });
+    } catch (error) {
+      refused = error;
+    }
+    assert.instance(refused, OptionError, name);
+    const { where, problem, values } = refused as OptionError;
+    assert.equal([where, problem], [name, 'unknown option strides']);
+    assert.equal([...(values.known as string[])].sort(), Object.keys(options).sort(), name);
+  }
+});
 
 /** Whether some name is the given one, alone or with a word behind it. */
 const has = (names: readonly string[], name: string): boolean =>

@@ -7,7 +7,6 @@ import {
   configure,
   DataError,
   data,
-  type EverygradError,
   engine,
   evaluate,
   FormatError,
@@ -35,24 +34,12 @@ import { RandomStream } from '../../src/philox.js';
 import { hasFiles, runtime } from '../../src/platform.js';
 import { decodeSafetensors, encodeSafetensors, type SavedTensor } from '../../src/safetensors.js';
 import { environment } from '../helpers/environment.js';
+import { rejectsWith } from '../helpers/errors.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
 
 const kinds = ['int8', 'float16'] as const;
 const mlp = (hidden: number) => nn.sequential(nn.linear(784, hidden), nn.relu(), nn.linear(hidden, 10));
-
-async function rejects(
-  promise: Promise<unknown>,
-  type: new (...args: never[]) => EverygradError,
-  pattern: RegExp,
-): Promise<void> {
-  const error = await promise.then(
-    () => null,
-    (e: unknown) => e,
-  );
-  assert.instance(error, type, String(error));
-  assert.match((error as Error).message, pattern);
-}
 
 async function trained(sets: { train: data.Dataset }, model: nn.Module, epochs: number): Promise<nn.Module> {
   const options = { loss: loss.crossEntropy(), batchSize: 50, epochs, seed: 5 };
@@ -259,9 +246,9 @@ for (const device of environment.devices) {
       const z = await (await predict(other, inputs)).data();
       own.dispose();
       assert.equal(await (await predict(other, inputs)).data(), z);
-      await rejects(predict(own, inputs), StateError, /disposed/);
+      await rejectsWith(predict(own, inputs), StateError, /disposed/);
       small.dispose();
-      await rejects(predict(small, inputs), StateError, /disposed/);
+      await rejectsWith(predict(small, inputs), StateError, /disposed/);
       other.dispose();
     }
     model.dispose();
@@ -285,19 +272,28 @@ for (const device of environment.devices) {
 
   test('what cannot be done is said', async () => {
     const model = await mlp(4).initialize();
-    await rejects(quantize(model, { weights: 'int4' as 'int8' }), OptionError, /weights is int4/);
-    await rejects(quantize(model, undefined as never), OptionError, /weights is undefined/);
-    await rejects(quantize(nn.sequential(nn.relu()), { weights: 'int8' }), StateError, /no weights/);
+    await rejectsWith(quantize(model, { weights: 'int4' as 'int8' }), OptionError, /weights is int4/);
+    await rejectsWith(quantize(model, undefined as never), OptionError, /weights is undefined/);
+    await rejectsWith(
+      quantize(model, { weights: 'int8', bits: 8 } as never),
+      OptionError,
+      /unknown option bits \(the options are weights\)/,
+    );
+    await rejectsWith(quantize(nn.sequential(nn.relu()), { weights: 'int8' }), StateError, /no weights/);
     const small = await quantize(model, { weights: 'int8' });
-    await rejects(quantize(small, { weights: 'int8' }), StateError, /no weights/);
-    await rejects(weightsToBytes(small, { dtype: 'float16' }), OptionError, /quantized/);
-    await rejects(weightsToBytes(model, { dtype: 'int8' as 'float16' }), OptionError, /dtype is int8/);
-    await rejects(weightsToBytes(model, { epoch: '3' } as never), OptionError, /unknown option epoch/);
-    await rejects(weightsToBytes(nn.sequential(small, nn.relu())), StateError, /part of another/);
-    await rejects(weightsFromBytes(mlp(4), await weightsToBytes(small)), FormatError, /use loadQuantized/);
+    await rejectsWith(quantize(small, { weights: 'int8' }), StateError, /no weights/);
+    await rejectsWith(weightsToBytes(small, { dtype: 'float16' }), OptionError, /quantized/);
+    await rejectsWith(weightsToBytes(model, { dtype: 'int8' as 'float16' }), OptionError, /dtype is int8/);
+    await rejectsWith(weightsToBytes(model, { epoch: '3' } as never), OptionError, /unknown option epoch/);
+    await rejectsWith(weightsToBytes(nn.sequential(small, nn.relu())), StateError, /part of another/);
+    await rejectsWith(
+      weightsFromBytes(mlp(4), await weightsToBytes(small)),
+      FormatError,
+      /use loadQuantized/,
+    );
     const { train } = await data.digits({ train: 20, test: 10 });
     const fitting = { loss: loss.crossEntropy(), optimizer: optim.sgd({ lr: 1 }) };
-    await rejects(fit(small, train, fitting), StateError, /no parameter to train/);
+    await rejectsWith(fit(small, train, fitting), StateError, /no parameter to train/);
     const p = model.parameters()[0]!;
     const values = await p.data();
     for (const [bad, weights] of [
@@ -307,9 +303,13 @@ for (const device of environment.devices) {
     ] as const) {
       values[5] = bad;
       await p.assign(tensor(values.slice(), { shape: p.shape }));
-      await rejects(quantize(model, { weights }), DataError, new RegExp(`0.weight\\] weight 5 is ${bad}`));
+      await rejectsWith(
+        quantize(model, { weights }),
+        DataError,
+        new RegExp(`0.weight\\] weight 5 is ${bad}`),
+      );
     }
-    await rejects(weightsToBytes(model, { dtype: 'float16' }), DataError, /F16 value 65520 at index 5/);
+    await rejectsWith(weightsToBytes(model, { dtype: 'float16' }), DataError, /F16 value 65520 at index 5/);
     for (const m of [model, small]) m.dispose();
   });
 
@@ -323,7 +323,7 @@ for (const device of environment.devices) {
     const refused = async (pattern: RegExp, change: (t: Map<string, SavedTensor>) => void) => {
       const changed = new Map(tensors);
       change(changed);
-      await rejects(quantizedFromBytes(model(), encodeSafetensors(changed), 'w'), FormatError, pattern);
+      await rejectsWith(quantizedFromBytes(model(), encodeSafetensors(changed), 'w'), FormatError, pattern);
     };
     const floats = (...list: number[]): SavedTensor => ({
       dtype: 'float32',
@@ -348,7 +348,7 @@ for (const device of environment.devices) {
       t.set('0.weight', { ...wide, shape: [3, 5] }),
     );
     const plain = encodeSafetensors(decodeSafetensors(await weightsToBytes(model())).tensors);
-    await rejects(quantizedFromBytes(model(), plain), FormatError, /0.weight is float32.*quantize\(\)/);
+    await rejectsWith(quantizedFromBytes(model(), plain), FormatError, /0.weight is float32.*quantize\(\)/);
     small.dispose();
   });
 

@@ -222,6 +222,7 @@ test('train without --json: settings, a line for each epoch, accuracy, matrix, m
 });
 
 test('wrong use ends in one clear message and code 1', async () => {
+  await fs.writeFile(join(folder, 'file'), 'not a folder');
   const cases: [string[], RegExp][] = [
     [['trian'], /unknown command 'trian'\n\(Did you mean train\?\)/],
     [['train', '--ephocs', '3'], /unknown option '--ephocs'\n\(Did you mean --epochs\?\)/],
@@ -240,6 +241,12 @@ test('wrong use ends in one clear message and code 1', async () => {
     [['train', '--data', join(folder, 'nowhere')], /nowhere.* there is no train-images-idx3-ubyte/],
     [['train', '--data', 'mnist'], /does not come with MNIST \(pass the folder/],
     [['train', '--out', join(folder, 'no', 'such', 'x')], /the folder cannot be written/],
+    [['train', '--out', folder], /this is a folder/],
+    [['train', '--out', join(folder, 'file', 'x')], /the folder cannot be written|is no folder/],
+    [['train', '--out', ''], /--out.*It must not be empty/],
+    [['train', '--data', ' '], /--data.*It must not be empty/],
+    [['train', '--model', 'lenet', '--hidden', '30'], /\[--hidden\] the layers of lenet are what they are/],
+    [['explain', '--model', 'alexnet', '--dropout', '0.1'], /\[--dropout\] the layers of alexnet/],
     [['bench', '--filter', 'nothing'], /no benchmark has 'nothing' in its name \(there are gemm\/64, /],
   ];
   const device = (args: string[]): string[] => (args[0] === 'train' ? ['--device', 'wasm'] : []);
@@ -337,6 +344,13 @@ test('reproduce: lists its rows, trains one with seeds, keeps what is done', asy
   assert.match(
     again.stdout,
     /seed 3 {2}0\.00 % .*kept\)?\n.*published 4\.86 %, here 0\.00 % \(0\.00 to 0\.00, 3 seeds\).*: reached/,
+  );
+  await fs.writeFile(join(kept, 'mnist-30-crossentropy.json'), 'not JSON');
+  const damaged = await everygrad(args);
+  assert.is(damaged.code, 1);
+  assert.match(
+    damaged.stderr,
+    /mnist-30-crossentropy\.json\] the kept results cannot be read: .* \(remove the file/,
   );
   // Data that is missing is an error before anything is trained.
   await fs.rm(join(place, 't10k-images-idx3-ubyte'));

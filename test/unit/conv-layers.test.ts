@@ -9,7 +9,6 @@ import {
   convTranspose1d,
   convTranspose2d,
   DTypeError,
-  EverygradError,
   nn,
   OptionError,
   ones,
@@ -17,6 +16,7 @@ import {
   zeros,
 } from '../../src/index.js';
 import { buildModel } from '../../src/train/spec.js';
+import { failsWith } from '../helpers/errors.js';
 import { suite } from '../helpers/suite.js';
 
 const test = suite('convolutions');
@@ -24,23 +24,6 @@ const test = suite('convolutions');
 test.before(async () => {
   await configure({ device: 'wasm', threads: 1 });
 });
-
-/** The error that `f` ends in, with its whole message. */
-function failsWith(
-  f: () => unknown,
-  Class: abstract new (...parts: never[]) => Error,
-  message: string,
-): void {
-  let thrown: unknown;
-  try {
-    f();
-  } catch (error) {
-    thrown = error;
-  }
-  assert.ok(thrown instanceof EverygradError, `${thrown}`);
-  assert.is(thrown.message, message);
-  assert.ok(thrown instanceof Class, `${thrown} is not a ${Class.name}`);
-}
 
 const x = zeros([2, 6, 7, 4]);
 const w = zeros([3, 3, 4, 8]);

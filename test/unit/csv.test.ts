@@ -125,7 +125,7 @@ test('options: names, no header, delimiter, literal quotes, types, skipped colum
   assert.equal(tricky, [{ v: '1e400' }, { v: '2' }], 'what is no finite number makes a category');
 });
 
-test('errors name the file, the line, and the column or character', async () => {
+test('errors name the file, the line, the column and the value', async () => {
   const named = (text: string) => new File([text], 'people.csv');
   const cases: [string, typeof EverygradError, RegExp, CsvOptions?][] = [
     ['', FormatError, /^\[people\.csv\] the file is empty/],
@@ -150,10 +150,30 @@ test('errors name the file, the line, and the column or character', async () => 
       /line 1: there is no column "c" \(the columns are a, b\)/,
       { columns: { c: 'skip' } },
     ],
-    ['a,b\n1,"2\n3,4\n', FormatError, /line 2, character 3: a quote that is never closed/],
-    ['a,b\n1,"2"x\n3,4\n', FormatError, /line 2, character 3: a quoted field goes on/],
-    ['a,b\n"x\n""y",1\n3," 4" ,5"', FormatError, /line 4, character 10: a quote within a field/],
-    ['a,b\n1, "2"\n', FormatError, /line 2, character 4: a quote within/],
+    [
+      'a,b\n1,"2\n3,4\n',
+      FormatError,
+      /line 2, column b \(2\), character 3: a quote that is never closed: "\\"2" /,
+    ],
+    [
+      'a,b\n1,"2"x\n3,4\n',
+      FormatError,
+      /line 2, column b \(2\), character 3: a quoted field goes on after its closing quote: .*2..x/,
+    ],
+    [
+      'a,b\n"x\n""y",1\n3," 4" ,5"',
+      FormatError,
+      /line 4, column 3, character 10: a quote within a field .*: "5\\""/,
+    ],
+    ['a,b\n1, "2"\n', FormatError, /line 2, column b \(2\), character 4: a quote within/],
+    ['a,"b\n1,2\n', FormatError, /line 1, column 2, character 3: a quote that is never closed/],
+    ['"1,5""","x\ny",4"\n', FormatError, /line 2, column c3 \(3\), character 5: a quote/, { header: false }],
+    [
+      'a;b\n"1;5";4"',
+      FormatError,
+      /line 2, column v \(2\), character 8/,
+      { delimiter: ';', names: ['u', 'v'], header: true },
+    ],
     ['a,,b\n1,2,3', FormatError, /line 1: column 2 cannot be named ""/],
     ['a,b,a\n1,2,3', FormatError, /line 1: column 3 is named a, as another/],
     ['__proto__\n1', FormatError, /__proto__/],
@@ -164,7 +184,12 @@ test('errors name the file, the line, and the column or character', async () => 
     FormatError,
     /line 2/,
   );
-  assert.equal([error.values.line, error.values.character], [2, 3]);
+  assert.match(
+    error.message,
+    /^\[csv\] line 2, column b \(2\), character 3: a character that is not utf-8: "\ufffd/,
+  );
+  const { file, line, column, index, character, value } = error.values;
+  assert.equal([file, line, column, index, character, value], ['csv', 2, 'b', 1, 3, '\ufffd\ufffd']);
   const gone = trickle(encode(people), 9);
   await rowsOf(gone);
   await refused(gone, StorageError, /was read before \(a stream can be read once/);
@@ -232,7 +257,7 @@ test('a record without an end is refused, not kept for ever', async () => {
       },
     });
   };
-  await refused(endless, FormatError, /line 2, character 1: a record of more than 1048576 characters/);
+  await refused(endless, FormatError, /line 2: a record of more than 1048576 characters/);
   assert.ok(pieces < 600, `${pieces} pieces read`);
 });
 

@@ -4,7 +4,8 @@ import * as assert from 'uvu/assert';
 import { ArrayDataset, type ArrayDatasetOptions } from '../../src/data/dataset.js';
 import type { Batch } from '../../src/data/spec.js';
 import { dataset, type Example } from '../../src/data/stream.js';
-import { DataError, DTypeError, type EverygradError, OptionError, ShapeError } from '../../src/errors.js';
+import { DataError, DTypeError, OptionError, ShapeError } from '../../src/errors.js';
+import { failsWith, rejectsWith } from '../helpers/errors.js';
 import { suite } from '../helpers/suite.js';
 
 const test = suite('dataset');
@@ -22,30 +23,6 @@ function sample(n: number, changes: Partial<ArrayDatasetOptions> = {}): ArrayDat
     name: 'sample',
     ...changes,
   });
-}
-
-function refused<E extends EverygradError>(
-  run: () => unknown,
-  type: new (...args: never[]) => E,
-  pattern: RegExp,
-): E {
-  try {
-    run();
-  } catch (error) {
-    assert.instance(error, type);
-    assert.match((error as E).message, pattern);
-    return error as E;
-  }
-  throw new Error(`nothing was thrown, expected ${type.name} ${pattern}`);
-}
-
-async function refusedLater(run: () => Promise<unknown>, type: typeof DataError, pattern: RegExp) {
-  const error = await run().then(
-    () => undefined,
-    (e: unknown) => e,
-  );
-  assert.instance(error, type);
-  assert.match((error as Error).message, pattern);
 }
 
 const plain = ({ inputs, targets, size }: Batch) => ({ inputs: [...inputs], targets: [...targets], size });
@@ -137,16 +114,16 @@ test('slices are views and keep what the data set says of itself', () => {
   );
   assert.is(whole.split(0.7)[1].inputs[0], 7);
   assert.equal(whole.reshape([1, 2, 1]).inputShape, [1, 2, 1]);
-  refused(() => whole.reshape([3]), ShapeError, /\(2\) are not \(3\)/);
+  failsWith(() => whole.reshape([3]), ShapeError, /\(2\) are not \(3\)/);
   for (const [a, b] of [
     [-1, 3],
     [3, 3],
     [0, 11],
     [0.5, 2],
   ] as const)
-    refused(() => whole.slice(a, b), OptionError, /there are no examples/);
-  for (const f of [0, 1, 0.01, Number.NaN]) refused(() => whole.split(f), OptionError, /empty/);
-  refused(() => whole.take(0), OptionError, /n is 0/);
+    failsWith(() => whole.slice(a, b), OptionError, /there are no examples/);
+  for (const f of [0, 1, 0.01, Number.NaN]) failsWith(() => whole.split(f), OptionError, /empty/);
+  failsWith(() => whole.take(0), OptionError, /n is 0/);
 });
 
 test('fillBatch copies rows of any index list, and refuses others', () => {
@@ -161,27 +138,27 @@ test('fillBatch copies rows of any index list, and refuses others', () => {
     ],
   );
   for (const bad of [10, -1, Number.NaN])
-    refused(() => sample(10).fillBatch([bad], 0, 1, inputs, targets), DataError, /is not an example of 10/);
-  refused(() => sample(10).fillBatch([1], 0, 2, inputs, targets), OptionError, /rows 0 to 2 of 1/);
+    failsWith(() => sample(10).fillBatch([bad], 0, 1, inputs, targets), DataError, /is not an example of 10/);
+  failsWith(() => sample(10).fillBatch([1], 0, 2, inputs, targets), OptionError, /rows 0 to 2 of 1/);
 });
 
 test('bad data is refused with the place and the values', () => {
   const noInputs = { inputs: new Float32Array(0), targets: new Int32Array(0) };
-  refused(() => sample(1, noInputs), DataError, /no example/);
-  refused(() => sample(4, { targets: new Int32Array(3) }), DataError, /3 values for 4 x \(\) = 4/);
-  refused(() => sample(2, { inputs: new Float32Array(5) }), DataError, /5 values for 2 x \(2\) = 4/);
+  failsWith(() => sample(1, noInputs), DataError, /no example/);
+  failsWith(() => sample(4, { targets: new Int32Array(3) }), DataError, /3 values for 4 x \(\) = 4/);
+  failsWith(() => sample(2, { inputs: new Float32Array(5) }), DataError, /5 values for 2 x \(2\) = 4/);
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
     const inputs = new Float32Array(20);
     inputs[13] = bad;
     inputs[15] = Number.NaN;
-    const error = refused(() => sample(10, { inputs }), DataError, /at index 1 of example 6/);
+    const error = failsWith(() => sample(10, { inputs }), DataError, /at index 1 of example 6/);
     assert.ok(Object.is(error.values.value, bad));
     assert.is(error.values.index, 13);
   }
   for (const bad of [3, -1]) {
     const targets = new Int32Array(10);
     targets[7] = bad;
-    const error = refused(
+    const error = failsWith(
       () => sample(10, { targets }),
       DataError,
       /at index 7 is out of range .*from 0 to 2/,
@@ -189,34 +166,34 @@ test('bad data is refused with the place and the values', () => {
     assert.equal(error.values, { label: bad, index: 7, classes: 3 });
   }
   const halves = { targets: new Float32Array([0, 0.5]), targetDType: 'float32' } as const;
-  refused(() => sample(2, halves), DataError, /label 0.5 at index 1/);
+  failsWith(() => sample(2, halves), DataError, /label 0.5 at index 1/);
   assert.is(sample(2, { ...halves, classes: undefined }).length, 2);
   const infinite = {
     targets: new Float32Array([0, 1 / 0]),
     targetDType: 'float32',
     classes: undefined,
   } as const;
-  refused(() => sample(2, infinite), DataError, /targets.*Infinity/);
-  refused(
+  failsWith(() => sample(2, infinite), DataError, /targets.*Infinity/);
+  failsWith(
     () => sample(2, { inputs: new Float64Array(4) }),
     DTypeError,
     /float32 values are in a Float64Array/,
   );
-  refused(() => sample(2, { inputs: undefined as never }), DTypeError, /undefined/);
-  refused(() => sample(2, { inputDType: 'float16' as never }), DTypeError, /float16/);
-  refused(() => sample(2, { inputShape: [-2] }), ShapeError, /usable/);
-  refused(() => sample(2, { scale: Number.NaN }), OptionError, /scale/);
+  failsWith(() => sample(2, { inputs: undefined as never }), DTypeError, /undefined/);
+  failsWith(() => sample(2, { inputDType: 'float16' as never }), DTypeError, /float16/);
+  failsWith(() => sample(2, { inputShape: [-2] }), ShapeError, /usable/);
+  failsWith(() => sample(2, { scale: Number.NaN }), OptionError, /scale/);
 });
 
 test('bad batch options are refused', () => {
   for (const batchSize of [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])
-    refused(() => sample(3).batches({ batchSize }), OptionError, /batchSize is/);
-  refused(
+    failsWith(() => sample(3).batches({ batchSize }), OptionError, /batchSize is/);
+  failsWith(
     () => sample(3).batches({ batchSize: 2, suffle: true } as never),
     OptionError,
     /unknown option suffle/,
   );
-  refused(() => sample(3).batches({ batchSize: 4, dropLast: true }), OptionError, /drops them all/);
+  failsWith(() => sample(3).batches({ batchSize: 4, dropLast: true }), OptionError, /drops them all/);
 });
 
 /** A source that counts how far it was read and whether it was closed. */
@@ -302,7 +279,7 @@ test('an error in the source reaches the reader, also through prefetch', async (
     throw new RangeError('disk on fire');
   }
   const reading = collect(dataset.from(broken, spec).prefetch(3).shuffle(2).batch(2));
-  await refusedLater(() => reading, RangeError as never, /disk on fire/);
+  await rejectsWith(() => reading, RangeError as never, /disk on fire/);
 });
 
 test('shuffle gives every element once, mixes within its buffer only, and follows its seed', async () => {
@@ -328,21 +305,21 @@ test('bad examples and empty sources are refused with their index', async () => 
   const one = (inputs: Float32Array, label: number) => ({ inputs, targets: new Int32Array([label]) });
   const good = one(new Float32Array(2), 0);
   const read = (examples: Example[]) => () => collect(dataset.from(examples, spec).batch(2));
-  await refusedLater(
+  await rejectsWith(
     read([good, one(new Float32Array(3), 0)]),
     DataError,
     /example 1.*3 values for 1 x \(2\)/,
   );
-  await refusedLater(read([good, good, one(new Float32Array(2), 9)]), DataError, /label 9 at index 2/);
-  await refusedLater(
+  await rejectsWith(read([good, good, one(new Float32Array(2), 9)]), DataError, /label 9 at index 2/);
+  await rejectsWith(
     read([one(new Float32Array([1, Number.NaN]), 0)]),
     DataError,
     /NaN at index 1 of example 0/,
   );
-  await refusedLater(read([]), DataError, /gave no example/);
+  await rejectsWith(read([]), DataError, /gave no example/);
   const used = counted(1).source();
   await collect(dataset.from(used, spec));
-  await refusedLater(() => collect(dataset.from(used, spec)), DataError, /read before/);
+  await rejectsWith(() => collect(dataset.from(used, spec)), DataError, /read before/);
 });
 
 test('dataset.from of arrays is an ArrayDataset', () => {

@@ -4,7 +4,6 @@ import { DTypeError, ShapeError, StateError } from '../../src/errors.js';
 import {
   compile,
   configure,
-  type EverygradError,
   engine,
   grad,
   gradients,
@@ -17,6 +16,7 @@ import {
   variable,
   vjp,
 } from '../../src/index.js';
+import { failsWith } from '../helpers/errors.js';
 import { Interpreter } from '../helpers/interpret.js';
 import { suite } from '../helpers/suite.js';
 
@@ -30,20 +30,7 @@ const near = (actual: readonly number[], wanted: readonly number[], tolerance = 
     assert.ok(Math.abs(a - wanted[i]!) <= tolerance, `${actual} instead of ${wanted}`);
   }
 };
-const failsWith = (
-  f: () => unknown,
-  Class: new (...parts: never[]) => EverygradError,
-  message: string,
-): void => {
-  let thrown: unknown;
-  try {
-    f();
-  } catch (error) {
-    thrown = error;
-  }
-  assert.ok(thrown instanceof Class, `${thrown} is not a ${Class.name}`);
-  assert.is((thrown as Error).message, message);
-};
+
 /** Recorded ops behind a tensor. */
 const countOps = (t: Tensor, seen = new Set<Tensor>()): number => {
   if (seen.has(t) || t.source.kind !== 'op') return 0;

@@ -17,6 +17,7 @@ import {
 import { DataError, FormatError, OptionError, StorageError } from '../../src/errors.js';
 import { hasFiles, sha256 } from '../../src/platform.js';
 import { environment } from '../helpers/environment.js';
+import { rejectsWith } from '../helpers/errors.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
 
@@ -44,12 +45,6 @@ async function collect(batches: AsyncIterable<Batch>): Promise<Batch[]> {
   for await (const batch of batches) all.push(batch);
   return all;
 }
-
-const refused = async (attempt: () => Promise<unknown>, type: typeof DataError, pattern: RegExp) => {
-  const error = await attempt().catch((e: unknown) => e);
-  assert.instance(error, type, String((error as Error)?.stack ?? error));
-  assert.match((error as Error).message, pattern);
-};
 
 test('channels: grey, colours, alpha', () => {
   const colour: Image = { width: 2, height: 1, channels: 3, data: Uint8Array.of(255, 0, 0, 10, 200, 30) };
@@ -136,7 +131,7 @@ test('size and channels bring all images to one shape', async () => {
   assert.equal([data.inputShape, batch!.inputs.length], [[5, 6, 3], 270]);
   assert.equal([batch!.inputs[0], batch!.inputs[90], batch!.inputs[180]], [0, 1, 200]);
   const strict = await imageFiles(mixed);
-  await refused(
+  await rejectsWith(
     () => collect(strict.batches({ batchSize: 3 })),
     DataError,
     /big\.png\] it is 9 x 9, the first image is 3 x 4/,
@@ -163,12 +158,12 @@ test('what is no PNG: by a decoder that is given, by the platform, or refused', 
   const failing = () => {
     throw new RangeError('bad marker');
   };
-  await refused(
+  await rejectsWith(
     () => decodeImage(junk, { file: 'a.jpg', decode: failing }),
     FormatError,
     /a\.jpg\] .*bad marker/,
   );
-  await refused(
+  await rejectsWith(
     () => decodeImage(junk, { file: 'a.jpg' }),
     FormatError,
     /a\.jpg\] it (cannot be decoded|is no PNG.*npm install @jsquash)/,
@@ -177,11 +172,12 @@ test('what is no PNG: by a decoder that is given, by the platform, or refused', 
   const context = canvas?.getContext('2d');
   if (!canvas || !context) {
     const webp = Uint8Array.of(0x52, 0x49, 0x46, 0x46, 0, 0);
-    return refused(
+    await rejectsWith(
       () => decodeImage(webp, { file: 'a.webp' }),
       FormatError,
       /a\.webp\] it is no PNG, .*pass decode/,
     );
+    return;
   }
   context.fillStyle = 'rgb(200, 100, 50)';
   context.fillRect(0, 0, 16, 8);
@@ -223,7 +219,7 @@ test('JPEG is decoded: by the browser, or by the optional package', async () => 
       `pixel ${pixel} is ${found}`,
     );
   }
-  await refused(
+  await rejectsWith(
     () => decodeImage(bytes.slice(0, 60), { file: 'torn.jpg' }),
     FormatError,
     /torn\.jpg\] it cannot be decoded/,
@@ -232,7 +228,7 @@ test('JPEG is decoded: by the browser, or by the optional package', async () => 
 
 test('a folder of classes', async () => {
   if (!hasFiles) {
-    await refused(() => imageFolder('zoo'), StorageError, /cannot list a folder .*webkitdirectory/);
+    await rejectsWith(() => imageFolder('zoo'), StorageError, /cannot list a folder .*webkitdirectory/);
     const picked = await Promise.all(
       [3, 1, 2].map(async (i) => {
         const file = new File([await encodePng(flat(i))], `${i}.png`);
@@ -251,7 +247,7 @@ test('a folder of classes', async () => {
   const { tmpdir } = await import('node:os');
   const folder = await mkdtemp(`${tmpdir()}/everygrad-images-`);
   try {
-    await refused(() => imageFolder(folder), DataError, /there is no image/);
+    await rejectsWith(() => imageFolder(folder), DataError, /there is no image/);
     for (const label of ['dog', 'cat']) {
       await mkdir(`${folder}/${label}`);
       for (const i of [2, 1])
@@ -273,14 +269,18 @@ test('a folder of classes', async () => {
       [4, 5, 4, 5],
     );
     await writeFile(`${folder}/dog/2.PNG`, 'broken');
-    await refused(() => collect(data.batches({ batchSize: 2 })), FormatError, /dog\/2\.PNG\] it is no PNG/);
+    await rejectsWith(
+      () => collect(data.batches({ batchSize: 2 })),
+      FormatError,
+      /dog\/2\.PNG\] it is no PNG/,
+    );
     await rm(`${folder}/dog/2.PNG`);
-    await refused(
+    await rejectsWith(
       () => collect(data.batches({ batchSize: 2 })),
       StorageError,
       /dog\/2\.PNG\] cannot be read/,
     );
-    await refused(() => imageFolder(`${folder}/bird`), StorageError, /bird\] cannot be read/);
+    await rejectsWith(() => imageFolder(`${folder}/bird`), StorageError, /bird\] cannot be read/);
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -294,10 +294,11 @@ test('bad options', async () => {
     [{ prefetch: 0 }, /prefetch is 0/],
     [{ sizes: [1, 1] } as never, /unknown option sizes/],
   ];
-  for (const [options, pattern] of bad) await refused(() => imageFiles(one, options), OptionError, pattern);
-  await refused(() => imageFiles([]), DataError, /there is no image/);
+  for (const [options, pattern] of bad)
+    await rejectsWith(() => imageFiles(one, options), OptionError, pattern);
+  await rejectsWith(() => imageFiles([]), DataError, /there is no image/);
   const data = await imageFiles(one);
-  await refused(async () => data.select([1]), DataError, /index 1 is not an image of 1/);
+  await rejectsWith(async () => data.select([1]), DataError, /index 1 is not an image of 1/);
 });
 
 test.run();

@@ -1,6 +1,6 @@
 // Pictures of numbers, and what classifiers are measured by.
 import * as assert from 'uvu/assert';
-import { DataError, EverygradError } from '../../src/index.js';
+import { DataError } from '../../src/index.js';
 import {
   classesOf,
   classificationReport,
@@ -11,6 +11,7 @@ import {
   tile,
   toImage,
 } from '../../src/inspect/index.js';
+import { failsWith } from '../helpers/errors.js';
 import { suite } from '../helpers/suite.js';
 
 const test = suite('pictures and scores');
@@ -18,17 +19,6 @@ const test = suite('pictures and scores');
 const pixel = ({ data, width }: Image, x: number, y: number): number[] => [
   ...data.subarray((y * width + x) * 4, (y * width + x) * 4 + 4),
 ];
-
-function refused(action: () => unknown, message: RegExp): void {
-  try {
-    action();
-  } catch (error) {
-    assert.instance(error, EverygradError, String(error));
-    assert.match((error as Error).message, message);
-    return;
-  }
-  assert.unreachable(`nothing was refused: ${message}`);
-}
 
 test('numbers become gray, in a range of their own or a given one', () => {
   const image = toImage([0, 1, 2, 4], [2, 2]);
@@ -64,9 +54,9 @@ test('colour maps end in their colours; NaN is transparent, one number all over 
       [255, 0, 0, 255],
     ],
   );
-  refused(() => toImage([1, 2, 3], [2, 2]), /3 numbers in shape \(2,2\)/);
-  refused(() => toImage([1, 2], [1, 1, 2]), /shape \(1,1,2\)/);
-  refused(() => toImage([1], [1, 1], { map: 'x' as never }), /'x' is not a colour map/);
+  failsWith(() => toImage([1, 2, 3], [2, 2]), /3 numbers in shape \(2,2\)/);
+  failsWith(() => toImage([1, 2], [1, 1, 2]), /shape \(1,1,2\)/);
+  failsWith(() => toImage([1], [1, 1], { map: 'x' as never }), /'x' is not a colour map/);
 });
 
 test('tiles lie in rows with gaps; enlarged pixels are squares', () => {
@@ -88,9 +78,9 @@ test('tiles lie in rows with gaps; enlarged pixels are squares', () => {
   ] as const)
     assert.equal(pixel(large, x, y), [10, 10, 10, 255]);
   assert.equal(pixel(large, 9, 1)[0], 20);
-  refused(() => tile([]), /0 images/);
-  refused(() => tile([of(1)], { columns: 0 }), /0 columns/);
-  refused(() => enlarge(image, 0.5), /factor is 0.5/);
+  failsWith(() => tile([]), /0 images/);
+  failsWith(() => tile([of(1)], { columns: 0 }), /0 columns/);
+  failsWith(() => enlarge(image, 0.5), /factor is 0.5/);
 });
 
 test('confusion matrix, precision, recall and F1 by hand', () => {
@@ -116,9 +106,9 @@ test('confusion matrix, precision, recall and F1 by hand', () => {
   assert.is(classes[2]!.f1, 0);
   assert.ok(Math.abs(macro.f1 - (4 / 7 + 0.4) / 3) < 1e-12);
   assert.ok(Math.abs(weighted.recall - accuracy) < 1e-12);
-  refused(() => confusionMatrix([0], [0, 1], 2), /1 labels and 2 predictions/);
-  refused(() => confusionMatrix([0, 3], [0, 1], 2), /example 1 has class 3/);
-  refused(() => confusionMatrix([0, 1.5], [0, 1], 2), /example 1 has class 1.5/);
+  failsWith(() => confusionMatrix([0], [0, 1], 2), /1 labels and 2 predictions/);
+  failsWith(() => confusionMatrix([0, 3], [0, 1], 2), /example 1 has class 3/);
+  failsWith(() => confusionMatrix([0, 1.5], [0, 1], 2), /example 1 has class 1.5/);
 });
 
 test('ROC curve: points, ties, and an area that counts pairs', () => {
@@ -153,7 +143,7 @@ test('ROC curve: points, ties, and an area that counts pairs', () => {
 
 test('the class of the largest output', () => {
   assert.equal([...classesOf([1, 3, 2, 5, 5, 0], 3)], [1, 0]);
-  refused(() => classesOf([1, 2, 3], 2), /3 outputs of 2 classes/);
+  failsWith(() => classesOf([1, 2, 3], 2), /3 outputs of 2 classes/);
 });
 
 test.run();

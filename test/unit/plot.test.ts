@@ -12,6 +12,7 @@ import {
   rocChart,
 } from '../../src/plot/index.js';
 import type { EpochReport } from '../../src/train/fit.js';
+import { rejectsWith } from '../helpers/errors.js';
 import { suite } from '../helpers/suite.js';
 
 const test = suite('plots');
@@ -24,15 +25,6 @@ const epochs = [3, 2, 1.5].map(
     ...{ validationLoss: loss + 0.25, validationAccuracy: 0.4 },
   }),
 );
-const refused = async (chart: Promise<string>, kind: typeof DataError | typeof OptionError, says: RegExp) => {
-  try {
-    await chart;
-  } catch (error) {
-    assert.instance(error, kind);
-    return assert.match((error as Error).message, says);
-  }
-  assert.unreachable('not refused');
-};
 
 test('lines: names, title and marks are in the picture, and each series is drawn', async () => {
   const svg = await lineChart(
@@ -116,20 +108,20 @@ test('ROC curves name their areas', async () => {
 });
 
 test('what cannot be drawn', async () => {
-  await refused(lineChart([]), OptionError, /\[lineChart\] there is nothing to draw/);
-  await refused(lineChart([{ x: [1], y: [1, 2] }]), DataError, /series 0 has 1 values of x and 2 of y/);
-  await refused(
+  await rejectsWith(lineChart([]), OptionError, /\[lineChart\] there is nothing to draw/);
+  await rejectsWith(lineChart([{ x: [1], y: [1, 2] }]), DataError, /series 0 has 1 values of x and 2 of y/);
+  await rejectsWith(
     lineChart([{ y: [1] }], { width: 3 }),
     OptionError,
     /width is 3 \(a whole number of pixels from 50/,
   );
-  await refused(lossCurves({ epochs: [] }), DataError, /the training has no epoch/);
-  await refused(lossCurves({ epochs }, { metric: 'f1' as never }), OptionError, /metric is 'f1'/);
-  await refused(lrRangeChart({ curve: [], suggestion: 0 }), DataError, /the curve is empty/);
-  await refused(confusionChart([[1, 2]]), DataError, /1 rows of 2/);
-  await refused(confusionChart([[1]], { classNames: ['a', 'b'] }), DataError, /there are 2 names/);
-  await refused(histogram([Number.NaN]), DataError, /none of 1 values is a finite number/);
-  await refused(histogram([1], { bins: 0 }), OptionError, /bins is 0/);
+  await rejectsWith(lossCurves({ epochs: [] }), DataError, /the training has no epoch/);
+  await rejectsWith(lossCurves({ epochs }, { metric: 'f1' as never }), OptionError, /metric is 'f1'/);
+  await rejectsWith(lrRangeChart({ curve: [], suggestion: 0 }), DataError, /the curve is empty/);
+  await rejectsWith(confusionChart([[1, 2]]), DataError, /1 rows of 2/);
+  await rejectsWith(confusionChart([[1]], { classNames: ['a', 'b'] }), DataError, /there are 2 names/);
+  await rejectsWith(histogram([Number.NaN]), DataError, /none of 1 values is a finite number/);
+  await rejectsWith(histogram([1], { bins: 0 }), OptionError, /bins is 0/);
 });
 
 test.run();

@@ -23,6 +23,7 @@ import {
   variable,
   zeros,
 } from '../../src/index.js';
+import { failsWith, rejectsWith } from '../helpers/errors.js';
 import { suite } from '../helpers/suite.js';
 
 const test = suite('tensor');
@@ -30,41 +31,6 @@ const test = suite('tensor');
 test.before(async () => {
   await configure({ device: 'reference' });
 });
-
-/** The error that `f` ends in, with its whole message. */
-function failsWith(
-  f: () => unknown,
-  Class: abstract new (...parts: never[]) => Error,
-  message: string,
-): void {
-  let thrown: unknown;
-  try {
-    f();
-  } catch (error) {
-    thrown = error;
-  }
-  assert.ok(thrown instanceof Class, `${thrown} is not a ${Class.name}`);
-  assert.ok(thrown instanceof EverygradError);
-  assert.is(thrown.message, message);
-}
-
-async function rejectsWith(
-  f: Promise<unknown>,
-  Class: abstract new (...parts: never[]) => Error,
-  message: string,
-) {
-  const thrown = await f.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  failsWith(
-    () => {
-      throw thrown;
-    },
-    Class,
-    message,
-  );
-}
 
 test('from nested arrays, numbers, typed arrays', async () => {
   const t = tensor([
