@@ -135,7 +135,8 @@ export type Feed = HostArray | Variable;
 
 /** A plan with memory and compiled segments. */
 export class Executable {
-  readonly #arenas = new Map<BackendName, Memory>();
+  /** Of each backend, in pieces that start at these offsets. */
+  readonly #arenas: { backend: Backend; start: number; memory: Memory }[] = [];
   readonly #segments: CompiledSegment[] = [];
   /** Where each feed has to be written, in the order of `plan.graph.feeds`. */
   readonly #feedPlaces: Operand[][] = [];
@@ -166,7 +167,10 @@ export class Executable {
   async #build(): Promise<void> {
     const { plan, backends } = this;
     for (const [name, bytes] of plan.arenaBytes) {
-      if (bytes > 0) this.#arenas.set(name, backends.get(name)!.allocate(bytes));
+      const backend = backends.get(name)!;
+      const { pieceBytes } = backend;
+      for (let start = 0; start < bytes; start += pieceBytes)
+        this.#arenas.push({ backend, start, memory: backend.allocate(Math.min(bytes - start, pieceBytes)) });
     }
     // A GPU compiles all that it is given at the same time; WASM one after the other.
     let host: Promise<unknown> = Promise.resolve();
@@ -227,7 +231,10 @@ export class Executable {
 
   #slotOperand(t: Tensor, backend: BackendName): Operand {
     const slot = this.plan.slots.get(backend)?.get(t) as Slot;
-    return { memory: this.#arenas.get(backend)!, offset: slot.offset, shape: t.shape, dtype: t.dtype };
+    const { memory, start } = this.#arenas.findLast(
+      (a) => a.backend.name === backend && a.start <= slot.offset,
+    )!;
+    return { memory, offset: slot.offset - start, shape: t.shape, dtype: t.dtype };
   }
 
   #step({ backend, kernel, chain }: Group): Step {
@@ -282,7 +289,7 @@ export class Executable {
   feed(i: number, value: Feed): void | Promise<void> {
     const waits: Promise<void>[] = [];
     for (const { memory, offset, dtype } of this.#feedPlaces[i]!) {
-      const backend = [...this.backends.values()].find((b) => this.#arenas.get(b.name) === memory)!;
+      const { backend } = this.#arenas.find((a) => a.memory === memory)!;
       if (!(value instanceof Variable)) {
         backend.write(memory, offset, value, dtype);
         continue;
@@ -400,9 +407,9 @@ export class Executable {
 
   dispose(): void {
     for (const { backend, program } of this.#segments) backend.release(program);
-    for (const [name, arena] of this.#arenas) this.backends.get(name)!.free(arena);
+    for (const { backend, memory } of this.#arenas) backend.free(memory);
     this.#segments.length = 0;
-    this.#arenas.clear();
+    this.#arenas.length = 0;
     this.disposed = true;
   }
 }
