@@ -25,7 +25,7 @@ export type Backends = ReadonlyMap<BackendName, Backend>;
 export class DeviceStorage implements Storage {
   readonly #pieces = new Map<BackendName, Memory>();
   readonly #current = new Set<BackendName>();
-  /** Values that no backend has yet. */
+  /** A copy at the host, if it is up to date. Not kept beside WASM's, which is as safe. */
   #host: HostArray | null;
   disposed = false;
 
@@ -59,7 +59,7 @@ export class DeviceStorage implements Storage {
     const arrive = (data: HostArray): void => {
       this.backends.get(name)!.write(to, 0, data, this.owner.dtype);
       this.#current.add(name);
-      this.#host = null;
+      if (name === 'wasm') this.#host = null;
     };
     const data = this.read();
     if (data instanceof Promise) return data.then(arrive);
@@ -71,7 +71,12 @@ export class DeviceStorage implements Storage {
     if (this.#host) return this.#host.slice();
     // Memory that can be read at once, if there is one.
     const [name] = [...this.#current].sort((a, b) => Number(a === 'webgpu') - Number(b === 'webgpu'));
-    return this.backends.get(name!)!.read(this.memory(name!), 0, this.owner);
+    const data = this.backends.get(name!)!.read(this.memory(name!), 0, this.owner);
+    if (!(data instanceof Promise)) return data;
+    return data.then((values) => {
+      this.#host = values.slice(); // should the GPU be lost
+      return values;
+    });
   }
 
   /** The values, if they can be had without a GPU. */
@@ -82,10 +87,10 @@ export class DeviceStorage implements Storage {
 
   /** The values were written on this backend: all other copies are out of date. */
   wroteOn(name: BackendName): void {
+    this.#host = null;
     if (this.#current.size === 1 && this.#current.has(name)) return;
     this.#current.clear();
     this.#current.add(name);
-    this.#host = null;
   }
 
   writeHost(data: HostArray): void {
@@ -93,9 +98,8 @@ export class DeviceStorage implements Storage {
     if (name) {
       this.backends.get(name)!.write(this.memory(name), 0, data, this.owner.dtype);
       this.wroteOn(name);
-    } else {
-      this.#host = data.slice();
     }
+    if (name !== 'wasm') this.#host = data.slice();
   }
 
   dispose(): void {

@@ -14,11 +14,11 @@ test('its program runs and prints what it says', async () => {
   const { promisify } = await import('node:util');
   const text = new TextDecoder().decode(await readFixture('docs/placement.md'));
   const blocks = [...text.matchAll(/^```js\n([\s\S]*?)^```/gm)].map(([, code]) => code!);
-  assert.is(blocks.length, 3);
+  assert.is(blocks.length, 4);
   const promised = [...blocks.join('\n').matchAll(/^console\.log\(.*\); \/\/ (.*)$/gm)].map(
     ([, line]) => line!,
   );
-  assert.is(promised.length, 4);
+  assert.is(promised.length, 5);
   const folder = await mkdtemp(join(fileURLToPath(environment.root), 'build', 'placement-'));
   try {
     const file = join(folder, 'placement.mjs');
