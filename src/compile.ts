@@ -1,7 +1,7 @@
 // Functions of tensors, traced once for each combination of argument shapes and then run as a plan.
 
 import { type Engine, engine } from './engine.js';
-import { StateError } from './errors.js';
+import { DeviceLostError, StateError } from './errors.js';
 import type { Executable, Feed } from './execute.js';
 import { type Spec, Tensor, traced, Variable } from './graph.js';
 import type { PlanRow } from './schedule/explain.js';
@@ -145,7 +145,12 @@ export function compile<A extends readonly Tensor[], R extends Results>(
       prepared.engine.adopt(variable, null);
       return variable;
     });
-    await prepared.runInto(results, feeds);
+    try {
+      await prepared.runInto(results, feeds);
+    } catch (error) {
+      if (!(error instanceof DeviceLostError)) throw error;
+      throw (await import('./schedule/plan-size.js')).addLost(error, prepared.plan);
+    }
     return likeResult(prepared.results, results);
   };
   return Object.assign(call, {

@@ -4,7 +4,7 @@ import { ReferenceBackend } from './backend/reference.js';
 import { createWasmBackend, type WasmOptions } from './backend/wasm/index.js';
 import type { OnCompile } from './backend/webgpu/device.js';
 import { type HostArray, showShape } from './dtype.js';
-import { type DeviceError, EverygradError, OptionError, StateError } from './errors.js';
+import { type DeviceError, DeviceLostError, EverygradError, OptionError, StateError } from './errors.js';
 import { type Backends, DeviceStorage, Executable, type Feed, storageOf } from './execute.js';
 import { type Tensor, Variable } from './graph.js';
 import { runtime } from './platform.js';
@@ -53,8 +53,8 @@ interface Evaluation {
 export class Engine {
   readonly backends: Backends;
   readonly #evaluations = new Map<string, Evaluation>();
-  /** The backends of the engine that this one succeeded. */
-  #former: Backends | null = null;
+  /** The backends of the engines that this one succeeded, one after the other. */
+  #former: readonly Backends[] = [];
   readonly #planning: Planning = { share: false };
   /** Why another engine succeeded this one. */
   #loss: DeviceError | null = null;
@@ -164,8 +164,10 @@ export class Engine {
     await this.exclusively(async () => {
       if (computed.size > 0) await this.#evaluate(needed({ outputs: [], assignments: computed }));
       for (const [variable, value] of given) {
-        if (this.#owns(variable)) storageOf(variable).writeHost(this.#valuesOf(value));
-        else this.adopt(variable, this.#valuesOf(value).slice());
+        const values = this.#valuesOf(value);
+        // One that lost its values, or that had them in an engine that was replaced, gets new ones.
+        if (this.#holds(variable)) storageOf(variable).writeHost(values);
+        else this.adopt(variable, values.slice());
       }
     });
   }
@@ -322,29 +324,34 @@ export class Engine {
     }
   }
 
+  #holds(variable: Variable): boolean {
+    return (variable.storage as DeviceStorage | null)?.backends === this.backends;
+  }
+
   #owns(variable: Variable): boolean {
-    const { name } = variable;
+    const where = variable.name;
     const storage = variable.storage as DeviceStorage | null;
     if (!storage) return false;
-    if (storage.backends === this.backends) return true;
-    const lost = storage.backends === this.#former;
+    if (this.#holds(variable)) return true;
+    const lost = this.#former.includes(storage.backends);
     const values = lost && storage.hostValues();
     if (values) {
-      storage.dispose();
       this.adopt(variable, values);
       return true;
     }
-    throw new StateError({
-      where: name,
+    throw new (lost ? DeviceLostError : StateError)({
+      where,
       problem: lost
-        ? 'its values were lost with a GPU'
+        ? `its values ${showShape(variable.shape)} were lost with a GPU`
         : 'the variable belongs to an engine that was replaced',
-      hint: 'call configure() before anything is computed, or save and load the model',
+      hint: `${lost ? '' : 'call configure() before anything is computed, or '}assign it a tensor, or load() the model`,
     });
   }
 
   /** Makes a variable live in this engine, with values from the host or none yet. */
   adopt(variable: Variable, values: HostArray | null): void {
+    const before = variable.storage as DeviceStorage | null;
+    if (before && this.#former.includes(before.backends)) before.dispose();
     const storage = new DeviceStorage(
       { shape: variable.shape, dtype: variable.dtype },
       this.backends,
@@ -371,7 +378,7 @@ export class Engine {
     this.#loss = loss;
     const host = this.order.at(-1)!;
     const next = new Engine(gpu ? [gpu, host] : [host], this.share && gpu !== null, loss.problem);
-    next.#former = this.backends;
+    next.#former = [...this.#former, this.backends];
     next.#planning.override = this.#planning.override;
     current = Promise.resolve(next);
   }

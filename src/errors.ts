@@ -61,6 +61,10 @@ export class StorageError extends EverygradError {
 export class DeviceError extends EverygradError {
   static override readonly name: string = 'DeviceError';
 }
+/** A GPU that was lost, or values that only it had. */
+export class DeviceLostError extends DeviceError {
+  static override readonly name: string = 'DeviceLostError';
+}
 /** A tensor, model or engine that is used after it was disposed, or in the wrong place. */
 export class StateError extends EverygradError {
   static override readonly name: string = 'StateError';

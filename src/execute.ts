@@ -25,7 +25,7 @@ export type Backends = ReadonlyMap<BackendName, Backend>;
 export class DeviceStorage implements Storage {
   readonly #pieces = new Map<BackendName, Memory>();
   readonly #current = new Set<BackendName>();
-  /** Values that no backend has yet. */
+  /** A copy at the host, if it is up to date. Not kept beside WASM's, which is as safe. */
   #host: HostArray | null;
   disposed = false;
 
@@ -59,7 +59,7 @@ export class DeviceStorage implements Storage {
     const arrive = (data: HostArray): void => {
       this.backends.get(name)!.write(to, 0, data, this.owner.dtype);
       this.#current.add(name);
-      this.#host = null;
+      if (name === 'wasm') this.#host = null;
     };
     const data = this.read();
     if (data instanceof Promise) return data.then(arrive);
@@ -71,7 +71,12 @@ export class DeviceStorage implements Storage {
     if (this.#host) return this.#host.slice();
     // Memory that can be read at once, if there is one.
     const [name] = [...this.#current].sort((a, b) => Number(a === 'webgpu') - Number(b === 'webgpu'));
-    return this.backends.get(name!)!.read(this.memory(name!), 0, this.owner);
+    const data = this.backends.get(name!)!.read(this.memory(name!), 0, this.owner);
+    if (!(data instanceof Promise)) return data;
+    return data.then((values) => {
+      this.#host = values.slice(); // should the GPU be lost
+      return values;
+    });
   }
 
   /** The values, if they can be had without a GPU. */
@@ -82,10 +87,10 @@ export class DeviceStorage implements Storage {
 
   /** The values were written on this backend: all other copies are out of date. */
   wroteOn(name: BackendName): void {
+    this.#host = null;
     if (this.#current.size === 1 && this.#current.has(name)) return;
     this.#current.clear();
     this.#current.add(name);
-    this.#host = null;
   }
 
   writeHost(data: HostArray): void {
@@ -93,9 +98,8 @@ export class DeviceStorage implements Storage {
     if (name) {
       this.backends.get(name)!.write(this.memory(name), 0, data, this.owner.dtype);
       this.wroteOn(name);
-    } else {
-      this.#host = data.slice();
     }
+    if (name !== 'wasm') this.#host = data.slice();
   }
 
   dispose(): void {
@@ -135,7 +139,8 @@ export type Feed = HostArray | Variable;
 
 /** A plan with memory and compiled segments. */
 export class Executable {
-  readonly #arenas = new Map<BackendName, Memory>();
+  /** Of each backend, in pieces that start at these offsets. */
+  readonly #arenas: { backend: Backend; start: number; memory: Memory }[] = [];
   readonly #segments: CompiledSegment[] = [];
   /** Where each feed has to be written, in the order of `plan.graph.feeds`. */
   readonly #feedPlaces: Operand[][] = [];
@@ -166,7 +171,10 @@ export class Executable {
   async #build(): Promise<void> {
     const { plan, backends } = this;
     for (const [name, bytes] of plan.arenaBytes) {
-      if (bytes > 0) this.#arenas.set(name, backends.get(name)!.allocate(bytes));
+      const backend = backends.get(name)!;
+      const { pieceBytes } = backend;
+      for (let start = 0; start < bytes; start += pieceBytes)
+        this.#arenas.push({ backend, start, memory: backend.allocate(Math.min(bytes - start, pieceBytes)) });
     }
     // A GPU compiles all that it is given at the same time; WASM one after the other.
     let host: Promise<unknown> = Promise.resolve();
@@ -227,7 +235,10 @@ export class Executable {
 
   #slotOperand(t: Tensor, backend: BackendName): Operand {
     const slot = this.plan.slots.get(backend)?.get(t) as Slot;
-    return { memory: this.#arenas.get(backend)!, offset: slot.offset, shape: t.shape, dtype: t.dtype };
+    const { memory, start } = this.#arenas.findLast(
+      (a) => a.backend.name === backend && a.start <= slot.offset,
+    )!;
+    return { memory, offset: slot.offset - start, shape: t.shape, dtype: t.dtype };
   }
 
   #step({ backend, kernel, chain }: Group): Step {
@@ -282,7 +293,7 @@ export class Executable {
   feed(i: number, value: Feed): void | Promise<void> {
     const waits: Promise<void>[] = [];
     for (const { memory, offset, dtype } of this.#feedPlaces[i]!) {
-      const backend = [...this.backends.values()].find((b) => this.#arenas.get(b.name) === memory)!;
+      const { backend } = this.#arenas.find((a) => a.memory === memory)!;
       if (!(value instanceof Variable)) {
         backend.write(memory, offset, value, dtype);
         continue;
@@ -400,9 +411,9 @@ export class Executable {
 
   dispose(): void {
     for (const { backend, program } of this.#segments) backend.release(program);
-    for (const [name, arena] of this.#arenas) this.backends.get(name)!.free(arena);
+    for (const { backend, memory } of this.#arenas) backend.free(memory);
     this.#segments.length = 0;
-    this.#arenas.clear();
+    this.#arenas.length = 0;
     this.disposed = true;
   }
 }

@@ -27,6 +27,7 @@ export { cacheFolder } from './platform-folder.js';
 export { decodeSafetensors, encodeSafetensors } from './safetensors.js';
 export type { PlanRow } from './schedule/explain.js';
 export { type Nested, read, type TensorOptions, tensor, variable } from './tensor.js';
+export { recoverDevice } from './train/after-loss.js';
 export { type CheckpointOptions, checkpointed } from './train/checkpoints.js';
 export { type ExplainOptions, explainTraining, type StepExplanation } from './train/explain.js';
 export {

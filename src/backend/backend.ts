@@ -84,6 +84,8 @@ export interface Backend {
   readonly description: string;
   /** Offsets in a Memory are multiples of this, in bytes. */
   readonly alignment: number;
+  /** A Memory has at most so many bytes; larger arenas are made of several, and no tensor lies across two. */
+  readonly pieceBytes: number;
   /** How many different tensors a chain may read and write. */
   readonly maxOperands: number;
   /** Whether any chain can be applied before a kernel's store. */

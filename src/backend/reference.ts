@@ -52,6 +52,7 @@ export class ReferenceBackend implements Backend {
   readonly description = 'plain JavaScript';
   readonly alignment = 8;
   readonly maxOperands = Number.POSITIVE_INFINITY;
+  readonly pieceBytes = Number.POSITIVE_INFINITY;
   readonly fusesEpilogue = false;
   readonly rates = {
     overhead: 1e-6,

@@ -119,8 +119,9 @@ export function planMemory(
   const arenaBytes = new Map<BackendName, number>();
   const liveBytes = new Map<BackendName, number>();
   for (const [name, list] of lifetimes) {
-    const blocks = shareMemory(list, groups, byName.get(name)!);
-    const { offsets, bytes } = assignOffsets(blocks);
+    const backend = byName.get(name)!;
+    const blocks = shareMemory(list, groups, backend);
+    const { offsets, bytes } = assignOffsets(blocks, backend.pieceBytes);
     const own = new Map<Tensor, Slot>();
     for (const [i, block] of blocks.entries()) {
       for (const value of block.values) own.set(value, { offset: offsets[i]!, bytes: block.bytes });

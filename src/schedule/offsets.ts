@@ -41,8 +41,8 @@ function liveAt(blocks: readonly Block[]): number[] {
   });
 }
 
-/** Places the blocks one after the other, each at the lowest offset that is free during its whole life. */
-function placeInOrder(blocks: readonly Block[], order: readonly number[]): Layout {
+/** Places the blocks one after the other, each at the lowest offset of a piece that is free during its whole life. */
+function placeInOrder(blocks: readonly Block[], order: readonly number[], pieceBytes: number): Layout {
   const count = blocks.length;
   const offsets = new Array<number>(count).fill(0);
   // Those that are placed, by offset.
@@ -57,7 +57,11 @@ function placeInOrder(blocks: readonly Block[], order: readonly number[]): Layou
     for (let p = 0; p < placed; p++) {
       if (firsts[p]! > last || first > lasts[p]!) continue;
       if (offset + bytes <= starts[p]!) break;
-      if (ends[p]! > offset) offset = ends[p]!;
+      if (ends[p]! > offset) {
+        offset = ends[p]!;
+        const over = (offset % pieceBytes) + bytes - pieceBytes;
+        if (over > 0) offset += bytes - over; // the start of the next piece
+      }
     }
     let at = 0;
     for (let high = placed; at < high; ) {
@@ -105,8 +109,8 @@ function byBreadth(blocks: readonly Block[]): number[] {
 
 const duration = ({ first, last }: Block): number => last - first + 1;
 
-/** Offsets for all blocks; the same for the same blocks. */
-export function assignOffsets(blocks: readonly Block[]): Layout {
+/** Offsets for all blocks, none of which lies across two pieces of memory; the same for the same blocks. */
+export function assignOffsets(blocks: readonly Block[], pieceBytes: number): Layout {
   const goal = largestLiveSet(blocks) * closeEnough;
   const orders = [
     () =>
@@ -133,7 +137,7 @@ export function assignOffsets(blocks: readonly Block[]): Layout {
   let order: number[] = [];
   let best: Layout = { offsets: [], bytes: Number.POSITIVE_INFINITY };
   const attempt = (next: number[]): void => {
-    const layout = placeInOrder(blocks, next);
+    const layout = placeInOrder(blocks, next, pieceBytes);
     if (layout.bytes < best.bytes) [order, best] = [next, layout];
   };
   for (const make of orders) {

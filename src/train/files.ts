@@ -79,7 +79,6 @@ export async function weightsFromBytes(model: Module, bytes: Uint8Array, file = 
       });
     }
   }
-  await model.initialize();
   for (const [name, p] of named) {
     const { data, shape } = tensors.get(name)!;
     await p.assign(tensor(data, { shape, dtype: p.dtype }));

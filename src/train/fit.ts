@@ -3,7 +3,7 @@
 import type { BackendName } from '../backend/backend.js';
 import type { Dataset } from '../data/index.js';
 import { checkCount } from '../data/spec.js';
-import { checkOptionNames, DataError, DeviceError, EverygradError, OptionError } from '../errors.js';
+import { checkOptionNames, DataError, type DeviceError, OptionError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import { crossEntropy, type Loss } from '../loss/index.js';
 import { inference, type Module } from '../nn/module.js';
@@ -12,6 +12,7 @@ import type { ScheduleLike } from '../optim/schedules.js';
 import { breathe } from '../platform.js';
 import { countOps } from '../schedule/plan.js';
 import { read, tensor } from '../tensor.js';
+import { again, mayBeLoss, trainings } from './after-loss.js';
 import type { Checkpointing, Keeper } from './checkpoints.js';
 import { core } from './core.js';
 import { EarlyStopping, type EarlyStoppingOptions, earlyStoppingNames } from './early-stopping.js';
@@ -66,7 +67,7 @@ export interface FitOptions extends EarlyStoppingOptions {
   shuffle?: boolean;
   /** How the learning rate changes in the course of training, as in `schedules.cosine()`. */
   schedule?: ScheduleLike;
-  /** Called after each epoch; returning false stops. */
+  /** Called after each epoch, and waited for if it is asynchronous; false stops. It may use the model. */
   onEpoch?: (report: EpochReport) => unknown;
   /** Called a few times a second. */
   onProgress?: (report: ProgressReport) => void;
@@ -235,8 +236,7 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
   const kept = new Kept(model, training, everySeconds);
   const place: Place = { epoch: 1, batches: 0 };
   const rescue = async (error: unknown): Promise<void> => {
-    // Some implementations throw errors of their own where their device is gone.
-    if (!recovery || (error instanceof EverygradError && !(error instanceof DeviceError))) throw error;
+    if (!recovery || !mayBeLoss(error)) throw error;
     // Loaded only now: most trainings never need it.
     const { recover } = await import('./recover.js');
     await recover(core(), error as Error, {
@@ -262,6 +262,8 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
   stopping.safely = safely;
   rates.used = kept.rates;
   let keeper: Keeper | undefined;
+  kept.rescue = rescue;
+  trainings.add(kept);
   try {
     const settings = { batchSize, accumulate, seed, shuffle };
     keeper = await options.checkpoint?.({
@@ -308,7 +310,7 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
         seconds,
       };
       result.epochs.push(report);
-      const wanted = options.onEpoch?.(report) !== false;
+      const wanted = (await kept.park(options.onEpoch?.(report))) !== false;
       // An epoch that was cut short says nothing of progress.
       const goesOn =
         result.stopped || [rates.afterEpoch(report), await stopping.goesOn(report)].every(Boolean);
@@ -317,10 +319,12 @@ export async function fit(model: Module, data: Dataset, options: FitOptions): Pr
     await safely(async () => options.losses?.read());
     if (!signal?.aborted) await keeper?.finish();
     await safely(() => stopping.restore());
+    if (recovery) await safely(() => kept.leave());
     if (stopping.bestEpoch) result.bestEpoch = stopping.bestEpoch;
     const prepared = await training.prepared();
     if (prepared) result.ops = countOps(prepared.plan);
   } finally {
+    trainings.delete(kept);
     await keeper?.settle();
     training.dispose();
     validating?.dispose();
@@ -374,7 +378,7 @@ async function* batchesOf(
   for await (const batch of data.batches(options)) {
     if (skipped++ < done) continue;
     const paused = pause?.();
-    if (paused) await clock.stop(paused);
+    if (paused) await clock.stop(kept.park(paused));
     if (signal?.aborted) {
       // Gradients of a step that is not complete would be lost; the checkpoint before it is as good.
       if (training.startsStep && keeper) await save();
@@ -422,26 +426,36 @@ async function evaluateWith(pass: EvaluationPass, data: Dataset, pace: Pace): Pr
   });
 }
 
-/** Mean loss and accuracy (NaN where targets are not labels) of a model on a data set. */
+/**
+ * Mean loss and accuracy (NaN where targets are not labels) of a model on a data set. After a loss of the GPU it is done again
+ * with the values that the host has.
+ */
 export async function evaluate(
   model: Module,
   data: Dataset,
   { loss = crossEntropy(), batchSize }: { loss?: Loss; batchSize?: number } = {},
 ): Promise<Totals> {
-  await model.initialize();
-  const pass = new EvaluationPass(model, loss, data);
-  if (batchSize !== undefined) pass.batchSize = batchSize;
-  try {
-    return await evaluateWith(pass, data, new Pace());
-  } finally {
-    pass.dispose();
-  }
+  return again(async () => {
+    await model.initialize();
+    const pass = new EvaluationPass(model, loss, data);
+    if (batchSize !== undefined) pass.batchSize = batchSize;
+    try {
+      return await evaluateWith(pass, data, new Pace());
+    } finally {
+      pass.dispose();
+    }
+  });
 }
 
-/** The model's outputs (batch, ...) for inputs (batch, ...). Dropout and its like are off. */
+/**
+ * The model's outputs (batch, ...) for inputs (batch, ...). Dropout and its like are off. After a loss of the GPU it is done
+ * again with the values that the host has.
+ */
 export async function predict(model: Module, inputs: Tensor): Promise<Tensor> {
-  await model.initialize();
-  const output = model.forward(inputs, inference());
-  const [values] = await read([output]);
-  return tensor(values!, { shape: output.shape, dtype: output.dtype });
+  return again(async () => {
+    await model.initialize();
+    const output = model.forward(inputs, inference());
+    const [values] = await read([output]);
+    return tensor(values!, { shape: output.shape, dtype: output.dtype });
+  });
 }

@@ -28,6 +28,11 @@ export class Kept {
   values: ReadonlyMap<Variable, HostArray> = new Map();
   /** Learning rates of the steps since, where a schedule sets them. */
   rates: number[] = [];
+  /** The training waits for code of the user, and all batches up to its place are done. */
+  parked = false;
+  /** Brings a parked training to where it was, on a device that works. */
+  rescue?: (error: unknown) => Promise<void>;
+  rescued?: Promise<void>;
   #next = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -35,6 +40,24 @@ export class Kept {
     readonly training: TrainingPass,
     private readonly everySeconds: number,
   ) {}
+
+  /** Waits for code of the user, which may use the model, and find the GPU lost. */
+  async park<T>(work: T): Promise<Awaited<T>> {
+    this.parked = true;
+    try {
+      return await work;
+    } finally {
+      this.parked = false;
+      await this.rescued;
+    }
+  }
+
+  /** With a GPU, leaves a copy of what was learned at the host: storages keep what was read last. */
+  async leave(): Promise<void> {
+    if (!(await engine()).backends.has('webgpu')) return;
+    const { model, training } = this;
+    await read([...model.variables(), ...training.optimizer.state()].filter((v) => v.storage));
+  }
 
   /** Copies the values if it is time, and they are finite. */
   async update(epoch: number, batch: number): Promise<void> {

@@ -1,6 +1,7 @@
-// A training that lost its GPU or ran out of memory, and how it goes on. Loads on demand, see core.ts.
-import type { Backend } from '../backend/backend.js';
+// A GPU that was lost, or a training that ran out of memory, and how it goes on. Loads on demand, see core.ts.
+import type { Backend, BackendName } from '../backend/backend.js';
 import type { Dataset } from '../data/index.js';
+import type { Engine } from '../engine.js';
 import type { DeviceError } from '../errors.js';
 import type { DeviceStorage } from '../execute.js';
 import type { Core } from './core.js';
@@ -24,6 +25,8 @@ export interface Course {
 const [attempts, pause] = [8, 250];
 /** A GPU that is lost so often in one training is given up. */
 const mostLosses = 8;
+/** So many pauses are waited for a training to notice. */
+const mostWaits = 40;
 const losses = new WeakMap<Kept, number>();
 
 const after = (milliseconds: number): Promise<null> =>
@@ -54,21 +57,25 @@ async function lossOf({ engine }: Core, { kept }: Course, error: Error): Promise
   const storage = kept.training.step.storage as DeviceStorage | null;
   if (storage && storage.backends !== backends && isDeviceError(error)) return error;
   // The loss is announced after the rejections that it causes.
-  const gpu = gpuOf(order);
-  return (gpu && (await Promise.race([gpu.lost, after(isDeviceError(error) ? 2000 : 200)]))) ?? null;
+  return lostWithin(order, isDeviceError(error) ? 2000 : 200);
 }
 
-const gpuOf = (order: readonly Backend[]) =>
-  order.find((b): b is Backend & { lost: Promise<DeviceError> } => 'lost' in b);
+/** Why the GPU is gone; null if it is not, or not within so many milliseconds. */
+async function lostWithin(order: readonly Backend[], milliseconds: number): Promise<DeviceError | null> {
+  const gpu = order.find((b): b is Backend & { lost: Promise<DeviceError> } => 'lost' in b);
+  return gpu ? Promise.race([gpu.lost, after(milliseconds)]) : null;
+}
 
 /** Goes back to the copy and repeats the batches since, on a device that works; gives which one, and how many they were. */
 async function restore(core: Core, course: Course, loss: DeviceError): Promise<['webgpu' | 'wasm', number]> {
   for (;;) {
     const engine = await core.engine();
-    const gpu = gpuOf(engine.order);
-    if (gpu && (await Promise.race([gpu.lost, after(0)]))) {
+    if (await lostWithin(engine.order, 0)) {
       for (const pass of course.passes) pass?.forget();
-      engine.succeed(await newGpu(course), loss);
+      const { kept, recovery } = course;
+      const before = losses.get(kept) ?? 0;
+      losses.set(kept, before + 1);
+      await succeed(core, engine, loss, recovery.device !== 'wasm' && before < mostLosses);
     }
     try {
       const repeated = await repeat(core, course);
@@ -80,11 +87,30 @@ async function restore(core: Core, course: Course, loss: DeviceError): Promise<[
   }
 }
 
-/** A new device; null where there is none, or it is not wanted. */
-async function newGpu({ kept, recovery }: Course): Promise<Backend | null> {
-  const before = losses.get(kept) ?? 0;
-  losses.set(kept, before + 1);
-  if (recovery.device === 'wasm' || before >= mostLosses) return null;
+/** What several ask for at the same time comes once for each engine. */
+const successions = new WeakMap<Engine, Promise<void>>();
+const renewals = new WeakMap<Engine, Promise<void>>();
+
+const once = (
+  done: WeakMap<Engine, Promise<void>>,
+  engine: Engine,
+  f: () => Promise<void>,
+): Promise<void> => {
+  const known = done.get(engine) ?? f();
+  done.set(engine, known);
+  return known;
+};
+
+/** Has another engine go on, with a new device if one is wanted and there. */
+const succeed = (core: Core, engine: Engine, loss: DeviceError, wantsGpu: boolean): Promise<void> =>
+  once(successions, engine, async () => {
+    const gpu = wantsGpu ? await newGpu() : null;
+    if ((await core.engine()) === engine) engine.succeed(gpu, loss);
+    else gpu?.dispose(); // configure() was called meanwhile
+  });
+
+/** A new device; null where there is none. */
+async function newGpu(): Promise<Backend | null> {
   const { createWebgpuBackend } = await import('../backend/webgpu/index.js');
   for (let i = 0; i < attempts; i++) {
     const backend = await createWebgpuBackend().catch((error: Error) => {
@@ -96,6 +122,52 @@ async function newGpu({ kept, recovery }: Course): Promise<Backend | null> {
     await after(pause);
   }
   return null;
+}
+
+/** Goes on after a loss, each training with its own state. Throws the error if no GPU was lost. */
+export async function renew(core: Core, trainings: ReadonlySet<Kept>, error: Error): Promise<void> {
+  const outOfMemory = isDeviceError(error) && error.values.bytes !== undefined;
+  const engine = await core.engine();
+  const loss = outOfMemory ? null : await lostWithin(engine.order, isDeviceError(error) ? 2000 : 200);
+  if (loss) await renewed(core, trainings, engine, loss);
+  // Another may have found out first, and gone on.
+  else if (error.name !== 'DeviceLostError') throw error;
+}
+
+/** Goes on after a loss, if there was one, and says on what. */
+export async function recoverDevice(
+  core: Core,
+  trainings: ReadonlySet<Kept>,
+  device: 'webgpu' | 'wasm',
+): Promise<BackendName> {
+  const engine = await core.engine();
+  const loss = await lostWithin(engine.order, 200);
+  if (loss) await renewed(core, trainings, engine, loss, device);
+  return (await core.engine()).order[0]!.name;
+}
+
+const renewed = (
+  core: Core,
+  trainings: ReadonlySet<Kept>,
+  engine: Engine,
+  loss: DeviceError,
+  device = 'webgpu',
+): Promise<void> =>
+  once(renewals, engine, async () => {
+    const back = [...trainings].map((training) => {
+      if (!training.parked) return noticed(training, engine);
+      training.rescued = training.rescue!(loss);
+      return training.rescued;
+    });
+    await Promise.allSettled(back); // one that cannot go on says so itself
+    if ((await core.engine()) === engine) await succeed(core, engine, loss, device === 'webgpu');
+  });
+
+/** A training that runs finds out itself; it may be waiting for its data, though. */
+async function noticed({ training }: Kept, { backends }: Engine): Promise<void> {
+  const { step } = training;
+  for (let i = 0; i < mostWaits && (step.storage as DeviceStorage | null)?.backends === backends; i++)
+    await after(pause);
 }
 
 /** The state of the copy, then the batches from there to `place`. */

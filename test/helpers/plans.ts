@@ -23,6 +23,7 @@ export function fakeBackend(name: BackendName, options: FakeOptions = {}): Backe
     description: 'made of numbers',
     alignment: 16,
     maxOperands: 8,
+    pieceBytes: Number.POSITIVE_INFINITY,
     fusesEpilogue: false,
     supports: () => true,
     ...options,

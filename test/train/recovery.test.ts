@@ -1,27 +1,38 @@
 // A training whose GPU is lost, or whose memory runs out, goes on: no step is done twice, none is left out.
 // @suite timeout=240
 import * as assert from 'uvu/assert';
-import type { WebgpuBackend } from '../../src/backend/webgpu/index.js';
 import {
+  compile,
   configure,
   DeviceError,
   data,
   type EverygradError,
   engine,
   evaluate,
-  type FitOptions,
   fit,
   loss,
-  lossRing,
   nn,
   optim,
   type Recovery,
-  read,
-  schedules,
+  tensor,
+  variable,
   weightsSha256,
+  zeros,
 } from '../../src/index.js';
-import { RandomStream } from '../../src/philox.js';
 import { environment } from '../helpers/environment.js';
+import {
+  destroy,
+  examples,
+  gpu,
+  lost,
+  make,
+  options,
+  type Run,
+  run,
+  train,
+  validation,
+  wait,
+} from '../helpers/recovery.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
 
@@ -31,80 +42,7 @@ const [device] = environment.devices;
 /** The WebGPU of these is that of Deno and Node 24, and each pipeline takes them long. */
 const left = device === 'webgpu' && ['firefox', 'node'].includes(environment.runtime);
 
-const random = new RandomStream(4, 0);
-const examples = (length: number, width: number) =>
-  data.dataset.from({
-    inputs: Float32Array.from({ length: length * width }, () => random.uniform()),
-    targets: Int32Array.from({ length }, (_, i) => i % 3),
-    ...{ inputShape: [width], inputDType: 'float32', targetShape: [], targetDType: 'int32', classes: 3 },
-    name: 'made',
-  });
-
 // loss of the device -------------------------------------------------------------------------------------------------
-
-const train = examples(46, 6);
-const validation = examples(20, 6);
-
-/** A model with all that a step changes: parameters, buffers, random numbers. */
-const make = () =>
-  nn.sequential(nn.linear(6, 8), nn.batchNorm(8), nn.relu(), nn.dropout(0.2), nn.linear(8, 3));
-
-const options = (): FitOptions => ({
-  loss: loss.crossEntropy(),
-  optimizer: optim.adam({ lr: 0.02 }),
-  schedule: schedules.cosine(),
-  ...{ batchSize: 8, epochs: 4, seed: 3, validation, restoreBest: true }, // 6 batches in an epoch
-});
-
-interface Run {
-  sha: string;
-  weights: number[];
-  losses: number[];
-  recoveries: Recovery[];
-  reports: number[];
-  /** Of every batch. */
-  batchLosses: number[];
-}
-
-const gpu = async (): Promise<WebgpuBackend> => (await engine()).backends.get('webgpu') as WebgpuBackend;
-
-/** Trains a new model; `before` is called before each batch, with how many there were. */
-async function run(
-  more: Partial<FitOptions> = {},
-  before: (batches: number) => Promise<void> | undefined = () => undefined,
-): Promise<Run> {
-  const model = make();
-  const recoveries: Recovery[] = [];
-  const reports: number[] = [];
-  const batchLosses: number[] = [];
-  const losses5 = lossRing({
-    every: 5,
-    onLosses: ({ first, losses }) => {
-      assert.is(first, batchLosses.length);
-      batchLosses.push(...losses);
-    },
-  });
-  let batches = 0;
-  const { epochs } = await fit(model, train, {
-    ...options(),
-    losses: losses5,
-    pause: () => before(batches++) ?? null,
-    onEpoch: ({ epoch }) => reports.push(epoch),
-    ...more,
-    recovery: { onRecovery: (r) => recoveries.push(r), ...more.recovery },
-  });
-  const weights = (await read(model.variables())).flatMap((w) => [...w]);
-  const losses = epochs.flatMap((e) => [e.trainLoss, e.validationLoss]);
-  const sha = await weightsSha256(model);
-  model.dispose();
-  losses5.dispose();
-  assert.is(batchLosses.length, 6 * epochs.length);
-  return { sha, weights, losses, recoveries, reports, batchLosses };
-}
-
-const wait = (milliseconds: number): Promise<void> => new Promise((go) => setTimeout(go, milliseconds));
-
-const destroy = async (): Promise<void> => (await gpu()).device.destroy();
 
 if (left) skip('recovery on WebGPU', 'Deno and Node 24 take it, on the same WebGPU');
 else if (device === 'webgpu') {
@@ -169,17 +107,18 @@ else if (device === 'webgpu') {
     }
   });
 
-  test('another model of the engine, whose values are at the host, lives on; one on the GPU says what happened', async () => {
-    const fresh = await nn.linear(3, 2).initialize(7);
-    const expected = await weightsSha256(fresh);
+  test('another model of the engine lives on; values that only the GPU had are named, and can be given anew', async () => {
     const used = nn.linear(6, 3);
-    await evaluate(used, train); // its values move to the GPU
+    const expected = await evaluate(used, train); // its values are on the GPU, too
+    const counter = variable(zeros([2]), { name: 'counter' });
+    const count = compile(() => void counter.assign(counter.add(1)));
+    await count();
     await run({}, (batches) => (batches === 2 ? destroy() : undefined));
-    assert.is(await weightsSha256(fresh), expected);
-    await weightsSha256(used).then(
-      () => assert.unreachable(),
-      (e: EverygradError) => assert.match(e.message, /lost with a GPU/),
-    );
+    assert.equal(await evaluate(used, train), expected);
+    await lost(() => count(), /\[counter\] its values \(2\) were lost with a GPU \(assign it/);
+    await counter.assign(tensor([5, 6]));
+    await count();
+    assert.equal(await counter.array(), [6, 7]);
   });
 
   test('data that can be read only once: an error that says so', async () => {

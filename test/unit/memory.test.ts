@@ -27,17 +27,18 @@ const owned = (shape: readonly number[], name = 'v'): Variable =>
 
 // offsets ------------------------------------------------------------------------------------------------------------
 
-function checkLayout(blocks: readonly Block[]): number {
-  const { offsets, bytes } = assignOffsets(blocks);
+function checkLayout(blocks: readonly Block[], pieceBytes = Number.POSITIVE_INFINITY): number {
+  const { offsets, bytes } = assignOffsets(blocks, pieceBytes);
   for (const [i, a] of blocks.entries()) {
     assert.ok(offsets[i]! + a.bytes <= bytes);
+    assert.ok((offsets[i]! % pieceBytes) + a.bytes <= pieceBytes, `block ${i} lies across two pieces`);
     for (const [j, b] of blocks.slice(0, i).entries()) {
       const together = a.first <= b.last && b.first <= a.last;
       const apart = offsets[i]! >= offsets[j]! + b.bytes || offsets[j]! >= offsets[i]! + a.bytes;
       assert.ok(!together || apart, `blocks ${i} and ${j} overlap`);
     }
   }
-  assert.equal(assignOffsets(blocks).offsets, offsets, 'the same again');
+  assert.equal(assignOffsets(blocks, pieceBytes).offsets, offsets, 'the same again');
   const live = largestLiveSet(blocks);
   assert.ok(bytes >= live);
   return blocks.length > 0 ? bytes / live : 1;
@@ -85,9 +86,24 @@ test('offsets: lifetimes as forward and backward passes make them', () => {
   }
 });
 
+test('offsets: in pieces of memory no block lies across two', () => {
+  const random = new RandomStream(13, 0);
+  const ratios: number[] = [];
+  for (let n = 0; n < 200; n++) {
+    const blocks = Array.from({ length: 1 + random.integer(80) }, () => {
+      const first = random.integer(40);
+      return { bytes: 64 * (1 + random.integer(100)), first, last: first + random.integer(12) };
+    });
+    ratios.push(checkLayout(blocks, 64 * (100 + random.integer(300))));
+  }
+  // What does not fit into the rest of a piece leaves it free: at most half of it with blocks of all sizes.
+  const worst = Math.max(...ratios);
+  assert.ok(worst < 2, `${worst}`);
+});
+
 test('offsets: nothing at all, and a single block', () => {
-  assert.equal(assignOffsets([]), { offsets: [], bytes: 0 });
-  assert.equal(assignOffsets([{ bytes: 64, first: 3, last: 3 }]), { offsets: [0], bytes: 64 });
+  assert.equal(assignOffsets([], 64), { offsets: [], bytes: 0 });
+  assert.equal(assignOffsets([{ bytes: 64, first: 3, last: 3 }], 64), { offsets: [0], bytes: 64 });
 });
 
 // models -------------------------------------------------------------------------------------------------------------

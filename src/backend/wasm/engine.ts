@@ -59,6 +59,7 @@ export class WasmBackend implements Backend {
   readonly threads: number;
   readonly alignment = alignment;
   readonly maxOperands = Number.POSITIVE_INFINITY;
+  readonly pieceBytes = Number.POSITIVE_INFINITY;
   readonly fusesEpilogue = false;
   readonly takesEpilogue = takesEpilogue;
   readonly rates: Rates;

@@ -1,5 +1,5 @@
 // Finding a GPU, asking for all that it has, and turning what goes wrong on it into the library's errors.
-import { DeviceError } from '../../errors.js';
+import { DeviceError, DeviceLostError } from '../../errors.js';
 import { type AdapterOptions, inTime, requestAdapter, unavailable } from '../../platform-gpu.js';
 import type { Rates } from '../backend.js';
 
@@ -85,10 +85,10 @@ export class Gpu {
     };
     this.lost = device.lost.then(({ reason, message }) => {
       const how = reason === 'destroyed' ? 'the device was destroyed' : 'the device was lost';
-      this.#gone = new DeviceError({
+      this.#gone = new DeviceLostError({
         where: 'webgpu',
         problem: message ? `${how}: ${message}` : how,
-        hint: 'make a new backend and load the last checkpoint',
+        hint: 'recoverDevice() goes on with what the host has',
         values: { reason },
       });
       return this.#gone;

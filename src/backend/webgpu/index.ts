@@ -36,6 +36,8 @@ export class WebgpuBackend implements Backend {
   readonly name = 'webgpu';
   readonly description: string;
   readonly alignment: number;
+  /** What the adapter allows, unless a test says otherwise. */
+  pieceBytes: number;
   readonly maxOperands: number;
   /** Bytes of an operand at most. */
   readonly mostBound: number;
@@ -69,7 +71,8 @@ export class WebgpuBackend implements Backend {
     this.features = gpu.features;
     this.lost = gpu.lost;
     this.alignment = Math.max(256, limits.minStorageBufferOffsetAlignment);
-    this.mostBound = limits.maxStorageBufferBindingSize;
+    this.pieceBytes = limits.maxBufferSize - (limits.maxBufferSize % this.alignment);
+    this.mostBound = Math.min(limits.maxStorageBufferBindingSize, this.pieceBytes);
     this.maxOperands = Math.min(16, limits.maxStorageBuffersPerShaderStage);
   }
 
