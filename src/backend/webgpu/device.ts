@@ -14,7 +14,9 @@ export interface WebgpuOptions {
 }
 
 /** Features that are asked for where the adapter has them. */
-const wantedFeatures = ['subgroups', 'timestamp-query', 'shader-f16'] as const;
+const wantedFeatures: readonly string[] = ['subgroups', 'timestamp-query', 'shader-f16'];
+/** Asked for as well, unless the adapter gives no device with them. */
+const triedFeatures = [...wantedFeatures, 'subgroup-size-control', 'chromium-experimental-subgroup-matrix'];
 
 /** Limits that kernels and memory run into; all of what the adapter has is asked for. */
 const wantedLimits = [
@@ -97,7 +99,7 @@ export class Gpu {
     this.software = software;
     this.description = `WebGPU on ${describe(info)}${software ? ' (software)' : ''}`;
     this.rates = { ...(software ? rates.software : rates.gpu), transferBytesPerSecond: 5e9 };
-    this.features = wantedFeatures.filter((name) => device.features.has(name));
+    this.features = triedFeatures.filter((name) => device.features.has(name));
     device.onuncapturederror = (event) => {
       event.preventDefault(); // it is thrown, not printed
       const { message } = event.error;
@@ -120,7 +122,13 @@ export class Gpu {
 
   static async open(options: WebgpuOptions = {}): Promise<Gpu> {
     const adapter = await requestAdapter(options);
-    const requiredFeatures = wantedFeatures.filter((name) => adapter.features.has(name));
+    return Gpu.#from(adapter, triedFeatures).catch(async () =>
+      Gpu.#from(await requestAdapter(options), wantedFeatures),
+    );
+  }
+
+  static async #from(adapter: GPUAdapter, wanted: readonly string[]): Promise<Gpu> {
+    const requiredFeatures = wanted.filter((name) => adapter.features.has(name)) as GPUFeatureName[];
     const requiredLimits = limitsOf(adapter.limits);
     const device = await adapter.requestDevice({ requiredFeatures, requiredLimits }).catch((error: Error) => {
       throw unavailable(`the adapter gives no device: ${error.message}`, error);

@@ -47,6 +47,8 @@ export class WebgpuBackend implements Backend {
   readonly lost: Promise<DeviceError>;
   /** Which variants of kernels are compiled: those for this adapter, unless a test says otherwise. */
   variants: 'software' | 'hardware';
+  /** How the trials of variants went: trials.ts. */
+  readonly verdicts: Record<string, string> = {};
   readonly #gpu: Gpu;
   readonly #memories: GpuMemories;
   readonly #pipelines: PipelineCache;
@@ -79,15 +81,12 @@ export class WebgpuBackend implements Backend {
 
   /** What variants of kernels are chosen by. */
   get capabilities(): Capabilities {
-    const { features, device } = this;
+    const { features, device, verdicts } = this;
+    const { adapterInfo: info, limits } = device;
     const software = this.variants === 'software';
     const subgroups = !software && features.includes('subgroups');
-    return {
-      software,
-      features,
-      subgroup: subgroups ? (device.adapterInfo?.subgroupMinSize ?? 4) : 0,
-      workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
-    };
+    const subgroup = subgroups ? (info?.subgroupMinSize ?? 4) : 0;
+    return { software, features, subgroup, limits, info, verdicts };
   }
 
   bytesOf(spec: Spec): number {
@@ -162,7 +161,7 @@ export class WebgpuBackend implements Backend {
         return memory;
       },
     };
-    await loadShaders(shadersOf(steps, options));
+    await loadShaders(this, () => shadersOf(steps, options));
     try {
       const dispatches = lowerSteps(steps, options);
       const compiled = Promise.all(dispatches.map((d) => this.#pipelines.get(d)));

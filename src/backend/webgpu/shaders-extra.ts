@@ -24,6 +24,9 @@ import iota from '../../../gpu/iota.wgsl';
 import math from '../../../gpu/math.wgsl';
 import matmulDirect from '../../../gpu/matmul_direct.wgsl';
 import matmulInt8 from '../../../gpu/matmul_int8.wgsl';
+import matmulMatrix from '../../../gpu/matmul_matrix.wgsl';
+import matmulSubgroup from '../../../gpu/matmul_subgroup.wgsl';
+import matrixUnits from '../../../gpu/matrix_units.wgsl';
 import matvec from '../../../gpu/matvec.wgsl';
 import maxPool from '../../../gpu/max_pool.wgsl';
 import maxPoolGradient from '../../../gpu/max_pool_gradient.wgsl';
@@ -44,6 +47,7 @@ import sumParts from '../../../gpu/sum_parts.wgsl';
 import toHalf from '../../../gpu/to_half.wgsl';
 import windowSum from '../../../gpu/window_sum.wgsl';
 
+export { holdTrials } from './trials.js';
 export { extraVariants } from './variants-extra.js';
 
 export const extraShaders: Readonly<Record<string, string>> = {
@@ -72,6 +76,9 @@ export const extraShaders: Readonly<Record<string, string>> = {
   math,
   matmul_direct: matmulDirect,
   matmul_int8: matmulInt8,
+  matmul_matrix: matmulMatrix,
+  matmul_subgroup: matmulSubgroup,
+  matrix_units: matrixUnits,
   matvec,
   max_pool: maxPool,
   max_pool_gradient: maxPoolGradient,
