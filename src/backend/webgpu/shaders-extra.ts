@@ -14,10 +14,13 @@ import convFilter from '../../../gpu/conv_filter.wgsl';
 import convGather from '../../../gpu/conv_gather.wgsl';
 import convInput from '../../../gpu/conv_input.wgsl';
 import convInt8 from '../../../gpu/conv_int8.wgsl';
+import convSizes from '../../../gpu/conv_sizes.wgsl';
+import convWalk from '../../../gpu/conv_walk.wgsl';
 import copy from '../../../gpu/copy.wgsl';
 import cumsum from '../../../gpu/cumsum.wgsl';
 import cumsumBlocks from '../../../gpu/cumsum_blocks.wgsl';
 import dequantizeRows from '../../../gpu/dequantize_rows.wgsl';
+import elements from '../../../gpu/elements.wgsl';
 import fromHalf from '../../../gpu/from_half.wgsl';
 import gather from '../../../gpu/gather.wgsl';
 import iota from '../../../gpu/iota.wgsl';
@@ -65,10 +68,13 @@ export const extraShaders: Readonly<Record<string, string>> = {
   conv_filter: convFilter,
   conv_gather: convGather,
   conv_input: convInput,
+  conv_sizes: convSizes,
+  conv_walk: convWalk,
   copy,
   cumsum,
   cumsum_blocks: cumsumBlocks,
   dequantize_rows: dequantizeRows,
+  elements,
   from_half: fromHalf,
   conv_int8: convInt8,
   gather,

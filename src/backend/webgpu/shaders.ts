@@ -32,7 +32,7 @@ export async function loadShaders(backend: WebgpuBackend, names: () => readonly 
   if (names().every((name) => name in shaders)) return;
   const { extraShaders, extraVariants, holdTrials } = await import('./shaders-extra.js');
   Object.assign(shaders, extraShaders);
-  Object.assign(variants, extraVariants(toolbox));
+  Object.assign(variants, { ...extraVariants(toolbox), ...variants });
   if (names().includes('trial')) await holdTrials(backend, variants.subgroups!);
 }
 

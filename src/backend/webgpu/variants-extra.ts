@@ -3,7 +3,7 @@
 import type { ShaderCall } from '../../ops/define.js';
 import type { Sizes, Toolbox, Variant } from './variants.js';
 import { axisVariants } from './variants-axis.js';
-import { direct, plain, subgroupTable, vector } from './variants-product.js';
+import { direct, plain, subgroupTable, vectors } from './variants-product.js';
 
 /** The product of matrices that a convolution is; a group of channels is one of the batch. See gpu/conv_gather.wgsl. */
 interface AsProduct {
@@ -71,7 +71,8 @@ function convVariants({ plain, flags, product }: AsProduct, tools: Toolbox): Var
     {
       ...call,
       shader: plain,
-      constants: { ...call.constants, LANES: 1 },
+      constants: { ...call.constants, LANES: 1, INT8: 0 },
+      parts: { sizes: 'conv_sizes', walk: 'conv_walk', elements: 'elements' },
       workgroups: spread(Math.ceil(elementsOf(productOf(call.constants)) / 64)),
     },
   ];
@@ -127,7 +128,7 @@ export const extraVariants = (tools: Toolbox): Record<string, readonly Variant[]
   ...Object.fromEntries(Object.entries(forms).map(([name, form]) => [name, convVariants(form, tools)])),
   ...axisVariants(tools),
   direct: [{ name: 'direct', calls: (call) => direct(call, tools) }],
-  vector: [{ name: 'vector', calls: (call) => vector(call, tools) }],
+  vectors: [{ name: 'vectors', calls: (call) => vectors(call, tools) }],
   subgroups: subgroupTable(tools, plain),
   parts: [{ name: 'parts', calls: (call) => reducedInParts(call, tools) }],
 });

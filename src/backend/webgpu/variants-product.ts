@@ -24,20 +24,27 @@ export function direct({ constants, ...call }: ShaderCall, { spread }: Toolbox):
   ];
 }
 
-/** A product with a side of one row or column. */
-export function vector(call: ShaderCall, { spread }: Toolbox): ShaderCall[] {
+/** A product with a side of one to four rows or columns. */
+export function vectors(call: ShaderCall, { spread }: Toolbox): ShaderCall[] {
   const { M, N, K, BATCH, TRANS_A, TRANS_B } = call.constants as Record<string, number>;
-  const MATRIX = Number(M === 1);
-  const LENGTH = MATRIX ? N! : M!;
+  const MATRIX = Number(M! <= N!);
+  const [VECTORS, LENGTH] = MATRIX ? [M!, N!] : [N!, M!];
   const ALONG = MATRIX ? 1 - TRANS_B! : TRANS_A!;
+  const inRows = MATRIX ? !TRANS_A : !!TRANS_B;
   const [TX, TY] = ALONG ? [32, 8] : [4, 64];
-  const sizes = { LENGTH, ROW: ALONG ? LENGTH : K!, MATRIX, VECTOR: 1 - MATRIX, ALONG, TX, TY, LANES: 1 };
+  const sizes = {
+    ...{ LENGTH, VECTORS, ROW: ALONG ? LENGTH : K!, MATRIX, VECTOR: 1 - MATRIX, ALONG, TX, TY, LANES: 1 },
+    ...(inRows ? { NEXT_K: 1, NEXT_V: K! } : { NEXT_K: VECTORS, NEXT_V: 1 }),
+    ...(MATRIX ? { OUT_L: 1, OUT_V: LENGTH } : { OUT_L: VECTORS, OUT_V: 1 }),
+  };
   return [
     {
       ...call,
       shader: 'matvec',
       constants: { ...call.constants, ...sizes },
-      workgroups: spread(BATCH! * Math.ceil(LENGTH / TX)),
+      types: { State: VECTORS > 1 ? `vec${VECTORS}f` : 'f32' },
+      parts: { elements: 'elements' },
+      workgroups: spread(BATCH! * Math.min(VECTORS, 1) * Math.ceil(LENGTH / TX)),
     },
   ];
 }
@@ -170,7 +177,9 @@ export function matrixVariants(half: boolean, tools: Toolbox, tiling: Tiling): V
         if (!unit || !size || !c.subgroup || !c.features.includes(feature)) return false;
         const tiles = (EXTENT0 + EXTENT1 + 16) * BK * (unit.componentType === 'f16' ? 2 : 4);
         const bytes = tiles + SUBGROUPS * unit.M * unit.N * 4 + tiling.more * EXTENT0;
-        return SUBGROUPS * size.SIZE <= most && bytes <= room;
+        // Dawn wants whole subgroups of the largest size.
+        const whole = (SUBGROUPS * size.SIZE) % c.info!.subgroupMaxSize === 0;
+        return whole && SUBGROUPS * size.SIZE <= most && bytes <= room;
       },
       fits: ({ HALF }) => !!HALF === half,
     };

@@ -166,7 +166,7 @@ const further = (name: string, conditions: Omit<Variant, 'name' | 'calls'>): Var
 export const variants: Record<string, readonly Variant[]> = {
   product: [
     further('direct', { needs: ({ software }) => software }),
-    further('vector', { fits: ({ M, N }) => Math.min(M!, N!) === 1 }),
+    further('vectors', { fits: ({ M, N }) => Math.min(M!, N!) <= 4 }),
     further('subgroups', {
       needs: ({ subgroup }) => subgroup > 0,
       when: ({ M, N }) => Math.min(M!, N!) >= 64,
