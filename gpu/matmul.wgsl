@@ -31,10 +31,12 @@ fn main(
     return;
   }
   let tile = tile_of(index);
+  let start = tile.x * sizes.PART;
+  let end = min(sizes.K, start + sizes.PART);
   let row = thread / COLUMNS;
   let column = thread % COLUMNS;
 //#if CONV
-  prepare(tile.first0, thread);
+  prepare(tile.z, thread);
   workgroupBarrier();
 //#end
 //#for r TM
@@ -43,29 +45,28 @@ fn main(
 //#end
 //#end
 //#for s 2
-  let base{{s}} = tile.batch * sizes.STRIDE{{s}};
-//#if DOUBLE
+  let base{{s}} = tile.y * sizes.STRIDE{{s}};
+  let first{{s}} = tile[2 + {{s}}];
   var at{{s}} = 0u;
+//#if DOUBLE
 //#for u UNITS{{s}}
-  put{{s}}(0u, thread + {{u}}u * THREADS, fetch{{s}}(base{{s}}, tile.first{{s}}, tile.start, thread + {{u}}u * THREADS));
+  put{{s}}(0u, thread + {{u}}u * THREADS, fetch{{s}}(base{{s}}, first{{s}}, start, thread + {{u}}u * THREADS));
 //#end
-//#else
-  const at{{s}} = 0u;
 //#end
 //#end
 //#if DOUBLE
   workgroupBarrier();
 //#end
-  for (var k0 = tile.start; k0 < tile.end; k0 += BK) {
+  for (var k0 = start; k0 < end; k0 += BK) {
 //#for s 2
 //#for u UNITS{{s}}
 //#if DOUBLE
     var next{{s}}_{{u}} = Unit{{s}}();
-    if (k0 + BK < tile.end) {
-      next{{s}}_{{u}} = fetch{{s}}(base{{s}}, tile.first{{s}}, k0 + BK, thread + {{u}}u * THREADS);
+    if (k0 + BK < end) {
+      next{{s}}_{{u}} = fetch{{s}}(base{{s}}, first{{s}}, k0 + BK, thread + {{u}}u * THREADS);
     }
 //#else
-    put{{s}}(0u, thread + {{u}}u * THREADS, fetch{{s}}(base{{s}}, tile.first{{s}}, k0, thread + {{u}}u * THREADS));
+    put{{s}}(0u, thread + {{u}}u * THREADS, fetch{{s}}(base{{s}}, first{{s}}, k0, thread + {{u}}u * THREADS));
 //#end
 //#end
 //#end
@@ -107,7 +108,7 @@ fn main(
   );
   for (var i = 0u; i < {{TM}}u * {{TN}}u / 4u; i++) {
     let r = i % {{TM}}u;
-    let m = tile.first0 + (row + r / 4u * ROWS) * 4u + r % 4u;
-    store(tile, m, tile.first1 + (column + i / {{TM}}u * COLUMNS) * 4u, sums[i]);
+    let m = tile.z + (row + r / 4u * ROWS) * 4u + r % 4u;
+    store(tile, m, tile.w + (column + i / {{TM}}u * COLUMNS) * 4u, sums[i]);
   }
 }

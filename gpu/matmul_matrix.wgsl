@@ -40,10 +40,12 @@ fn main(
     return;
   }
   let tile = tile_of(index);
+  let start = tile.x * sizes.PART;
+  let end = min(sizes.K, start + sizes.PART);
   let row = subgroup / {{SIDES}}u * ({{DOWN}}u * {{UM}}u);
   let column = subgroup % {{SIDES}}u * ({{ACROSS}}u * {{UN}}u);
 //#if CONV
-  prepare(tile.first0, thread);
+  prepare(tile.z, thread);
   workgroupBarrier();
 //#end
 //#for r DOWN
@@ -52,12 +54,13 @@ fn main(
 //#end
 //#end
 //#for s 2
-  let base{{s}} = tile.batch * sizes.STRIDE{{s}};
+  let base{{s}} = tile.y * sizes.STRIDE{{s}};
+  let first{{s}} = tile[2 + {{s}}];
 //#for u UNITS{{s}}
-  var next{{s}}_{{u}} = fetch{{s}}(base{{s}}, tile.first{{s}}, tile.start, thread + {{u}}u * THREADS);
+  var next{{s}}_{{u}} = fetch{{s}}(base{{s}}, first{{s}}, start, thread + {{u}}u * THREADS);
 //#end
 //#end
-  for (var k0 = tile.start; k0 < tile.end; k0 += BK) {
+  for (var k0 = start; k0 < end; k0 += BK) {
 //#for s 2
 //#for u UNITS{{s}}
     put{{s}}(0u, thread + {{u}}u * THREADS, next{{s}}_{{u}});
@@ -67,7 +70,7 @@ fn main(
     // Of the next tile; zeros beyond the end, which nobody uses.
 //#for s 2
 //#for u UNITS{{s}}
-    next{{s}}_{{u}} = fetch{{s}}(base{{s}}, tile.first{{s}}, k0 + BK, thread + {{u}}u * THREADS);
+    next{{s}}_{{u}} = fetch{{s}}(base{{s}}, first{{s}}, k0 + BK, thread + {{u}}u * THREADS);
 //#end
 //#end
     for (var k = 0u; k < BK; k += {{UK}}u) {
@@ -89,8 +92,8 @@ fn main(
   put_product(subgroup * PRODUCT, sum_{{r}}_{{c}});
   workgroupBarrier();
   for (var i = lane; i < PRODUCT; i += {{SIZE}}u) {
-    let m = tile.first0 + row + {{r}}u * {{UM}}u + i / ({{UN}}u / 4u);
-    let n = tile.first1 + column + {{c}}u * {{UN}}u + i % ({{UN}}u / 4u) * 4u;
+    let m = tile.z + row + {{r}}u * {{UM}}u + i / ({{UN}}u / 4u);
+    let n = tile.w + column + {{c}}u * {{UN}}u + i % ({{UN}}u / 4u) * 4u;
     store(tile, m, n, products[subgroup * PRODUCT + i]);
   }
   workgroupBarrier();

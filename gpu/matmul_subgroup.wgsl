@@ -29,10 +29,12 @@ fn main(
     return;
   }
   let tile = tile_of(index);
+  let start = tile.x * sizes.PART;
+  let end = min(sizes.K, start + sizes.PART);
   let row = thread / COLUMNS * {{TM}}u;
   let column = thread % COLUMNS;
 //#if CONV
-  prepare(tile.first0, thread);
+  prepare(tile.z, thread);
   workgroupBarrier();
 //#end
 //#for r TM
@@ -40,24 +42,24 @@ fn main(
   var sum_{{r}}_{{c}} = vec4f();
 //#end
 //#end
-  let base0 = tile.batch * sizes.STRIDE0;
-  let base1 = tile.batch * sizes.STRIDE1;
+  let base0 = tile.y * sizes.STRIDE0;
+  let base1 = tile.y * sizes.STRIDE1;
 //#for u UNITS1
-  var next_{{u}} = fetch1(base1, tile.first1, tile.start, thread + {{u}}u * THREADS);
+  var next_{{u}} = fetch1(base1, tile.w, start, thread + {{u}}u * THREADS);
 //#end
-  for (var k0 = tile.start; k0 < tile.end; k0 += BK) {
+  for (var k0 = start; k0 < end; k0 += BK) {
 //#for u UNITS1
     put1(0u, thread + {{u}}u * THREADS, next_{{u}});
 //#end
     workgroupBarrier();
     // Of the next tile; zeros beyond the end, which nobody uses.
 //#for u UNITS1
-    next_{{u}} = fetch1(base1, tile.first1, k0 + BK, thread + {{u}}u * THREADS);
+    next_{{u}} = fetch1(base1, tile.w, k0 + BK, thread + {{u}}u * THREADS);
 //#end
     for (var k = 0u; k < BK; k += 4u * {{KSTEP}}u) {
       // Four invocations have 4 KSTEP elements of k; the others repeat them.
 //#for r LOADS0
-      let a{{r}} = element0(base0, tile.first0, row + {{r}}u * ({{LANES}}u / {{KSTEP}}u), k0 + k + lane % 4u * {{KSTEP}}u);
+      let a{{r}} = element0(base0, tile.z, row + {{r}}u * ({{LANES}}u / {{KSTEP}}u), k0 + k + lane % 4u * {{KSTEP}}u);
 //#end
 //#for j 4
 //#for q KSTEP
@@ -94,6 +96,6 @@ fn main(
 //#end
   );
   for (var i = 0u; i < {{TM}}u * {{TN}}u / 4u; i++) {
-    store(tile, tile.first0 + row + i % {{TM}}u, tile.first1 + (column + i / {{TM}}u * COLUMNS) * 4u, sums[i]);
+    store(tile, tile.z + row + i % {{TM}}u, tile.w + (column + i / {{TM}}u * COLUMNS) * 4u, sums[i]);
   }
 }

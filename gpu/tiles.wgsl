@@ -34,46 +34,20 @@ const ROWS = {{EXTENT0}}u / {{TM}}u; // invocations down a tile
 const COLUMNS = {{EXTENT1}}u / {{TN}}u; // and across
 const THREADS = ROWS * COLUMNS;
 
-fn decode(word: Word, index: u32) -> Value {
-//#if HALF
-//#if LANES>1
-  return vec4f(unpack2x16float(word.x), unpack2x16float(word.y));
-//#else
-  return unpack2x16float(word)[index % 2u];
-//#end
-//#else
-  return bitcast<Value>(word);
-//#end
-}
-
-// Number `index` of all tiles.
-struct Tile {
-  part: u32,
-  batch: u32,
-  first0: u32, // first row and column
-  first1: u32,
-  start: u32, // in k
-  end: u32,
-}
-
-fn tile_of(index: u32) -> Tile {
+// Of tile `index` of all: its part and batch, its first row and column.
+fn tile_of(index: u32) -> vec4u {
   let down = (sizes.M + EXTENT0 - 1u) / EXTENT0;
   let across = (sizes.N + EXTENT1 - 1u) / EXTENT1;
-  let part = index / (down * across) / sizes.BATCH;
-  return Tile(
-    part,
-    index / (down * across) % sizes.BATCH,
-    index / across % down * EXTENT0,
-    index % across * EXTENT1,
-    part * sizes.PART,
-    min(sizes.K, (part + 1u) * sizes.PART),
+  let matrix = index / (down * across);
+  return vec4u(
+    matrix / sizes.BATCH, matrix % sizes.BATCH, index / across % down * EXTENT0, index % across * EXTENT1,
   );
 }
 
 // Four neighbours in a row of the result, as far as they are in it.
-fn store(tile: Tile, m: u32, n: u32, sum: vec4f) {
+fn store(tile: vec4u, m: u32, n: u32, sum: vec4f) {
   if (m < sizes.M && n < sizes.N) {
-    let at = tile.part * sizes.PART_STRIDE + tile.batch * sizes.STRIDE + m * sizes.ROW + n;
+    let at = tile.x * sizes.PART_STRIDE + tile.y * sizes.STRIDE + m * sizes.ROW + n;
 //#if LANES>1
     finish(at / 4u, sum);
 //#else
@@ -93,7 +67,17 @@ var<workgroup> tile{{s}}: array<Cell, TILE{{s}} * {{BUFFERS}}u>;
 
 // Zero beyond the end of k. Rows and columns beyond the edge may hold anything, as they are not stored.
 fn load{{s}}(index: u32, inside: bool) -> Value {
-  return select(Value(), decode(side{{s}}[index / {{WIDTH}}u], index), inside);
+  let word = side{{s}}[index / {{WIDTH}}u];
+//#if HALF
+//#if LANES>1
+  let value = vec4f(unpack2x16float(word.x), unpack2x16float(word.y));
+//#else
+  let value = unpack2x16float(word)[index % 2u];
+//#end
+//#else
+  let value = bitcast<Value>(word);
+//#end
+  return select(Value(), value, inside);
 }
 
 //#if CONV

@@ -89,6 +89,8 @@ export interface Backend {
   /** Whether a chain can be applied before a kernel's store. */
   readonly fusesEpilogue: boolean;
   readonly rates: Rates;
+  /** Kernels that had to show on this device that they are right, and what was wrong with each; '' is nothing. */
+  readonly verdicts?: Readonly<Record<string, string>>;
   /** Bytes that a tensor takes in this backend's memory. */
   bytesOf(spec: Spec): number;
   supports(op: OpDefinition, site: Site): boolean;

@@ -44,9 +44,11 @@ const relu = handMade('relu', ['float32'], 'float32', 'max(a, 0.0)', (a) => Math
 const feature = 'chromium-experimental-subgroup-matrix';
 const floats: MatrixUnit = { componentType: 'f32', resultComponentType: 'f32', M: 8, N: 8, K: 8 };
 const halves: MatrixUnit = { componentType: 'f16', resultComponentType: 'f32', M: 16, N: 16, K: 16 };
+type Base = Pick<Capabilities, 'features'> & Pick<Capabilities['device'], 'limits'>;
+
 /** An adapter with these units and subgroups of 32. */
 function withUnits(
-  base: Pick<Capabilities, 'features' | 'limits'>,
+  { features, limits }: Base,
   subgroupMatrixConfigs: readonly MatrixUnit[],
   sizes: { subgroupMinSize?: number; subgroupMaxSize?: number } = {},
 ): Capabilities {
@@ -57,9 +59,8 @@ function withUnits(
     ...sizes,
     subgroupMatrixConfigs,
   };
-  const { limits } = base;
-  const features = [...base.features, feature];
-  return { software: false, subgroup: 32, features, limits, info: info as GPUAdapterInfo, verdicts: {} };
+  const device = { limits, adapterInfo: info as GPUAdapterInfo };
+  return { software: false, subgroup: 32, features: [...features, feature], device, verdicts: {} };
 }
 
 /** What gpu/matrix_units.wgsl has, for 16 columns, in loops: an invocation has every 32nd vector of a product. */
@@ -94,7 +95,8 @@ fn put_product(at: u32, sum: Product) {
 /** Has `f` run on a backend that says that it has units, and has loops for them. */
 async function emulated(units: readonly MatrixUnit[], f: () => Promise<void>): Promise<void> {
   const { backend } = runner!;
-  const base = backend.capabilities;
+  const { features, device } = backend.capabilities;
+  const base = { features, limits: device.limits };
   const before = { matmul_matrix: shaders.matmul_matrix!, matrix_units: shaders.matrix_units! };
   shaders.matrix_units = loops;
   shaders.matmul_matrix = before.matmul_matrix
@@ -282,7 +284,7 @@ test('units are chosen by type: floats are never rounded to halves, sums are flo
   assert.is(unitFor(true, c(narrow, floats)), floats);
   assert.is(unitFor(true, { ...c(halves, floats), features: [] }), floats);
   assert.is(unitFor(true, c({ ...halves, K: 48 }, { ...halves, M: 64 }, { ...halves, N: 12 })), undefined);
-  assert.is(unitFor(true, { features: ['shader-f16'], info: undefined }), undefined);
+  assert.is(unitFor(true, { features: ['shader-f16'], device: { limits: base.limits } }), undefined);
   const sized = (subgroupMinSize: number, subgroupMaxSize: number, ...more: string[]) =>
     subgroupSize(withUnits({ ...base, features: more }, [], { subgroupMinSize, subgroupMaxSize }));
   assert.equal(sized(32, 32), { SIZE: 32, SIZED: 0 });
@@ -358,9 +360,7 @@ test('a trial refuses a kernel that is wrong, or less precise, and takes one tha
 /** Has `f` run on a backend that says that it is a GPU with subgroups. */
 async function hardware(f: () => Promise<void>): Promise<void> {
   const { backend } = runner!;
-  const { limits, features, info } = backend.capabilities;
-  const { verdicts } = backend;
-  const c: Capabilities = { software: false, subgroup: 4, limits, features, info, verdicts };
+  const c: Capabilities = { ...backend.capabilities, software: false, subgroup: 4 };
   Object.defineProperty(backend, 'capabilities', { configurable: true, get: () => c });
   try {
     await f();

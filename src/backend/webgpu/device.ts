@@ -26,11 +26,7 @@ const wantedLimits = [
   'maxComputeWorkgroupStorageSize',
   'maxComputeInvocationsPerWorkgroup',
   'maxComputeWorkgroupSizeX',
-  'maxComputeWorkgroupSizeY',
-  'maxComputeWorkgroupSizeZ',
   'maxComputeWorkgroupsPerDimension',
-  'maxBindingsPerBindGroup',
-  'minStorageBufferOffsetAlignment',
 ] as const;
 
 const softwareNames = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;

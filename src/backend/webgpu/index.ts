@@ -35,7 +35,8 @@ const submitsAhead = 64;
 export class WebgpuBackend implements Backend {
   readonly name = 'webgpu';
   readonly description: string;
-  readonly alignment: number;
+  /** No adapter asks for more. */
+  readonly alignment = 256;
   readonly maxOperands: number;
   /** Bytes of an operand at most. */
   readonly mostBound: number;
@@ -70,7 +71,6 @@ export class WebgpuBackend implements Backend {
     this.variants = gpu.software ? 'software' : 'hardware';
     this.features = gpu.features;
     this.lost = gpu.lost;
-    this.alignment = Math.max(256, limits.minStorageBufferOffsetAlignment);
     this.mostBound = limits.maxStorageBufferBindingSize;
     this.maxOperands = Math.min(16, limits.maxStorageBuffersPerShaderStage);
   }
@@ -82,11 +82,10 @@ export class WebgpuBackend implements Backend {
   /** What variants of kernels are chosen by. */
   get capabilities(): Capabilities {
     const { features, device, verdicts } = this;
-    const { adapterInfo: info, limits } = device;
     const software = this.variants === 'software';
     const subgroups = !software && features.includes('subgroups');
-    const subgroup = subgroups ? (info?.subgroupMinSize ?? 4) : 0;
-    return { software, features, subgroup, limits, info, verdicts };
+    const subgroup = subgroups ? (device.adapterInfo?.subgroupMinSize ?? 4) : 0;
+    return { software, features, subgroup, device, verdicts };
   }
 
   bytesOf(spec: Spec): number {

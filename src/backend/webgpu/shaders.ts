@@ -33,7 +33,7 @@ export async function loadShaders(backend: WebgpuBackend, names: () => readonly 
   const { extraShaders, extraVariants, holdTrials } = await import('./shaders-extra.js');
   Object.assign(shaders, extraShaders);
   Object.assign(variants, { ...extraVariants(toolbox), ...variants });
-  if (names().includes('trial')) await holdTrials(backend, variants.subgroups!);
+  await holdTrials(backend, names(), variants.subgroups!);
 }
 
 export interface PipelineSource {

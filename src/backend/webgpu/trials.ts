@@ -105,8 +105,16 @@ async function compare(
 
 const held = new WeakMap<WebgpuBackend, Promise<void>>();
 
-/** Tries the variants of a table that want it and that the adapter can run, each once; the last row is the ordinary one. */
-export function holdTrials(backend: WebgpuBackend, table: readonly Variant[]): Promise<void> {
+/**
+ * Tries the variants of a table that want it and that the adapter can run, each once, where a shader called 'trial' is
+ * waited for; the last row is the ordinary one.
+ */
+export async function holdTrials(
+  backend: WebgpuBackend,
+  shaders: readonly string[],
+  table: readonly Variant[],
+): Promise<void> {
+  if (!shaders.includes('trial')) return;
   const hold = async (): Promise<void> => {
     const { verdicts } = backend;
     for (const variant of table) {

@@ -110,6 +110,7 @@ function reducedInParts(call: ShaderCall, { spread, busy }: Toolbox): ShaderCall
   return [
     {
       ...call,
+      shader: 'reduce',
       constants: { ...split, PART, PARTS },
       bindings: [call.bindings[0]!, 'scratch'],
       scratch: outputs * PARTS,
@@ -117,6 +118,7 @@ function reducedInParts(call: ShaderCall, { spread, busy }: Toolbox): ShaderCall
     },
     {
       ...call,
+      shader: 'reduce',
       constants: { ...split, REDUCE: PARTS, PART: PARTS },
       bindings: ['scratch', 'output'],
       workgroups: spread(Math.ceil(outputs / TX)),

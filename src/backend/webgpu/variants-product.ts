@@ -74,8 +74,9 @@ export function subgroupVariants(tools: Toolbox, tiling: Tiling): Variant[] {
       ...variant,
       name: `subgroup ${variant.name}`,
       trial: [0, 1],
-      needs: (c) => variant.needs!(c) && c.subgroup > 0 && (c.info?.subgroupMaxSize ?? 128) <= EXTENT1 / TN,
-      when: (sizes, c) => broadcastsWell.test(c.info?.vendor ?? '') && variant.when!(sizes, c),
+      needs: (c) =>
+        variant.needs!(c) && c.subgroup > 0 && (c.device.adapterInfo?.subgroupMaxSize ?? 128) <= EXTENT1 / TN,
+      when: (sizes, c) => broadcastsWell.test(c.device.adapterInfo?.vendor ?? '') && variant.when!(sizes, c),
     };
   });
 }
@@ -98,10 +99,11 @@ const square = 32;
  */
 export function unitFor(
   half: boolean,
-  { info, features }: Pick<Capabilities, 'info' | 'features'>,
+  { device, features }: Pick<Capabilities, 'device' | 'features'>,
 ): MatrixUnit | undefined {
   const all = [
-    ...((info as { subgroupMatrixConfigs?: Iterable<MatrixUnit> } | undefined)?.subgroupMatrixConfigs ?? []),
+    ...((device.adapterInfo as { subgroupMatrixConfigs?: Iterable<MatrixUnit> } | undefined)
+      ?.subgroupMatrixConfigs ?? []),
   ];
   const types = half && features.includes('shader-f16') ? ['f16', 'f32'] : ['f32'];
   return types
@@ -115,8 +117,11 @@ export function unitFor(
 }
 
 /** Invocations of a subgroup in shaders that use the units, and whether that has to be asked for; undefined: not to be had. */
-export function subgroupSize({ info, features }: Capabilities): { SIZE: number; SIZED: number } | undefined {
-  const { subgroupMinSize: least = 0, subgroupMaxSize: most = 0 } = info ?? {};
+export function subgroupSize({
+  device,
+  features,
+}: Capabilities): { SIZE: number; SIZED: number } | undefined {
+  const { subgroupMinSize: least = 0, subgroupMaxSize: most = 0 } = device.adapterInfo ?? {};
   if (least === most) return most > 0 ? { SIZE: most, SIZED: 0 } : undefined;
   if (!features.includes('subgroup-size-control')) return undefined;
   return { SIZE: Math.max(least, Math.min(most, 32)), SIZED: 1 };
@@ -171,14 +176,15 @@ export function matrixVariants(half: boolean, tools: Toolbox, tiling: Tiling): V
       name: `matrix ${EXTENT0}x${EXTENT1}x${BK}${half ? ' halves' : ''}`,
       trial: [Number(half)],
       needs: (c) => {
-        const { maxComputeInvocationsPerWorkgroup: most, maxComputeWorkgroupStorageSize: room } = c.limits;
+        const { maxComputeInvocationsPerWorkgroup: most, maxComputeWorkgroupStorageSize: room } =
+          c.device.limits;
         const unit = unitFor(half, c);
         const size = subgroupSize(c);
         if (!unit || !size || !c.subgroup || !c.features.includes(feature)) return false;
         const tiles = (EXTENT0 + EXTENT1 + 16) * BK * (unit.componentType === 'f16' ? 2 : 4);
         const bytes = tiles + SUBGROUPS * unit.M * unit.N * 4 + tiling.more * EXTENT0;
         // Dawn wants whole subgroups of the largest size.
-        const whole = (SUBGROUPS * size.SIZE) % c.info!.subgroupMaxSize === 0;
+        const whole = (SUBGROUPS * size.SIZE) % c.device.adapterInfo!.subgroupMaxSize === 0;
         return whole && SUBGROUPS * size.SIZE <= most && bytes <= room;
       },
       fits: ({ HALF }) => !!HALF === half,

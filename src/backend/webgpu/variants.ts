@@ -11,12 +11,14 @@ export interface Capabilities {
   readonly features: readonly string[];
   /** Invocations of a subgroup at least; 0 where subgroups are not used. */
   readonly subgroup: number;
-  readonly limits: Pick<
-    GPUSupportedLimits,
-    'maxComputeWorkgroupStorageSize' | 'maxComputeInvocationsPerWorkgroup'
-  >;
-  /** What the adapter says of itself, where it does. */
-  readonly info: GPUAdapterInfo | undefined;
+  /** Its limits, and what the adapter says of itself, where it does. */
+  readonly device: {
+    readonly limits: Pick<
+      GPUSupportedLimits,
+      'maxComputeWorkgroupStorageSize' | 'maxComputeInvocationsPerWorkgroup'
+    >;
+    readonly adapterInfo?: GPUAdapterInfo;
+  };
   /** How the trials on this device went, by the names of variants: '' if well, else what was wrong. */
   readonly verdicts: Readonly<Record<string, string>>;
 }
@@ -149,7 +151,7 @@ export const tileVariants = (
     const bytes = (EXTENT0 + EXTENT1) * BK * 4 * (1 + DOUBLE) + more * EXTENT0;
     return {
       name: `${EXTENT0}x${EXTENT1}x${BK} by ${TM}x${TN}${DOUBLE ? ' double' : ''}`,
-      needs: ({ software, limits }) => !software && bytes <= limits.maxComputeWorkgroupStorageSize,
+      needs: ({ software, device }) => !software && bytes <= device.limits.maxComputeWorkgroupStorageSize,
       when: (sizes) => when(product(sizes), groupsOf(product(sizes), tile)),
       calls: (call, c) => calls(call, tile, partsFor(product(call.constants), tile), c),
     };
@@ -167,10 +169,7 @@ export const variants: Record<string, readonly Variant[]> = {
   product: [
     further('direct', { needs: ({ software }) => software }),
     further('vectors', { fits: ({ M, N }) => Math.min(M!, N!) <= 4 }),
-    further('subgroups', {
-      needs: ({ subgroup }) => subgroup > 0,
-      when: ({ M, N }) => Math.min(M!, N!) >= 64,
-    }),
+    further('subgroups', { when: ({ M, N }, { subgroup }) => subgroup > 0 && Math.min(M!, N!) >= 64 }),
     ...tileVariants(),
   ],
   reduce: [
@@ -189,11 +188,8 @@ export type Toolbox = typeof toolbox;
 export function choose(call: ShaderCall, c: Capabilities): ShaderCall[] {
   const sizes = call.constants;
   const found = variants[call.shader]?.find(
-    ({ name, needs, fits, when, trial }) =>
-      (needs?.(c) ?? true) &&
-      (fits?.(sizes) ?? true) &&
-      (when?.(sizes, c) ?? true) &&
-      !(trial && c.verdicts[name]),
+    ({ name, needs, fits, when }) =>
+      (needs?.(c) ?? true) && (fits?.(sizes) ?? true) && (when?.(sizes, c) ?? true) && !c.verdicts[name],
   );
   if (found?.trial && !(found.name in c.verdicts)) return [{ ...call, shader: 'trial' }];
   return found?.calls(call, c) ?? [call];
