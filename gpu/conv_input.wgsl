@@ -3,40 +3,11 @@
 //   bindings: dy (BATCH, OUT_HEIGHT, OUT_WIDTH, FILTERS), w (KH, KW, CHANNELS / GROUPS, FILTERS), and what the epilogue reads and writes
 //   HALF: both are packed halves
 //   workgroups: ceil(elements of dx / 64), linear (x fastest, then y)
-struct Sizes {
-  BATCH: u32,
-  HEIGHT: u32,
-  WIDTH: u32,
-  CHANNELS: u32,
-  OUT_HEIGHT: u32,
-  OUT_WIDTH: u32,
-  FILTERS: u32,
-  KH: u32,
-  KW: u32,
-  SH: u32,
-  SW: u32,
-  TOP: u32,
-  LEFT: u32,
-  DH: u32,
-  DW: u32,
-  GROUPS: u32,
-{{epilogueSizes}}
-}
-@group(0) @binding(0) var<uniform> sizes: Sizes;
+{{sizes}}
 @group(0) @binding(1) var<storage, read_write> side0: array<u32>;
 @group(0) @binding(2) var<storage, read_write> side1: array<u32>;
 {{epilogue}}
-//#for s 2
-fn element{{s}}(index: u32) -> f32 {
-//#if HALF
-  return unpack2x16float(side{{s}}[index / 2u])[index % 2u];
-//#else
-  return bitcast<f32>(side{{s}}[index]);
-//#end
-}
-
-//#end
-
+{{elements}}
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let at = id.x + id.y * groups.x * 64u;

@@ -1,11 +1,14 @@
 //#if SUBGROUP
 enable subgroups;
 //#end
-// A matrix times a vector, the product of matmul.wgsl where M or N is 1: out[b, l] = sum over k, then the epilogue.
+// A matrix times one to four vectors, the product of matmul.wgsl where M or N is so small, then the epilogue; the matrix is
+// read once.
 //   bindings: A, B (side 0 and 1; MATRIX says which one is no vector), and what the epilogue reads and writes
 //   LENGTH: elements of a result; ROW: from one k to the next where ALONG (neighbours of l lie side by side), else of l
+//   NEXT_K, NEXT_V: from one k to the next in the vectors, and from one vector to the next;  OUT_L, OUT_V: the same in out
+//   VECTORS: how many;  State: f32, or a vector of so many
 //   STRIDE0, STRIDE1: from one item of the batch to the next;  HALF: A and B are packed halves
-//   A workgroup makes TX elements, each with TY invocations (powers of two) that take every TY-th k.
+//   A workgroup makes TX elements of each, every one with TY invocations (powers of two) that take every TY-th k.
 //   workgroups: BATCH * ceil(LENGTH / TX), linear (x fastest, then y)
 struct Sizes {
   LENGTH: u32,
@@ -14,6 +17,10 @@ struct Sizes {
   STRIDE0: u32,
   STRIDE1: u32,
   ROW: u32,
+  NEXT_K: u32,
+  NEXT_V: u32,
+  OUT_L: u32,
+  OUT_V: u32,
 {{epilogueSizes}}
 }
 @group(0) @binding(0) var<uniform> sizes: Sizes;
@@ -28,23 +35,14 @@ const STRIDE = TX;
 //#else
 const STRIDE = 1u;
 //#end
-alias State = f32;
+alias State = {{State}};
 
-fn join(kind: u32, a: f32, b: f32) -> f32 {
+fn join(kind: u32, a: State, b: State) -> State {
   return a + b;
 }
 
 {{tree}}
-//#for s 2
-fn element{{s}}(index: u32) -> f32 {
-//#if HALF
-  return unpack2x16float(side{{s}}[index / 2u])[index % 2u];
-//#else
-  return bitcast<f32>(side{{s}}[index]);
-//#end
-}
-
-//#end
+{{elements}}
 @compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) group: vec3u,
@@ -66,7 +64,7 @@ fn main(
 //#end
   let from_matrix = batch * sizes.STRIDE{{MATRIX}};
   let from_vector = batch * sizes.STRIDE{{VECTOR}};
-  var own = 0.0f;
+  var own = State();
   if (l < sizes.LENGTH) {
     for (var k = y; k < sizes.K; k += COUNT) {
 //#if ALONG
@@ -74,11 +72,22 @@ fn main(
 //#else
       let m = element{{MATRIX}}(from_matrix + l * sizes.ROW + k);
 //#end
-      own += m * element{{VECTOR}}(from_vector + k);
+      own += m * State(
+//#for v VECTORS
+        element{{VECTOR}}(from_vector + k * sizes.NEXT_K + {{v}}u * sizes.NEXT_V),
+//#end
+      );
     }
   }
   let sum = tree(0u, own, thread);
   if (y == 0u && l < sizes.LENGTH) {
-    finish(batch * sizes.LENGTH + l, sum);
+    let at = batch * sizes.LENGTH * {{VECTORS}}u + l * sizes.OUT_L;
+//#for v VECTORS
+//#if VECTORS>1
+    finish(at + {{v}}u * sizes.OUT_V, sum[{{v}}]);
+//#else
+    finish(at, sum);
+//#end
+//#end
   }
 }

@@ -46,7 +46,8 @@ export class Prepared<R extends Results = Results> {
 
   /** The rows of the plan. */
   async explain(seconds?: readonly number[]): Promise<PlanRow[]> {
-    return (await import('./schedule/explain.js')).explain(planParts, this.plan, seconds);
+    const { explain } = await import('./schedule/explain.js');
+    return explain(planParts, this.plan, seconds, this.engine.backends);
   }
 
   /** The plan as a graph in the language of Graphviz. */

@@ -93,6 +93,8 @@ export interface Backend {
   /** Whether just this one can be, each of whose ops is the only one that takes the result of the one before. */
   takesEpilogue?(kernel: Tensor, chain: readonly Tensor[]): boolean;
   readonly rates: Rates;
+  /** Kernels that had to show on this device that they are right, and what was wrong with each; '' is nothing. */
+  readonly verdicts?: Readonly<Record<string, string>>;
   /** Bytes that a tensor takes in this backend's memory. */
   bytesOf(spec: Spec): number;
   supports(op: OpDefinition, site: Site): boolean;

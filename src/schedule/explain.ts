@@ -1,9 +1,12 @@
 // A plan in a form to be read: a table of its steps, and a graph. Loads on demand, and so gets what it needs of the core.
-import type { BackendName } from '../backend/backend.js';
+import type { Backend, BackendName } from '../backend/backend.js';
 import type { Tensor } from '../graph.js';
 import type { Group } from './fuse.js';
 import type { OpTensor } from './graph.js';
 import type { Plan, PlanParts } from './plan.js';
+
+/** What is asked of backends. */
+type Backends = ReadonlyMap<BackendName, Pick<Backend, 'verdicts'>>;
 
 /** What is to be known of one step. */
 export interface PlanRow {
@@ -23,13 +26,28 @@ const names = ({ membersOf }: PlanParts, group: Group): string =>
     .map((t) => t.source.op.name)
     .join(' ');
 
+/** How products and convolutions came to their kernels, where the GPU's were on trial. */
+function trialsOf({ membersOf }: PlanParts, group: Group, backends?: Backends): string {
+  const verdicts = Object.entries(backends?.get(group.backend)?.verdicts ?? {});
+  const isProduct = membersOf(group).some(({ source: { op } }) => op.kind === 'kernel' && op.webgpu.epilogue);
+  if (!isProduct || verdicts.length === 0) return '';
+  const list = verdicts.map(([name, wrong]) => (wrong ? `${name} refused (${wrong})` : `${name} right`));
+  return `; kernels on trial: ${list.join(', ')}`;
+}
+
 const microseconds = (seconds: number): number => Math.round(seconds * 1e8) / 100;
 
 /**
  * A row for each step: its ops, its shape, where it runs and why, what the cost model expects, and what was measured.
  * @param seconds of each step, NaN where nothing measures them
+ * @param backends that the plan runs on
  */
-export function explain(parts: PlanParts, plan: Plan, seconds: readonly number[] = []): PlanRow[] {
+export function explain(
+  parts: PlanParts,
+  plan: Plan,
+  seconds: readonly number[] = [],
+  backends?: Backends,
+): PlanRow[] {
   const { membersOf, showShape, siteOf } = parts;
   return plan.groups.map((group, step) => {
     const members = membersOf(group);
@@ -40,7 +58,7 @@ export function explain(parts: PlanParts, plan: Plan, seconds: readonly number[]
       ops: names(parts, group),
       shape: showShape(members.at(-1)!.shape),
       backend: group.backend,
-      why: known[0]?.why ?? 'copies a new value into its variable',
+      why: (known[0]?.why ?? 'copies a new value into its variable') + trialsOf(parts, group, backends),
       estimatedMicroseconds: microseconds(known.reduce((n, p) => n + p.seconds, 0)),
       measuredMicroseconds: Number.isNaN(measured) ? null : microseconds(measured),
       flops: members.reduce((n, t) => n + t.source.op.cost(siteOf(t)).flops, 0),

@@ -426,6 +426,15 @@ test('order: an update reads and writes one memory without a copy, a product by 
       ['broadcastTo', 'copies a new value into its variable'],
     ],
   );
+  // Kernels on trial concern products alone.
+  const verdicts = { 'tiles A': '', 'tiles B': 'element 3 is NaN, not 1' };
+  assert.equal(
+    explain(planParts, product, [], new Map([['wasm', { verdicts }]])).map((row) => row.why),
+    [
+      'the only backend in use; kernels on trial: tiles A right, tiles B refused (element 3 is NaN, not 1)',
+      'copies a new value into its variable',
+    ],
+  );
 });
 
 test('order: two variables that swap', () => {

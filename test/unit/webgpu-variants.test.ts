@@ -1,17 +1,13 @@
 // Every row of the tables of GPU variants against the slow reference, on awkward sizes, outputs poisoned first.
 // @suite devices=webgpu runtimes=node24,deno timeout=600
 
-import * as assert from 'uvu/assert';
-import type { Step } from '../../src/backend/backend.js';
-import { createWebgpuBackend, type WebgpuBackend } from '../../src/backend/webgpu/index.js';
-import { toolbox, type Variant, variants } from '../../src/backend/webgpu/variants.js';
-import { extraVariants } from '../../src/backend/webgpu/variants-extra.js';
-import { dtypes, sizeOf } from '../../src/dtype.js';
+import { createWebgpuBackend } from '../../src/backend/webgpu/index.js';
+import { variants } from '../../src/backend/webgpu/variants.js';
+import { sizeOf } from '../../src/dtype.js';
 import { DeviceError } from '../../src/errors.js';
 import type { Attributes } from '../../src/graph.js';
 import { samplesOf } from '../../src/ops/conv-samples.js';
 import type { KernelOp, Sample } from '../../src/ops/define.js';
-import { halfBits } from '../../src/ops/half.js';
 import {
   addAlongAxis,
   argmax,
@@ -36,116 +32,10 @@ import {
 import { RandomStream } from '../../src/philox.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
-import { Arena, chainOf, handMade, instruction, kernelResult, operand, result } from '../helpers/webgpu.js';
+import { extra, product, VariantRunner } from '../helpers/variants.js';
 
 const test = suite('webgpu variants');
-let backend: WebgpuBackend | undefined;
-let random = new RandomStream(1, 0);
-
-/** SwiftShader takes seconds to compile a shader with many registers; it gets a few of them, lavapipe all. */
-const slow = (): boolean => /swiftshader/i.test(backend!.description);
-const quick = /^(direct|bitonic|blocks|sorted|16x16|32x32|vector|depthwise)/;
-
-const add = handMade('add', ['float32', 'float32'], 'float32', 'a + b', (a, b) => a! + b!);
-const relu = handMade('relu', ['float32'], 'float32', 'max(a, 0.0)', (a) => Math.max(a!, 0));
-
-/** Runs an op on random values and compares it with its reference; with `chain` a bias and a relu come after it. */
-async function check(
-  op: KernelOp,
-  sample: Sample,
-  what: string,
-  { chain = false, ulps = 4 } = {},
-): Promise<void> {
-  const { attributes } = sample;
-  const specs = sample.inputs.map(({ shape, dtype = 'float32' }) => ({ shape, dtype }));
-  const values = specs.map(
-    ({ shape, dtype }, i) =>
-      new dtypes[dtype].array(
-        sample.inputs[i]!.values ??
-          Array.from({ length: sizeOf(shape) }, () =>
-            dtype === 'float32' ? 2 * random.uniform() - 1 : random.integer(100),
-          ),
-      ),
-  );
-  const output = op.infer(specs, attributes);
-  const expected = new Float64Array(sizeOf(output.shape));
-  op.reference({ inputs: specs, output, attributes, values, out: expected });
-  const arena = new Arena(backend!, 2 ** 24);
-  try {
-    const inputs = specs.map(({ shape, dtype }, i) => arena.put(values[i]!, shape, dtype));
-    const own = arena.poisoned(output.shape, output.dtype);
-    const after = arena.poisoned(output.shape);
-    const last = output.shape.at(-1)!;
-    const bias = arena.put(
-      Float32Array.from({ length: last }, () => random.uniform() - 0.5),
-      [last],
-    );
-    const { shape } = output;
-    const kernel = { op, site: { inputs: specs, output, attributes }, inputs, output: own };
-    const biased = [
-      instruction(add, shape, kernelResult, operand(bias)),
-      instruction(relu, shape, result(0)),
-    ];
-    const step: Step = { kernel, chain: chain ? chainOf(shape, biased, [1, after]) : null };
-    await arena.run(step);
-    const terms = op.cost(kernel.site).flops / Math.max(1, expected.length);
-    const near = (a: number, e: number): boolean =>
-      Object.is(a, e) || Math.abs(a - e) <= ulps * 2 ** -24 * (terms + 8) * (1 + Math.abs(e));
-    const actual = await arena.read(own);
-    actual.forEach((a, i) => {
-      if (!near(a, expected[i]!)) assert.unreachable(`${what}: element ${i} is ${a}, not ${expected[i]}`);
-    });
-    if (!chain) return;
-    const biases = await arena.read(bias);
-    (await arena.read(after)).forEach((a, i) => {
-      const e = Math.max(0, actual[i]! + biases[i % last]!);
-      if (!near(a, e)) assert.unreachable(`${what}, after the chain: element ${i} is ${a}, not ${e}`);
-    });
-  } finally {
-    arena.free();
-  }
-}
-
-/** Has `f` run with one row of a table alone; says SKIP where the adapter cannot run it. */
-async function only(table: string, variant: Variant, f: () => Promise<void>): Promise<void> {
-  const before = variants[table]!;
-  const { variants: kind } = backend!;
-  backend!.variants = variant.name === 'direct' ? 'software' : 'hardware';
-  const c = backend!.capabilities;
-  if (variant.needs && !variant.needs(c)) {
-    backend!.variants = kind;
-    return skip(`${table}, ${variant.name}`, 'this adapter has not what it needs');
-  }
-  if (slow() && !quick.test(variant.name)) {
-    backend!.variants = kind;
-    return skip(`${table}, ${variant.name}`, 'this adapter compiles too slowly');
-  }
-  Object.assign(variants, extra, { [table]: variants[table] ?? extra[table] });
-  const { when: _, ...always } = variant;
-  variants[table] = [always];
-  try {
-    await f();
-  } finally {
-    variants[table] = before;
-    backend!.variants = kind;
-  }
-}
-
-const product = (a: number[], b: number[], transA = false, transB = false): Sample => ({
-  inputs: [{ shape: a }, { shape: b }],
-  attributes: { transA, transB },
-});
-
-/** The sample of an op on float32 as one of the op on packed halves. */
-function packed({ inputs, attributes }: Sample): Sample {
-  const words = inputs.map(({ shape }) => {
-    const values = new Array<number>(Math.ceil(sizeOf(shape) / 2)).fill(0);
-    for (let i = 0; i < sizeOf(shape); i++)
-      values[i >> 1]! |= halfBits(2 * random.uniform() - 1) << (16 * (i & 1));
-    return { shape: [values.length], dtype: 'int32' as const, values };
-  });
-  return { inputs: words, attributes: { ...attributes, left: inputs[0]!.shape, right: inputs[1]!.shape } };
-}
+let runner: VariantRunner | undefined;
 
 /** (m, n, k) with edges in each tile, fours and odd ones, k in parts and without elements. */
 const sizes: [number, number, number][] = [
@@ -159,6 +49,8 @@ const sizes: [number, number, number][] = [
   [0, 5, 700],
   [1, 70, 37],
   [67, 1, 130],
+  [3, 70, 37],
+  [66, 4, 130],
 ];
 
 const transposes = [
@@ -168,37 +60,47 @@ const transposes = [
   [true, true],
 ] as const;
 
-for (const [i, variant] of variants.product!.entries()) {
+/** Matrix units have a test of their own, and the row that leads to subgroups is these. */
+const products = [
+  ...variants.product!.filter(({ name }) => name !== 'subgroups'),
+  ...extra.subgroups!.filter(({ name }) => name.startsWith('subgroup')),
+];
+
+for (const [i, variant] of products.entries()) {
   test(`product, ${variant.name}: transposes, edges, parts, an epilogue`, async () => {
-    await only('product', variant, async () => {
+    await runner!.only('product', variant, async () => {
       for (const [j, [m, n, k]] of sizes.entries()) {
         for (const [t, [transA, transB]] of transposes.entries()) {
           // Those that an odd and an even size meet with each transpose are enough: others take turns.
-          const chosen = slow()
-            ? (i + j + t) % 8 === 0 || (k === 1100 && t === 1) || variant.name === 'vector'
-            : j === 2 || j === 3 || variant.name === 'vector' || t === (i + j) % 4;
+          const chosen = runner!.slow
+            ? (i + j + t) % 8 === 0 || (k === 1100 && t === 1) || variant.name === 'vectors'
+            : j === 2 || j === 3 || variant.name === 'vectors' || t === (i + j) % 4;
           if (!chosen || variant.fits?.({ M: m, N: n, K: k }) === false) continue;
           const sample = product(transA ? [k, m] : [m, k], transB ? [n, k] : [k, n], transA, transB);
           const what = `${variant.name} ${m} ${n} ${k} ${transA} ${transB}`;
-          await check(matmul.definition, sample, what, { chain: t % 2 === 0 });
+          await runner!.check(matmul.definition, sample, what, { chain: t % 2 === 0 });
         }
       }
       // As the device has shader-f16 or not, tiles are of halves or of floats.
-      const [rows, columns] = variant.name === 'vector' ? [1, 36] : [36, 68];
+      const [rows, columns] = variant.name === 'vectors' ? [1, 36] : [36, 68];
       for (const k of [28, 31]) {
         const sample = product([rows, k], [k, columns], false, false);
-        await check(matmulHalf.definition, packed(sample), `${variant.name}, halves, k ${k}`, {
-          chain: true,
-        });
+        await runner!.check(
+          matmulHalf.definition,
+          runner!.packed(sample),
+          `${variant.name}, halves, k ${k}`,
+          {
+            chain: true,
+          },
+        );
       }
       const batches =
-        variant.name === 'vector' ? product([3, 1, 60], [1, 60, 8]) : product([3, 12, 600], [1, 600, 8]);
-      await check(matmul.definition, batches, `${variant.name}, batch`);
+        variant.name === 'vectors' ? product([3, 1, 60], [1, 60, 8]) : product([3, 12, 600], [1, 600, 8]);
+      await runner!.check(matmul.definition, batches, `${variant.name}, batch`);
     });
   });
 }
 
-const extra = extraVariants(toolbox);
 const convolutions = samplesOf([
   [[2, 7, 6, 3], [3, 2, 3, 5], { padding: 1 }],
   [[1, 9, 8, 4], [3, 3, 4, 8], { stride: 2, padding: [1, 0] }],
@@ -215,17 +117,20 @@ const ops: Record<string, [KernelOp<Attributes>, KernelOp<Attributes>, Sample[]]
 };
 
 for (const [table, [op, half, samples]] of Object.entries(ops)) {
-  for (const [i, variant] of extra[table]!.entries()) {
+  // All three fill the same tiles: one with subgroups is enough.
+  const ordinary = table === 'conv2d' ? /^(?!matrix)/ : /^(?!matrix|subgroup)/;
+  const rows = extra[table]!.filter(({ name }) => ordinary.test(name));
+  for (const [i, variant] of rows.entries()) {
     test(`${table}, ${variant.name}: strides, padding, dilation, groups, an epilogue`, async () => {
       variants[table] = extra[table]!;
-      await only(table, variant, async () => {
+      await runner!.only(table, variant, async () => {
         for (const [j, sample] of samples.entries()) {
-          if (slow() && (i + j) % 4) continue;
+          if (runner!.slow && (i + j) % 4) continue;
           if (variant.fits && !variant.fits(op.webgpu.calls({ ...siteOf(op, sample) })![0]!.constants))
             continue;
           const what = `${table} ${variant.name} ${JSON.stringify(sample)}`;
-          await check(op, sample, what, { chain: true });
-          if (j === 3 || j === 4) await check(half, packed(sample), `${what} of halves`);
+          await runner!.check(op, sample, what, { chain: true });
+          if (j === 3 || j === 4) await runner!.check(half, runner!.packed(sample), `${what} of halves`);
         }
       });
     });
@@ -236,9 +141,12 @@ for (const [table, [op, half, samples]] of Object.entries(ops)) {
 const keys = (n: number): number[] =>
   Array.from({ length: n }, () => {
     const special = [0, -0, Number.NaN, Infinity, -Infinity, 1];
-    return random.uniform() < 0.3 ? special[random.integer(6)]! : Math.round(8 * random.uniform() - 4) / 4;
+    return runner!.random.uniform() < 0.3
+      ? special[runner!.random.integer(6)]!
+      : Math.round(8 * runner!.random.uniform() - 4) / 4;
   });
-const indices = (n: number, axis: number): number[] => Array.from({ length: n }, () => random.integer(axis));
+const indices = (n: number, axis: number): number[] =>
+  Array.from({ length: n }, () => runner!.random.integer(axis));
 
 const axisSamples: Record<string, () => [KernelOp<Attributes>, Sample[]]> = {
   argsort: () => [
@@ -298,10 +206,10 @@ for (const [table, make] of Object.entries(axisSamples)) {
   for (const variant of extra[table]!) {
     test(`${table}, ${variant.name}: awkward sizes, any axis`, async () => {
       Object.assign(variants, extra);
-      await only(table, variant, async () => {
+      await runner!.only(table, variant, async () => {
         const [op, samples] = make();
         for (const sample of samples)
-          await check(op, sample, `${table} ${variant.name} ${JSON.stringify(sample.attributes)}`);
+          await runner!.check(op, sample, `${table} ${variant.name} ${JSON.stringify(sample.attributes)}`);
       });
     });
   }
@@ -351,17 +259,17 @@ const reductions: [KernelOp<Attributes>, Sample[]][] = [
 
 for (const subgroups of [true, false]) {
   test(`reductions and normalisation ${subgroups ? 'with' : 'without'} subgroups, long ones in parts`, async () => {
-    const { variants: kind } = backend!;
-    backend!.variants = subgroups ? 'hardware' : 'software';
-    if (subgroups && backend!.capabilities.subgroup === 0) {
-      backend!.variants = kind;
+    const { variants: kind } = runner!.backend;
+    runner!.backend.variants = subgroups ? 'hardware' : 'software';
+    if (subgroups && runner!.backend.capabilities.subgroup === 0) {
+      runner!.backend.variants = kind;
       return skip('reductions and normalisation with subgroups', 'this adapter has none');
     }
     Object.assign(variants, extra);
     for (const [op, samples] of reductions) {
-      for (const sample of samples) await check(op, sample, `${op.name} ${JSON.stringify(sample)}`);
+      for (const sample of samples) await runner!.check(op, sample, `${op.name} ${JSON.stringify(sample)}`);
     }
-    backend!.variants = kind;
+    runner!.backend.variants = kind;
   });
 }
 
@@ -371,15 +279,15 @@ const siteOf = (op: KernelOp, { inputs, attributes }: Sample) => {
 };
 
 try {
-  backend = await createWebgpuBackend();
+  runner = new VariantRunner(await createWebgpuBackend());
 } catch (error) {
   if (!(error instanceof DeviceError)) throw error;
   skip('webgpu variants', error.problem);
 }
-if (backend) {
+if (runner) {
   test.before.each(() => {
-    random = new RandomStream(1, 0);
+    runner!.random = new RandomStream(1, 0);
   });
-  test.after(() => backend!.dispose());
+  test.after(() => runner!.backend.dispose());
   test.run();
 }

@@ -14,7 +14,9 @@ export interface WebgpuOptions extends AdapterOptions {
 }
 
 /** Features that are asked for where the adapter has them. */
-const wantedFeatures = ['subgroups', 'timestamp-query', 'shader-f16'] as const;
+const wantedFeatures: readonly string[] = ['subgroups', 'timestamp-query', 'shader-f16'];
+/** Asked for as well, unless the adapter gives no device with them. */
+const triedFeatures = [...wantedFeatures, 'subgroup-size-control', 'chromium-experimental-subgroup-matrix'];
 
 /** Limits that kernels and memory run into; all of what the adapter has is asked for. */
 const wantedLimits = [
@@ -24,11 +26,7 @@ const wantedLimits = [
   'maxComputeWorkgroupStorageSize',
   'maxComputeInvocationsPerWorkgroup',
   'maxComputeWorkgroupSizeX',
-  'maxComputeWorkgroupSizeY',
-  'maxComputeWorkgroupSizeZ',
   'maxComputeWorkgroupsPerDimension',
-  'maxBindingsPerBindGroup',
-  'minStorageBufferOffsetAlignment',
 ] as const;
 
 const softwareNames = /swiftshader|llvmpipe|lavapipe|softpipe|basic render/i;
@@ -74,7 +72,7 @@ export class Gpu {
     this.software = software;
     this.description = `WebGPU on ${describe(info)}${software ? ' (software)' : ''}`;
     this.rates = { ...(software ? rates.software : rates.gpu), transferBytesPerSecond: 5e9 };
-    this.features = wantedFeatures.filter((name) => device.features.has(name));
+    this.features = triedFeatures.filter((name) => device.features.has(name));
     device.onuncapturederror = (event) => {
       event.preventDefault(); // it is thrown, not printed
       const { message } = event.error;
@@ -97,7 +95,15 @@ export class Gpu {
 
   static async open(options: WebgpuOptions = {}): Promise<Gpu> {
     const adapter = options.adapter ?? (await requestAdapter(options));
-    const requiredFeatures = wantedFeatures.filter((name) => adapter.features.has(name));
+    return Gpu.#from(adapter, triedFeatures, options).catch(async (error) => {
+      // What is on trial must not be why there is no device.
+      if (!triedFeatures.some((f) => adapter.features.has(f) && !wantedFeatures.includes(f))) throw error;
+      return Gpu.#from(await requestAdapter(options), wantedFeatures, options);
+    });
+  }
+
+  static async #from(adapter: GPUAdapter, wanted: readonly string[], options: WebgpuOptions): Promise<Gpu> {
+    const requiredFeatures = wanted.filter((name) => adapter.features.has(name)) as GPUFeatureName[];
     const requiredLimits = limitsOf(adapter.limits);
     const asked = adapter.requestDevice({ requiredFeatures, requiredLimits }).catch((error: Error) => {
       throw unavailable(`the adapter gives no device: ${error.message}`, error);

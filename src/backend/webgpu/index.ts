@@ -35,7 +35,8 @@ const submitsAhead = 64;
 export class WebgpuBackend implements Backend {
   readonly name = 'webgpu';
   readonly description: string;
-  readonly alignment: number;
+  /** No adapter asks for more. */
+  readonly alignment = 256;
   /** What the adapter allows, unless a test says otherwise. */
   pieceBytes: number;
   readonly maxOperands: number;
@@ -49,6 +50,8 @@ export class WebgpuBackend implements Backend {
   readonly lost: Promise<DeviceError>;
   /** Which variants of kernels are compiled: those for this adapter, unless a test says otherwise. */
   variants: 'software' | 'hardware';
+  /** How the trials of variants went: trials.ts. */
+  readonly verdicts: Record<string, string> = {};
   readonly #gpu: Gpu;
   readonly #memories: GpuMemories;
   readonly #pipelines: PipelineCache;
@@ -70,7 +73,6 @@ export class WebgpuBackend implements Backend {
     this.variants = gpu.software ? 'software' : 'hardware';
     this.features = gpu.features;
     this.lost = gpu.lost;
-    this.alignment = Math.max(256, limits.minStorageBufferOffsetAlignment);
     this.pieceBytes = limits.maxBufferSize - (limits.maxBufferSize % this.alignment);
     this.mostBound = Math.min(limits.maxStorageBufferBindingSize, this.pieceBytes);
     this.maxOperands = Math.min(16, limits.maxStorageBuffersPerShaderStage);
@@ -82,15 +84,11 @@ export class WebgpuBackend implements Backend {
 
   /** What variants of kernels are chosen by. */
   get capabilities(): Capabilities {
-    const { features, device } = this;
+    const { features, device, verdicts } = this;
     const software = this.variants === 'software';
     const subgroups = !software && features.includes('subgroups');
-    return {
-      software,
-      features,
-      subgroup: subgroups ? (device.adapterInfo?.subgroupMinSize ?? 4) : 0,
-      workgroupBytes: device.limits.maxComputeWorkgroupStorageSize,
-    };
+    const subgroup = subgroups ? (device.adapterInfo?.subgroupMinSize ?? 4) : 0;
+    return { software, features, subgroup, device, verdicts };
   }
 
   bytesOf(spec: Spec): number {
@@ -165,7 +163,7 @@ export class WebgpuBackend implements Backend {
         return memory;
       },
     };
-    await loadShaders(shadersOf(steps, options));
+    await loadShaders(this, () => shadersOf(steps, options));
     try {
       const dispatches = lowerSteps(steps, options);
       const compiled = Promise.all(dispatches.map((d) => this.#pipelines.get(d)));

@@ -247,8 +247,10 @@ function lowerWithEpilogue(
   const epilogueSizes = Object.keys(extra)
     .map((name) => `  ${name}: u32,`)
     .join('\n');
-  const scope = { ...scopeOf(label, shaderCall, options), epilogue, epilogueSizes };
-  const text = mergeBuffers(fillTemplate(template, scope), merged);
+  const text = mergeBuffers(
+    fillTemplate(template, scopeOf(label, shaderCall, options, { epilogue, epilogueSizes })),
+    merged,
+  );
   return {
     text,
     sizes: packSizes(text, { ...constants, ...extra }),
@@ -259,8 +261,13 @@ function lowerWithEpilogue(
 }
 
 /** What a shader is filled with, its parts among it. */
-function scopeOf(label: string, call: ShaderCall, { subgroup }: Capabilities): Scope {
-  const scope = { SUBGROUP: subgroup, ...call.constants, ...call.types };
+function scopeOf(
+  label: string,
+  call: ShaderCall,
+  { subgroup }: Capabilities,
+  more?: Record<string, string>,
+): Scope {
+  const scope = { SUBGROUP: subgroup, ...call.constants, ...call.types, ...more };
   const parts = Object.entries({ tree: 'tree', ...call.parts }).map(([name, shader]) => [
     name,
     fillTemplate(shaderOf(label, { shader }), scope),

@@ -14,16 +14,22 @@ import convFilter from '../../../gpu/conv_filter.wgsl';
 import convGather from '../../../gpu/conv_gather.wgsl';
 import convInput from '../../../gpu/conv_input.wgsl';
 import convInt8 from '../../../gpu/conv_int8.wgsl';
+import convSizes from '../../../gpu/conv_sizes.wgsl';
+import convWalk from '../../../gpu/conv_walk.wgsl';
 import copy from '../../../gpu/copy.wgsl';
 import cumsum from '../../../gpu/cumsum.wgsl';
 import cumsumBlocks from '../../../gpu/cumsum_blocks.wgsl';
 import dequantizeRows from '../../../gpu/dequantize_rows.wgsl';
+import elements from '../../../gpu/elements.wgsl';
 import fromHalf from '../../../gpu/from_half.wgsl';
 import gather from '../../../gpu/gather.wgsl';
 import iota from '../../../gpu/iota.wgsl';
 import math from '../../../gpu/math.wgsl';
 import matmulDirect from '../../../gpu/matmul_direct.wgsl';
 import matmulInt8 from '../../../gpu/matmul_int8.wgsl';
+import matmulMatrix from '../../../gpu/matmul_matrix.wgsl';
+import matmulSubgroup from '../../../gpu/matmul_subgroup.wgsl';
+import matrixUnits from '../../../gpu/matrix_units.wgsl';
 import matvec from '../../../gpu/matvec.wgsl';
 import maxPool from '../../../gpu/max_pool.wgsl';
 import maxPoolGradient from '../../../gpu/max_pool_gradient.wgsl';
@@ -44,6 +50,7 @@ import sumParts from '../../../gpu/sum_parts.wgsl';
 import toHalf from '../../../gpu/to_half.wgsl';
 import windowSum from '../../../gpu/window_sum.wgsl';
 
+export { holdTrials } from './trials.js';
 export { extraVariants } from './variants-extra.js';
 
 export const extraShaders: Readonly<Record<string, string>> = {
@@ -61,10 +68,13 @@ export const extraShaders: Readonly<Record<string, string>> = {
   conv_filter: convFilter,
   conv_gather: convGather,
   conv_input: convInput,
+  conv_sizes: convSizes,
+  conv_walk: convWalk,
   copy,
   cumsum,
   cumsum_blocks: cumsumBlocks,
   dequantize_rows: dequantizeRows,
+  elements,
   from_half: fromHalf,
   conv_int8: convInt8,
   gather,
@@ -72,6 +82,9 @@ export const extraShaders: Readonly<Record<string, string>> = {
   math,
   matmul_direct: matmulDirect,
   matmul_int8: matmulInt8,
+  matmul_matrix: matmulMatrix,
+  matmul_subgroup: matmulSubgroup,
+  matrix_units: matrixUnits,
   matvec,
   max_pool: maxPool,
   max_pool_gradient: maxPoolGradient,

@@ -5,9 +5,11 @@ import elementwise from '../../../gpu/elementwise.wgsl';
 import fill from '../../../gpu/fill.wgsl';
 import matmul from '../../../gpu/matmul.wgsl';
 import reduce from '../../../gpu/reduce.wgsl';
+import tiles from '../../../gpu/tiles.wgsl';
 import tree from '../../../gpu/tree.wgsl';
 import { DeviceError } from '../../errors.js';
 import type { Gpu, OnCompile } from './device.js';
+import type { WebgpuBackend } from './index.js';
 import { toolbox, variants } from './variants.js';
 
 /** Shaders that are there; those of shaders-extra.ts are added when one of them is asked for. */
@@ -18,15 +20,20 @@ export const shaders: Record<string, string> = {
   fill,
   matmul,
   reduce,
+  tiles,
   tree,
 };
 
-/** Loads what is not there yet; a name that nobody knows is found out by whoever uses it. */
-export async function loadShaders(names: readonly string[]): Promise<void> {
-  if (names.every((name) => name in shaders)) return;
-  const { extraShaders, extraVariants } = await import('./shaders-extra.js');
+/**
+ * Loads what is not there yet, and holds the trials that variants wait for; a name that nobody knows is found out by
+ * whoever uses it.
+ */
+export async function loadShaders(backend: WebgpuBackend, names: () => readonly string[]): Promise<void> {
+  if (names().every((name) => name in shaders)) return;
+  const { extraShaders, extraVariants, holdTrials } = await import('./shaders-extra.js');
   Object.assign(shaders, extraShaders);
-  Object.assign(variants, extraVariants(toolbox));
+  Object.assign(variants, { ...extraVariants(toolbox), ...variants });
+  await holdTrials(backend, names(), variants.subgroups!);
 }
 
 export interface PipelineSource {

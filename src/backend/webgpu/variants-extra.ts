@@ -3,6 +3,7 @@
 import type { ShaderCall } from '../../ops/define.js';
 import type { Sizes, Toolbox, Variant } from './variants.js';
 import { axisVariants } from './variants-axis.js';
+import { direct, plain, subgroupTable, vectors } from './variants-product.js';
 
 /** The product of matrices that a convolution is; a group of channels is one of the batch. See gpu/conv_gather.wgsl. */
 interface AsProduct {
@@ -60,57 +61,67 @@ const elementsOf = ({ M, ROW }: Sizes): number => M! * ROW!;
 /** Tiles would be empty for the most part. */
 const isThin = ({ GROUPS, DEPTH, COUNT }: Sizes): boolean => GROUPS! > 1 && (DEPTH! < 4 || COUNT! < 4);
 
-function convVariants(
-  { plain, flags, product }: AsProduct,
-  { spread, tileVariants, tiled }: Toolbox,
-): Variant[] {
+function convVariants({ plain, flags, product }: AsProduct, tools: Toolbox): Variant[] {
+  const { spread } = tools;
   const productOf = (sizes: Sizes): Sizes => ({
     ...product(sizes as Record<string, number>),
     BATCH: sizes.GROUPS!,
   });
-  const direct = (call: ShaderCall): ShaderCall[] => [
+  const each = (call: ShaderCall): ShaderCall[] => [
     {
       ...call,
       shader: plain,
-      constants: { ...call.constants, LANES: 1 },
+      constants: { ...call.constants, LANES: 1, INT8: 0 },
+      parts: { sizes: 'conv_sizes', walk: 'conv_walk', elements: 'elements' },
       workgroups: spread(Math.ceil(elementsOf(productOf(call.constants)) / 64)),
     },
   ];
-  const gathered: Toolbox['tiled'] = (call, tile, parts, c) => {
-    const { LANES, HALF, BATCH: _, ...sizes } = call.constants;
-    const of = productOf(call.constants);
-    const STRIDED = Number(sizes.SH! * sizes.SW! > 1);
-    const constants = {
-      ...of,
-      ...flags,
-      LANES: LANES!,
-      HALF: HALF!,
-      CONV: 1,
-      STRIDED,
-      ELEMENTS: elementsOf(of),
+  const gathered =
+    (tiled: Toolbox['tiled']): Toolbox['tiled'] =>
+    (call, tile, parts, c) => {
+      const { LANES, HALF, BATCH: _, ...sizes } = call.constants;
+      const of = productOf(call.constants);
+      const STRIDED = Number(sizes.SH! * sizes.SW! > 1);
+      const constants = {
+        ...of,
+        ...flags,
+        LANES: LANES!,
+        HALF: HALF!,
+        CONV: 1,
+        STRIDED,
+        ELEMENTS: elementsOf(of),
+      };
+      return tiled({ ...call, constants, sizes, parts: { gather: 'conv_gather' } }, tile, parts, c);
     };
-    return tiled({ ...call, constants, sizes, parts: { gather: 'conv_gather' } }, tile, parts, c);
-  };
   return [
-    { name: 'direct', when: (sizes, { software }) => software || isThin(sizes), calls: direct },
-    ...tileVariants(gathered, productOf, 16),
+    { name: 'direct', when: (sizes, { software }) => software || isThin(sizes), calls: each },
+    ...subgroupTable(tools, { product: productOf, with: gathered, more: 16 }),
   ];
 }
 
-/** A product with a side of one row or column. */
-function vector(call: ShaderCall, { spread }: Toolbox): ShaderCall[] {
-  const { M, N, K, BATCH, TRANS_A, TRANS_B } = call.constants as Record<string, number>;
-  const MATRIX = Number(M === 1);
-  const LENGTH = MATRIX ? N! : M!;
-  const ALONG = MATRIX ? 1 - TRANS_B! : TRANS_A!;
-  const [TX, TY] = ALONG ? [32, 8] : [4, 64];
-  const sizes = { LENGTH, ROW: ALONG ? LENGTH : K!, MATRIX, VECTOR: 1 - MATRIX, ALONG, TX, TY, LANES: 1 };
+/** A long reduction to few elements in two steps, parts and then their results. */
+function reducedInParts(call: ShaderCall, { spread, busy }: Toolbox): ShaderCall[] {
+  const { OUTER, REDUCE, INNER } = call.constants as Record<string, number>;
+  const outputs = OUTER! * INNER!;
+  const PART = Math.ceil(REDUCE! / Math.min(2 * busy, Math.ceil(REDUCE! / 2048)));
+  const PARTS = Math.ceil(REDUCE! / PART);
+  const TX = Math.min(32, 2 ** Math.ceil(Math.log2(INNER!)));
+  const split = { ...call.constants, TX, TY: 256 / TX };
   return [
     {
       ...call,
-      shader: 'matvec',
-      constants: { ...call.constants, ...sizes },
-      workgroups: spread(BATCH! * Math.ceil(LENGTH / TX)),
+      shader: 'reduce',
+      constants: { ...split, PART, PARTS },
+      bindings: [call.bindings[0]!, 'scratch'],
+      scratch: outputs * PARTS,
+      workgroups: spread(Math.ceil((outputs * PARTS) / TX)),
+    },
+    {
+      ...call,
+      shader: 'reduce',
+      constants: { ...split, REDUCE: PARTS, PART: PARTS },
+      bindings: ['scratch', 'output'],
+      workgroups: spread(Math.ceil(outputs / TX)),
     },
   ];
 }
@@ -118,5 +129,8 @@ function vector(call: ShaderCall, { spread }: Toolbox): ShaderCall[] {
 export const extraVariants = (tools: Toolbox): Record<string, readonly Variant[]> => ({
   ...Object.fromEntries(Object.entries(forms).map(([name, form]) => [name, convVariants(form, tools)])),
   ...axisVariants(tools),
-  vector: [{ name: 'vector', calls: (call) => vector(call, tools) }],
+  direct: [{ name: 'direct', calls: (call) => direct(call, tools) }],
+  vectors: [{ name: 'vectors', calls: (call) => vectors(call, tools) }],
+  subgroups: subgroupTable(tools, plain),
+  parts: [{ name: 'parts', calls: (call) => reducedInParts(call, tools) }],
 });

@@ -11,8 +11,16 @@ export interface Capabilities {
   readonly features: readonly string[];
   /** Invocations of a subgroup at least; 0 where subgroups are not used. */
   readonly subgroup: number;
-  /** Bytes of memory that a workgroup may have. */
-  readonly workgroupBytes: number;
+  /** Its limits, and what the adapter says of itself, where it does. */
+  readonly device: {
+    readonly limits: Pick<
+      GPUSupportedLimits,
+      'maxComputeWorkgroupStorageSize' | 'maxComputeInvocationsPerWorkgroup'
+    >;
+    readonly adapterInfo?: GPUAdapterInfo;
+  };
+  /** How the trials on this device went, by the names of variants: '' if well, else what was wrong. */
+  readonly verdicts: Readonly<Record<string, string>>;
 }
 
 export type Sizes = Readonly<Record<string, number>>;
@@ -25,13 +33,18 @@ export interface Variant {
   readonly fits?: (sizes: Sizes) => boolean;
   /** Whether it is the best for these sizes, as far as the rows above it do not match. */
   readonly when?: (sizes: Sizes, c: Capabilities) => boolean;
+  /**
+   * Before it is used it has to compute on the device what the last row of its table does, with these values of HALF:
+   * trials.ts.
+   */
+  readonly trial?: readonly number[];
   calls(call: ShaderCall, c: Capabilities): ShaderCall[];
 }
 
 const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);
 
 /** Tile of a workgroup (EXTENT0 rows, EXTENT1 columns, BK deep) and of an invocation (TM, TN). */
-interface Tile {
+export interface Tile {
   readonly EXTENT0: number;
   readonly EXTENT1: number;
   readonly BK: number;
@@ -39,6 +52,7 @@ interface Tile {
   readonly TN: number;
   /** 1: the next tile is loaded during the work on one, which takes twice the memory. */
   readonly DOUBLE?: number;
+  readonly PAD?: number;
 }
 
 /** Workgroups that a large GPU needs to be busy. */
@@ -71,7 +85,7 @@ export function tiled(call: ShaderCall, tile: Tile, parts: number, { features }:
       ROW0: TRANS_A ? M! : K!,
       ROW1: TRANS_B ? K! : N!,
       ROW: N!,
-      CONV: 0,
+      ...{ CONV: 0, PAD: 0 },
       ...call.constants,
       ...tile,
       ...{ DOUBLE, HALF: HALF!, TURN0, TURN1, TILES, PART, PART_STRIDE: elements },
@@ -82,6 +96,7 @@ export function tiled(call: ShaderCall, tile: Tile, parts: number, { features }:
       UNITS1: ceilDiv((EXTENT1 * BK) / (TURN1 ? 16 : 4), threads),
       WIDTH: LANES === 4 ? 4 : HALF ? 2 : 1,
     },
+    parts: { ...call.parts, tiles: 'tiles' },
     types: { Word: LANES === 4 ? (HALF ? 'vec2u' : 'vec4u') : 'u32' },
     workgroups: spread(TILES),
   };
@@ -98,18 +113,7 @@ export function tiled(call: ShaderCall, tile: Tile, parts: number, { features }:
   ];
 }
 
-/** Without workgroup memory. */
-function direct({ constants, ...call }: ShaderCall): ShaderCall[] {
-  const { M, N, BATCH, LANES, TRANS_A, TRANS_B } = constants as Record<string, number>;
-  const KSTEP = LANES === 4 && (!TRANS_A || TRANS_B) ? 4 : 1;
-  const invocations = ceilDiv(M!, 4) * ceilDiv(N!, 8) * BATCH!;
-  const sized = { HALF: 0, ...constants, KSTEP };
-  return [
-    { ...call, shader: 'matmul_direct', constants: sized, workgroups: spread(ceilDiv(invocations, 64)) },
-  ];
-}
-
-interface Row {
+export interface Row {
   readonly tile: Tile;
   readonly when: (sizes: Sizes, tiles: number) => boolean;
 }
@@ -140,72 +144,53 @@ export const tileVariants = (
   calls: typeof tiled = tiled,
   product: (sizes: Sizes) => Sizes = (sizes) => sizes,
   more = 0,
+  list = rows,
 ): Variant[] =>
-  rows.map(({ tile, when }) => {
+  list.map(({ tile, when }) => {
     const { EXTENT0, EXTENT1, BK, TM, TN, DOUBLE = 0 } = tile;
     const bytes = (EXTENT0 + EXTENT1) * BK * 4 * (1 + DOUBLE) + more * EXTENT0;
     return {
       name: `${EXTENT0}x${EXTENT1}x${BK} by ${TM}x${TN}${DOUBLE ? ' double' : ''}`,
-      needs: ({ software, workgroupBytes }) => !software && bytes <= workgroupBytes,
+      needs: ({ software, device }) => !software && bytes <= device.limits.maxComputeWorkgroupStorageSize,
       when: (sizes) => when(product(sizes), groupsOf(product(sizes), tile)),
       calls: (call, c) => calls(call, tile, partsFor(product(call.constants), tile), c),
     };
   });
 
-/** A long reduction to few elements in two steps, parts and then their results. */
-function reducedInParts(call: ShaderCall): ShaderCall[] {
-  const { OUTER, REDUCE, INNER } = call.constants as Record<string, number>;
-  const outputs = OUTER! * INNER!;
-  const PART = ceilDiv(REDUCE!, Math.min(2 * busy, ceilDiv(REDUCE!, 2048)));
-  const PARTS = ceilDiv(REDUCE!, PART);
-  const TX = Math.min(32, 2 ** Math.ceil(Math.log2(INNER!)));
-  const split = { ...call.constants, TX, TY: 256 / TX };
-  return [
-    {
-      ...call,
-      constants: { ...split, PART, PARTS },
-      bindings: [call.bindings[0]!, 'scratch'],
-      scratch: outputs * PARTS,
-      workgroups: spread(ceilDiv(outputs * PARTS, TX)),
-    },
-    {
-      ...call,
-      constants: { ...split, REDUCE: PARTS, PART: PARTS },
-      bindings: ['scratch', 'output'],
-      workgroups: spread(ceilDiv(outputs, TX)),
-    },
-  ];
-}
+/** A variant that another table, of variants-extra.ts, goes on from. */
+const further = (name: string, conditions: Omit<Variant, 'name' | 'calls'>): Variant => ({
+  name,
+  ...conditions,
+  calls: (call, c) => choose({ ...call, shader: name }, c),
+});
 
 /** By what an op calls. Those of variants-extra.ts come when they are needed. */
 export const variants: Record<string, readonly Variant[]> = {
   product: [
-    { name: 'direct', needs: ({ software }) => software, calls: direct },
-    {
-      name: 'vector',
-      fits: ({ M, N }) => M === 1 || N === 1,
-      calls: (call, c) => choose({ ...call, shader: 'vector' }, c),
-    },
+    further('direct', { needs: ({ software }) => software }),
+    further('vectors', { fits: ({ M, N }) => Math.min(M!, N!) <= 4 }),
+    further('subgroups', { when: ({ M, N }, { subgroup }) => subgroup > 0 && Math.min(M!, N!) >= 64 }),
     ...tileVariants(),
   ],
   reduce: [
-    {
-      name: 'parts',
+    further('parts', {
       fits: ({ OUTER, INNER }) => OUTER! * INNER! > 0,
       when: ({ OUTER, REDUCE, INNER }) => REDUCE! >= 8192 && OUTER! * INNER! <= 2 * busy,
-      calls: reducedInParts,
-    },
+    }),
   ],
 };
 
 /** What variants elsewhere are made with. */
-export const toolbox = { spread, tiled, tileVariants };
+export const toolbox = { spread, tiled, tileVariants, busy };
 export type Toolbox = typeof toolbox;
 
-/** The calls that compute `call` on this adapter. */
+/** The calls that compute `call` on this adapter; the shader 'trial' where that waits for one. */
 export function choose(call: ShaderCall, c: Capabilities): ShaderCall[] {
   const sizes = call.constants;
-  const suits = ({ needs, fits, when }: Variant): boolean =>
-    (needs?.(c) ?? true) && (fits?.(sizes) ?? true) && (when?.(sizes, c) ?? true);
-  return variants[call.shader]?.find(suits)?.calls(call, c) ?? [call];
+  const found = variants[call.shader]?.find(
+    ({ name, needs, fits, when }) =>
+      (needs?.(c) ?? true) && (fits?.(sizes) ?? true) && (when?.(sizes, c) ?? true) && !c.verdicts[name],
+  );
+  if (found?.trial && !(found.name in c.verdicts)) return [{ ...call, shader: 'trial' }];
+  return found?.calls(call, c) ?? [call];
 }
