@@ -230,16 +230,22 @@ export class Executable {
     return { memory: this.#arenas.get(backend)!, offset: slot.offset, shape: t.shape, dtype: t.dtype };
   }
 
-  #step({ backend, kernel, chain }: Group): Step {
+  #step({ backend, kernel, chain, prologue }: Group): Step {
     const stored = (t: OpTensor): boolean => this.plan.inPlace.has(t) || this.plan.slots.get(backend)!.has(t);
     return {
       kernel: kernel && {
         op: kernel.source.op as KernelOp,
         site: siteOf(kernel),
-        inputs: kernel.source.inputs.map((t) => this.#operand(t, backend)),
+        inputs: prologue ? [] : kernel.source.inputs.map((t) => this.#operand(t, backend)),
         output: stored(kernel) ? this.#operand(kernel, backend) : null,
       },
       chain: chain.length > 0 ? this.#chain(chain, kernel, backend, stored) : null,
+      prologue: prologue
+        ? {
+            ...this.#chain(prologue, null, backend, stored),
+            result: prologue.indexOf(rootOf(kernel!.source.inputs[0]!) as OpTensor),
+          }
+        : null,
     };
   }
 

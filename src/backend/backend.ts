@@ -39,18 +39,22 @@ export interface Chain {
   readonly shape: Shape;
   readonly instructions: readonly Instruction[];
   readonly stores: readonly { readonly instruction: number; readonly to: Operand }[];
+  /** Of a prologue: the instruction whose value the kernel reads. */
+  readonly result?: number;
 }
 
 export interface KernelCall {
   readonly op: KernelOp;
   readonly site: Site<Attributes>;
+  /** None where a prologue computes the only one. */
   readonly inputs: readonly Operand[];
   /** null when only the step's chain needs the result (backends with `fusesEpilogue`). */
   readonly output: Operand | null;
 }
 
-/** A kernel, a chain, or a kernel with a chain applied to its result. */
+/** A kernel, a chain, or a kernel with a chain applied to its result; the prologue computes what the kernel reads. */
 export interface Step {
+  readonly prologue?: Chain | null;
   readonly kernel: KernelCall | null;
   readonly chain: Chain | null;
 }
@@ -86,7 +90,7 @@ export interface Backend {
   readonly alignment: number;
   /** How many different tensors a chain may read and write. */
   readonly maxOperands: number;
-  /** Whether a chain can be applied before a kernel's store. */
+  /** Whether a chain can be applied before a kernel's store, and where a kernel reads. */
   readonly fusesEpilogue: boolean;
   readonly rates: Rates;
   /** Bytes that a tensor takes in this backend's memory. */
