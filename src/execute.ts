@@ -43,7 +43,7 @@ export class DeviceStorage implements Storage {
     const known = this.#pieces.get(name);
     if (known) return known;
     const backend = this.backends.get(name)!;
-    const piece = backend.allocate(Math.max(backend.bytesOf(this.owner), backend.alignment));
+    const piece = backend.allocate(Math.max(backend.bytesOf(this.owner), backend.alignment), true);
     this.#pieces.set(name, piece);
     return piece;
   }

@@ -96,7 +96,8 @@ export interface Backend {
   /** Bytes that a tensor takes in this backend's memory. */
   bytesOf(spec: Spec): number;
   supports(op: OpDefinition, site: Site): boolean;
-  allocate(bytes: number): Memory;
+  /** Small pieces that are given out `together` may share a buffer. */
+  allocate(bytes: number, together?: boolean): Memory;
   free(memory: Memory): void;
   write(to: Memory, offset: number, data: HostArray, dtype: DType): void;
   /** Waits for all work given before. The array is a copy. */

@@ -158,7 +158,10 @@ function shareMemory(
   const blocks = new Map<Tensor, SharedBlock>();
   for (const { value, bytes, first, last } of lifetimes.values()) {
     const size = Math.max(alignment, roundUp(bytes, alignment));
-    blocks.set(value, { values: [value], bytes: size, first, last });
+    // On a GPU small values have places of their own: updates that could go together would wait for a number's place.
+    const always = target.fusesEpilogue && size === alignment;
+    const time = always ? { first: 0, last: groups.length } : { first, last };
+    blocks.set(value, { values: [value], bytes: size, ...time });
   }
   for (const [i, { backend, kernel, chain, prologue = [] }] of groups.entries()) {
     if (backend !== name) continue;

@@ -6,7 +6,7 @@ import { spread } from '../../ops/shader-calls.js';
 import type { Chain, KernelCall, Memory, Operand, Step } from '../backend.js';
 import { chainSource, isStreamed, loadsOf, needsMath, type Slot, takesFour, withMath } from './chain.js';
 import { elementBytes } from './memory.js';
-import { bufferNames, mergeBuffers, type PipelineSource, packSizes, shaders } from './shaders.js';
+import { bufferNames, late, mergeBuffers, type PipelineSource, packSizes, shaders } from './shaders.js';
 import { fillTemplate, type Scope } from './template.js';
 import { type Capabilities, choose } from './variants.js';
 
@@ -28,8 +28,11 @@ export interface Dispatch extends PipelineSource {
 export interface LowerOptions extends Capabilities {
   /** How many buffers a shader may have. */
   readonly maxBuffers: number;
+  /** Bytes of a buffer that a shader may have. */
+  readonly mostBound: number;
   /** Memory for a kernel's result that only its chain reads, where the two do not fit into one shader. */
   readonly scratch: (bytes: number) => Memory;
+  readonly fill: (memory: Memory, words: Int32Array) => void;
 }
 
 const placeOf = ({ memory, offset }: Operand | Binding, other: Binding): boolean =>
@@ -340,14 +343,18 @@ function scratchOf(calls: readonly ShaderCall[], options: LowerOptions): Operand
 const isWork = ({ workgroups }: Dispatch): boolean => workgroups.every((n) => n > 0);
 
 /** Names of the shaders that the steps need. */
-export const shadersOf = (steps: readonly Step[], options: Capabilities): string[] =>
-  steps.flatMap(({ kernel, chain, prologue }) => {
+export const shadersOf = (steps: readonly Step[], options: LowerOptions): string[] => {
+  const chains = steps.flatMap(({ kernel, chain }) => (kernel ? [] : (chain ?? [])));
+  const operands = chains.reduce((n, chain) => n + loadsOf(chain).length + chain.stores.length, 0);
+  return steps.flatMap(({ kernel, chain, prologue }) => {
     const calls = kernel?.op.webgpu.calls(kernel.site)?.flatMap((call) => choose(call, options)) ?? [];
     const math = [prologue, chain].some((c) =>
       c?.instructions.some(({ op, site }) => needsMath.test(op.webgpu.expression(site))),
     );
-    return [...calls.map(({ shader }) => shader), ...(math ? ['math'] : [])];
+    const many = operands > options.maxBuffers;
+    return [...calls.map(({ shader }) => shader), ...(math ? ['math'] : []), ...(many ? ['together'] : [])];
   });
+};
 
 const overlap = (a: Operand, b: Operand): boolean =>
   a.memory === b.memory &&
@@ -367,42 +374,72 @@ function touched({ kernel, chain, prologue }: Step): {
 const meet = (a: readonly Operand[], b: readonly Operand[]): boolean =>
   a.some((x) => b.some((y) => overlap(x, y)));
 
+/** What together.ts needs of the core. */
+export const togetherParts = {
+  ...{
+    chainLabel,
+    chainSource,
+    fillTemplate,
+    isStreamed,
+    loadsOf,
+    shaders,
+    sizeOf,
+    spread,
+    suffixed,
+    withMath,
+  },
+};
+export type TogetherParts = typeof togetherParts;
+
+/** Chains that do not depend on each other, in as few dispatches as may be. */
+function lowerWaiting(chains: readonly Chain[], options: LowerOptions): Dispatch[] {
+  const list: Dispatch[] = [];
+  let some: Chain[] = [];
+  for (const chain of chains) {
+    const joined = some.length > 0 && lowerChains([...some, chain], options.maxBuffers);
+    if (joined) list.pop();
+    some = joined ? [...some, chain] : [chain];
+    list.push(joined || lowerChains(some, options.maxBuffers)!);
+  }
+  const { together } = late;
+  const plain = list.length > 1 && together ? chains.filter((c) => together.isPlain(c, togetherParts)) : [];
+  if (plain.length < 2) return list;
+  const others = chains.filter((chain) => !plain.includes(chain));
+  return [...together!.lowerTogether(plain, options, togetherParts), ...lowerWaiting(others, options)];
+}
+
 export type StepDispatch = Dispatch & { readonly step: number };
 
 /**
- * The dispatches of steps, each with the number of its step. Chains wait as long as nothing that comes meanwhile depends on
- * them, or they on it, and then go in one dispatch: the updates of many parameters above all.
+ * The dispatches of steps, each with the number of its step. Chains wait as long as no kernel depends on them, or they on it:
+ * batches, of which each depends on the one before, go in one dispatch each: the updates of many parameters above all.
  */
 export function lowerSteps(steps: readonly Step[], options: LowerOptions): StepDispatch[] {
   const dispatches: StepDispatch[] = [];
-  let chains: Chain[] = [];
-  let waiting: ReturnType<typeof touched>[] = [];
-  let together: StepDispatch | null = null;
-  const flush = (): void => {
-    if (together) dispatches.push(together);
-    together = null;
-    chains = [];
-    waiting = [];
+  const batches: { chain: Chain; step: number; own: ReturnType<typeof touched> }[][] = [];
+  const flush = (count: number): void => {
+    for (const batch of batches.splice(0, count)) {
+      const { step } = batch.at(-1)!;
+      const chains = batch.map(({ chain }) => chain);
+      dispatches.push(...lowerWaiting(chains, options).map((d) => ({ ...d, step })));
+    }
   };
   for (const [i, step] of steps.entries()) {
     const { kernel, chain, prologue } = step;
     const own = touched(step);
-    if (waiting.some((w) => meet(w.writes, [...own.reads, ...own.writes]) || meet(w.reads, own.writes)))
-      flush();
+    const depends = ({ own: w }: (typeof batches)[number][number]): boolean =>
+      meet(w.writes, [...own.reads, ...own.writes]) || meet(w.reads, own.writes);
+    let after = batches.length;
+    while (after > 0 && !batches[after - 1]!.some(depends)) after--;
     if (kernel) {
+      flush(after);
       const list = lowerKernel(kernel, chain, options, prologue).filter(isWork);
       dispatches.push(...list.map((d) => ({ ...d, step: i })));
     } else if (chain && sizeOf(chain.shape) > 0) {
-      let next = lowerChains([...chains, chain], options.maxBuffers);
-      if (!next) {
-        flush();
-        next = lowerChains([chain], options.maxBuffers)!;
-      }
-      together = { ...next, step: i };
-      chains.push(chain);
-      waiting.push(own);
+      if (after === batches.length) batches.push([]);
+      batches[after]!.push({ chain, step: i, own });
     }
   }
-  flush();
+  flush(batches.length);
   return dispatches;
 }
