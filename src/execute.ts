@@ -240,12 +240,10 @@ export class Executable {
         output: stored(kernel) ? this.#operand(kernel, backend) : null,
       },
       chain: chain.length > 0 ? this.#chain(chain, kernel, backend, stored) : null,
-      prologue: prologue
-        ? {
-            ...this.#chain(prologue, null, backend, stored),
-            result: prologue.indexOf(rootOf(kernel!.source.inputs[0]!) as OpTensor),
-          }
-        : null,
+      prologue: prologue && {
+        ...this.#chain(prologue, null, backend, stored),
+        result: prologue.indexOf(rootOf(kernel!.source.inputs[0]!) as OpTensor),
+      },
     };
   }
 

@@ -54,7 +54,7 @@ export interface KernelCall {
 
 /** A kernel, a chain, or a kernel with a chain applied to its result; the prologue computes what the kernel reads. */
 export interface Step {
-  readonly prologue?: Chain | null;
+  readonly prologue?: Chain | undefined;
   readonly kernel: KernelCall | null;
   readonly chain: Chain | null;
 }

@@ -136,15 +136,17 @@ const windowSample = (shape: number[], kernel: Pair, options: Parameters<typeof 
   attributes: windowOf('pool', kernel, options),
 });
 
-const maxCases = [
-  windowSample([1, 4, 4, 1], 2),
-  windowSample([2, 6, 4, 5], 2),
-  windowSample([2, 7, 7, 4], 3, { stride: 2 }),
-  windowSample([1, 5, 7, 3], 2),
-  windowSample([1, 6, 5, 2], [3, 2], { stride: [2, 1], padding: [1, 1] }),
-  windowSample([1, 6, 6, 2], 3, { stride: 2, ceilMode: true }),
-  windowSample([1, 7, 6, 2], 2, { stride: 1, dilation: [2, 3] }),
-];
+const maxCases = WITH_SAMPLES
+  ? [
+      windowSample([1, 4, 4, 1], 2),
+      windowSample([2, 6, 4, 5], 2),
+      windowSample([2, 7, 7, 4], 3, { stride: 2 }),
+      windowSample([1, 5, 7, 3], 2),
+      windowSample([1, 6, 5, 2], [3, 2], { stride: [2, 1], padding: [1, 1] }),
+      windowSample([1, 6, 6, 2], 3, { stride: 2, ceilMode: true }),
+      windowSample([1, 7, 6, 2], 2, { stride: 1, dilation: [2, 3] }),
+    ]
+  : [];
 const withSecond = (
   second: 'windows' | 'pixels',
   { shape, attributes }: { shape: number[]; attributes: Window },
@@ -200,16 +202,18 @@ const maxPickDefinition: KernelOp<MaxAttributes> = /* @__PURE__ */ poolOp('maxPo
   samples: WITH_SAMPLES ? maxCases.map((c) => withSecond('pixels', c)) : [],
 });
 
-const avgCases = [
-  windowSample([1, 4, 4, 1], 2),
-  windowSample([2, 7, 7, 4], 3, { stride: 2 }),
-  windowSample([1, 5, 7, 3], 2),
-  windowSample([1, 6, 5, 2], [3, 2], { stride: [2, 1], padding: [1, 1] }),
-  windowSample([1, 6, 6, 2], 3, { stride: 2, padding: 1, ceilMode: true }),
-  windowSample([1, 7, 5, 1], 2, { stride: 3 }),
-].flatMap(({ shape, attributes }) =>
-  [true, false].map((countIncludePad) => ({ shape, attributes: { ...attributes, countIncludePad } })),
-);
+const avgCases = WITH_SAMPLES
+  ? [
+      windowSample([1, 4, 4, 1], 2),
+      windowSample([2, 7, 7, 4], 3, { stride: 2 }),
+      windowSample([1, 5, 7, 3], 2),
+      windowSample([1, 6, 5, 2], [3, 2], { stride: [2, 1], padding: [1, 1] }),
+      windowSample([1, 6, 6, 2], 3, { stride: 2, padding: 1, ceilMode: true }),
+      windowSample([1, 7, 5, 1], 2, { stride: 3 }),
+    ].flatMap(({ shape, attributes }) =>
+      [true, false].map((countIncludePad) => ({ shape, attributes: { ...attributes, countIncludePad } })),
+    )
+  : [];
 
 const avgDefinition: KernelOp<AvgAttributes> = /* @__PURE__ */ poolOp('avgPool', {
   infer: ([x], w) => pooled('avgPool', x!, w),

@@ -12,7 +12,7 @@ export interface Group {
   readonly kernel: OpTensor | null;
   readonly chain: readonly OpTensor[];
   /** Computes what the kernel reads, where it reads it. */
-  readonly prologue?: readonly OpTensor[];
+  readonly prologue?: readonly OpTensor[] | undefined;
 }
 
 export const membersOf = ({ kernel, chain, prologue = [] }: Group): OpTensor[] =>
@@ -220,24 +220,24 @@ export function fuse(
   // Chains before kernels, when it is known what else is made of them.
   for (const [i, t] of graph.ops.entries()) {
     const { op, inputs } = t.source;
-    const [large, small] = [draftOf.get(t)!, draftOf.get(rootOf(inputs[0] ?? t))];
-    const { backend } = large;
-    if (op.kind !== 'kernel' || !op.webgpu.prologue || !backend.fusesEpilogue) continue;
-    if (!small || small.kernel || small.backend !== backend || t.size >= small.chain[0]!.size) continue;
-    // Not if the kernel's own chain would keep it waiting.
-    if (large.chain.some((u) => times.ready[index.get(u)!]! > i)) continue;
+    if (op.kind !== 'kernel' || !op.webgpu.prologue) continue;
+    const [large, small] = [draftOf.get(t)!, draftOf.get(rootOf(inputs[0]!))];
+    const { backend, chain } = large;
+    if (!small || small.kernel || small.backend !== backend || !backend.fusesEpilogue) continue;
+    // Not where nothing becomes less, nor where the kernel's own chain would keep it waiting.
+    if (t.size >= small.chain[0]!.size || chain.some((u) => times.ready[index.get(u)!]! > i)) continue;
     const before = beforeBoth(large, small);
     if (before.meets(large.members) || before.meets(small.members)) continue;
     if (operands(large, small) > backend.maxOperands) continue;
     large.prologue = [];
     absorb(large, small, before, large.prologue);
   }
-  const sorted = (list?: OpTensor[]): OpTensor[] | undefined => list?.sort((a, b) => a.id - b.id);
+  const byId = (a: Tensor, b: Tensor): number => a.id - b.id;
   return [...drafts].map(({ backend, kernel, chain, prologue }) => ({
     backend: backend.name,
     kernel,
-    chain: sorted(chain)!,
-    ...(prologue && { prologue: sorted(prologue)! }),
+    chain: chain.sort(byId),
+    prologue: prologue?.sort(byId),
   }));
 }
 

@@ -176,7 +176,7 @@ function lowerCall(
   output: Operand | null,
   scratch: Operand | null,
   options: LowerOptions,
-  prologue?: Chain | null,
+  prologue?: Chain,
 ): Dispatch | null {
   const { constants } = shaderCall;
   const label = [prologue && chainLabel(prologue), call.op.name, chainLabel(chain)].filter(Boolean).join('+');
@@ -265,7 +265,7 @@ function lowerFused(
   general: ShaderCall,
   chain: Chain,
   options: LowerOptions,
-  prologue?: Chain | null,
+  prologue?: Chain,
 ): Dispatch[] | null {
   const inputs = general.bindings.flatMap((binding) =>
     typeof binding === 'string' ? [] : [call.inputs[binding.input]!],
@@ -275,7 +275,7 @@ function lowerFused(
   const scratch = scratchOf(calls, options);
   const dispatches = calls.map((shaderCall, i) => {
     const [after, to] = i < calls.length - 1 ? [noChain(scratch!.shape), scratch] : [chain, call.output];
-    const before = i === 0 ? prologue : null;
+    const before = i === 0 ? prologue : undefined;
     return lowerCall(call, shaderCall, after, to, scratch, options, before);
   });
   return dispatches.every((d) => d !== null) ? dispatches : null;
@@ -296,7 +296,7 @@ function lowerKernel(
   call: KernelCall,
   chain: Chain | null,
   options: LowerOptions,
-  prologue?: Chain | null,
+  prologue?: Chain,
 ): Dispatch[] {
   const { op, site } = call;
   const calls = op.webgpu.calls(site);
@@ -374,39 +374,22 @@ function touched({ kernel, chain, prologue }: Step): {
 const meet = (a: readonly Operand[], b: readonly Operand[]): boolean =>
   a.some((x) => b.some((y) => overlap(x, y)));
 
-/** What together.ts needs of the core. */
-export const togetherParts = {
-  ...{
-    chainLabel,
-    chainSource,
-    fillTemplate,
-    isStreamed,
-    loadsOf,
-    shaders,
-    sizeOf,
-    spread,
-    suffixed,
-    withMath,
-  },
-};
-export type TogetherParts = typeof togetherParts;
-
-/** Chains that do not depend on each other, in as few dispatches as may be. */
-function lowerWaiting(chains: readonly Chain[], options: LowerOptions): Dispatch[] {
+/** Chains that do not depend on each other, as many in one dispatch as their buffers allow. */
+function lowerWaiting(chains: readonly Chain[], maxBuffers: number): Dispatch[] {
   const list: Dispatch[] = [];
   let some: Chain[] = [];
   for (const chain of chains) {
-    const joined = some.length > 0 && lowerChains([...some, chain], options.maxBuffers);
+    const joined = some.length > 0 && lowerChains([...some, chain], maxBuffers);
     if (joined) list.pop();
     some = joined ? [...some, chain] : [chain];
-    list.push(joined || lowerChains(some, options.maxBuffers)!);
+    list.push(joined || lowerChains(some, maxBuffers)!);
   }
-  const { together } = late;
-  const plain = list.length > 1 && together ? chains.filter((c) => together.isPlain(c, togetherParts)) : [];
-  if (plain.length < 2) return list;
-  const others = chains.filter((chain) => !plain.includes(chain));
-  return [...together!.lowerTogether(plain, options, togetherParts), ...lowerWaiting(others, options)];
+  return list;
 }
+
+/** What together.ts needs of the core. */
+const togetherParts = { chainSource, suffixed, withMath, fillTemplate, shaders, spread, lowerWaiting };
+export type TogetherParts = typeof togetherParts;
 
 export type StepDispatch = Dispatch & { readonly step: number };
 
@@ -421,7 +404,9 @@ export function lowerSteps(steps: readonly Step[], options: LowerOptions): StepD
     for (const batch of batches.splice(0, count)) {
       const { step } = batch.at(-1)!;
       const chains = batch.map(({ chain }) => chain);
-      dispatches.push(...lowerWaiting(chains, options).map((d) => ({ ...d, step })));
+      const apart = lowerWaiting(chains, options.maxBuffers);
+      const list = apart.length > 1 && late.together ? late.together(chains, options, togetherParts) : apart;
+      dispatches.push(...list.map((d) => ({ ...d, step })));
     }
   };
   for (const [i, step] of steps.entries()) {

@@ -45,7 +45,7 @@ import toHalf from '../../../gpu/to_half.wgsl';
 import together from '../../../gpu/together.wgsl';
 import windowSum from '../../../gpu/window_sum.wgsl';
 
-export { isPlain, lowerTogether } from './together.js';
+export { lowerTogether } from './together.js';
 export { extraVariants } from './variants-extra.js';
 
 export const extraShaders: Readonly<Record<string, string>> = {

@@ -22,14 +22,13 @@ export const shaders: Record<string, string> = {
 };
 
 /** How many chains go in one dispatch; there when the shader `together` is. */
-export const late: { together?: Pick<typeof import('./together.js'), 'isPlain' | 'lowerTogether'> } = {};
+export const late: { together?: typeof import('./together.js').lowerTogether } = {};
 
 /** Loads what is not there yet; a name that nobody knows is found out by whoever uses it. */
 export async function loadShaders(names: readonly string[]): Promise<void> {
   if (names.every((name) => name in shaders)) return;
-  const extra = await import('./shaders-extra.js');
-  const { extraShaders, extraVariants } = extra;
-  late.together = extra;
+  const { extraShaders, extraVariants, lowerTogether } = await import('./shaders-extra.js');
+  late.together = lowerTogether;
   Object.assign(shaders, extraShaders);
   Object.assign(variants, extraVariants(toolbox));
 }

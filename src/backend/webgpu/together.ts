@@ -1,5 +1,6 @@
 // Chains over many tensors in one dispatch: the updates of all parameters above all. Loads with the further shaders; what it
 // needs of the core comes as an argument, as a bundler would cut the core in two if it imported that.
+import type { Shape } from '../../dtype.js';
 import type { Chain, Memory, Operand } from '../backend.js';
 import type { Dispatch, LowerOptions, TogetherParts } from './lower.js';
 import type { GpuMemory } from './memory.js';
@@ -24,14 +25,9 @@ interface Range {
 const rootOf = (memory: Memory): Memory => (memory as GpuMemory).pool?.whole ?? memory;
 const startOf = ({ memory, offset }: Operand): number => ((memory as GpuMemory).start ?? 0) + offset;
 
-/** Operands go along with the elements, or are single numbers. */
-export function isPlain(chain: Chain, { loadsOf, isStreamed, sizeOf }: TogetherParts): boolean {
-  const aligned = (o: Operand): boolean => startOf(o) % alignment === 0;
-  return (
-    loadsOf(chain).every((o) => aligned(o) && (sizeOf(o.shape) === 1 || isStreamed(o.shape, chain.shape))) &&
-    chain.stores.every(({ to }) => aligned(to))
-  );
-}
+const sizeOf = (shape: Shape): number => shape.reduce((n, d) => n * d, 1);
+
+const labelOf = ({ instructions }: Chain): string => instructions.map(({ op }) => op.name).join('+');
 
 function formOf(chain: Chain, { chainSource }: TogetherParts): Form {
   const operands: Operand[] = [];
@@ -42,24 +38,35 @@ function formOf(chain: Chain, { chainSource }: TogetherParts): Form {
   return { chain, text: chainSource(chain, { lanes: 4, bind, size: (n) => `${n}u` }), operands };
 }
 
-/** The dispatches of plain chains that do not depend on each other: one, but where limits of the adapter are in the way. */
+/** Whether operands go along with the elements, or are single numbers. */
+const isPlain = ({ text, operands }: Form): boolean =>
+  !/\bt\d+\[(?!q\]|0u\])/.test(text) && operands.every((o) => startOf(o) % alignment === 0);
+
+/** The dispatches of chains that do not depend on each other: one, if no broadcast and no limit of the adapter is in the way. */
 export function lowerTogether(
   chains: readonly Chain[],
   options: LowerOptions,
   parts: TogetherParts,
 ): Dispatch[] {
   const forms = chains.map((chain) => formOf(chain, parts));
+  const plain = forms.filter(isPlain);
+  const others = forms.filter((form) => !plain.includes(form)).map(({ chain }) => chain);
+  return [...lowerPlain(plain, options, parts), ...parts.lowerWaiting(others, options.maxBuffers)];
+}
+
+function lowerPlain(forms: readonly Form[], options: LowerOptions, parts: TogetherParts): Dispatch[] {
+  if (forms.length === 0) return [];
   const made = lowerForms(forms, options, parts);
   if (made) return [made];
-  const half = Math.ceil(chains.length / 2);
-  return [chains.slice(0, half), chains.slice(half)].flatMap((some) => lowerTogether(some, options, parts));
+  const half = Math.ceil(forms.length / 2);
+  return [forms.slice(0, half), forms.slice(half)].flatMap((some) => lowerPlain(some, options, parts));
 }
 
 /** Null if they have too many buffers, or too large ones. */
 function lowerForms(
   forms: readonly Form[],
   { maxBuffers, mostBound, scratch, fill }: LowerOptions,
-  { sizeOf, suffixed, withMath, fillTemplate, spread, shaders, chainLabel }: TogetherParts,
+  { suffixed, withMath, fillTemplate, spread, shaders }: TogetherParts,
 ): Dispatch | null {
   const ranges: Range[] = [];
   const rangeOf = ({ memory }: Operand): number => ranges.findIndex(({ root }) => root === rootOf(memory));
@@ -111,7 +118,7 @@ function lowerForms(
   });
   const memory = scratch(table.byteLength);
   fill(memory, table);
-  const labels = new Set(forms.map(({ chain }) => chainLabel(chain)));
+  const labels = new Set(forms.map(({ chain }) => labelOf(chain)));
   return {
     text,
     sizes: new DataView(new ArrayBuffer(0)),
