@@ -2,17 +2,23 @@
 enable subgroups;
 //#end
 // out[o, i] = the first r where source[o, r, i] is largest (KIND 2) or smallest (KIND 3), as int32. NaN wins.
-//   bindings: source, out;  TYPE: 0 f32, 1 i32, 2 u32
+//   bindings: source (by the prologue, if there is one), and what prologue and epilogue read and write;  TYPE: 0 f32, 1 i32, 2 u32
 //   OUTER, REDUCE, INNER: sizes.  A workgroup makes TX outputs, each with TY invocations (powers of two).
 //   workgroups: ceil(OUTER * INNER / TX), linear (x fastest, then y)
 struct Sizes {
   OUTER: u32,
   REDUCE: u32,
   INNER: u32,
+{{epilogueSizes}}
 }
 @group(0) @binding(0) var<uniform> sizes: Sizes;
+//#if STORED
 @group(0) @binding(1) var<storage, read_write> source: array<u32>;
-@group(0) @binding(2) var<storage, read_write> result: array<u32>;
+fn fetch(q: u32) -> u32 {
+  return source[q];
+}
+//#end
+{{epilogue}}
 
 const STRIDE = {{TX}}u;
 const COUNT = {{TY}}u;
@@ -54,7 +60,7 @@ fn main(
   if (output < sizes.OUTER * sizes.INNER) {
     let base = output / sizes.INNER * sizes.REDUCE * sizes.INNER + output % sizes.INNER;
     for (var r = y; r < sizes.REDUCE; r += COUNT) {
-      let key = to_key(source[base + r * sizes.INNER]);
+      let key = to_key(fetch(base + r * sizes.INNER));
       if (key > best.x) {
         best = vec2u(key, r);
       }
@@ -62,6 +68,6 @@ fn main(
   }
   best = tree(0u, best, thread);
   if (y == 0u && output < sizes.OUTER * sizes.INNER) {
-    result[output] = best.y;
+    finish(output, i32(best.y));
   }
 }

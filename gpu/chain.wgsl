@@ -1,4 +1,5 @@
-// A chain of elementwise ops on element(s) `q`, put into elementwise.wgsl and into kernels that have an epilogue.
+// A chain of elementwise ops on element(s) `q`, put into elementwise.wgsl and into kernels that have an epilogue or a
+// prologue, where it gives the word that the kernel reads.
 // All buffers hold 32-bit words, so that one buffer can be read and written as different types. With LANES = 4, q
 // counts groups of four elements. All loads come before all stores.
 //#for x buffers
@@ -27,7 +28,7 @@ fn chain({{parameters}}) -> Stored {
   return Stored({{results}});
 }
 
-fn finish({{finishParameters}}) {
+fn finish({{signature}} {
 //#for l loads
   let {{l.name}} = {{l.value}};
 //#end
@@ -35,6 +36,6 @@ fn finish({{finishParameters}}) {
   let {{n.result}} = chain({{n.arguments}});
 //#end
 //#for s stores
-  {{s.buffer}}[q] = {{s.words}};
+  {{s.to}} {{s.words}};
 //#end
 }

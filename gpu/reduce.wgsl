@@ -1,8 +1,9 @@
 //#if SUBGROUP
 enable subgroups;
 //#end
-// out[o, p, i] = KIND over the r of part p of source[o, r, i], parts of PART elements; one part is the whole reduction.
-//   bindings: source, out;  Value: f32, i32 or u32;  TYPE: 0 f32, 1 i32, 2 u32;  KIND: 0 sum, 1 prod, 2 max, 3 min
+// out[o, p, i] = KIND over the r of part p of source[o, r, i], parts of PART elements; one part is the whole reduction; then
+// the epilogue. Where there is a prologue, it computes the source, each element once.
+//   bindings: source, and what prologue and epilogue read and write;  Value: f32, i32 or u32;  TYPE: 0 f32, 1 i32, 2 u32;  KIND: 0 sum, 1 prod, 2 max, 3 min
 //   OUTER, REDUCE, INNER, PART, PARTS: sizes.  A workgroup makes TX outputs, each with TY invocations (powers of two).
 //   workgroups: ceil(OUTER * PARTS * INNER / TX), linear (x fastest, then y)
 // Sums go in a fixed order: invocation y takes r = y, y + TY, ..., then halves are added pairwise.
@@ -14,10 +15,16 @@ struct Sizes {
   INNER: u32,
   PART: u32,
   PARTS: u32,
+{{epilogueSizes}}
 }
 @group(0) @binding(0) var<uniform> sizes: Sizes;
+//#if STORED
 @group(0) @binding(1) var<storage, read_write> source: array<u32>;
-@group(0) @binding(2) var<storage, read_write> result: array<u32>;
+fn fetch(q: u32) -> u32 {
+  return source[q];
+}
+//#end
+{{epilogue}}
 
 const STRIDE = {{TX}}u;
 const COUNT = {{TY}}u;
@@ -95,13 +102,13 @@ fn main(
     let base = part / sizes.PARTS * sizes.REDUCE * sizes.INNER + output % sizes.INNER;
     let first = part % sizes.PARTS * sizes.PART;
     for (var r = first + y; r < min(first + sizes.PART, sizes.REDUCE); r += COUNT) {
-      state = join(KIND, state, to_state(source[base + r * sizes.INNER]));
+      state = join(KIND, state, to_state(fetch(base + r * sizes.INNER)));
     }
   }
 //#if TY>1
   state = tree(KIND, state, thread);
 //#end
   if (y == 0u && output < outputs) {
-    result[output] = from_state(state);
+    finish(output, bitcast<Value>(from_state(state)));
   }
 }

@@ -75,7 +75,7 @@ async function bundle(code) {
     const costs = sizes.filter(({ f }) => f.startsWith('costs-'));
     // Loaded when a plan is to be explained, changed by hand or profiled, and when something goes wrong.
     const seldom = sizes.filter(({ f }) =>
-      /^(explain|overrides|plan-size|profile|replay|recover|shader-error)-/.test(f),
+      /^(explain|overrides|plan-size|profile|reference|replay|recover|shader-error)-/.test(f),
     );
     const node = sizes.filter(({ f }) => f.startsWith('platform-node')); // loaded by no page
     const main = sizes.filter(

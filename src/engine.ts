@@ -1,6 +1,5 @@
 // The engine: the backends of this process, the plans made so far, and the queue that lets one plan run at a time.
 import type { Backend, BackendName, MemoryStats } from './backend/backend.js';
-import { ReferenceBackend } from './backend/reference.js';
 import { createWasmBackend, type WasmOptions } from './backend/wasm/index.js';
 import type { OnCompile } from './backend/webgpu/device.js';
 import { type HostArray, showShape } from './dtype.js';
@@ -93,7 +92,10 @@ export class Engine {
         values: { device },
       });
     }
-    if (device === 'reference') return new Engine([new ReferenceBackend()], false, null);
+    if (device === 'reference') {
+      const { ReferenceBackend } = await import('./backend/reference.js');
+      return new Engine([new ReferenceBackend(planParts.dtypes)], false, null);
+    }
     const host = createWasmBackend(wasm);
     host.catch(() => {}); // it is awaited below, but may fail before that
     if (device === 'wasm') return new Engine([await host], false, null);

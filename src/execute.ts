@@ -43,7 +43,7 @@ export class DeviceStorage implements Storage {
     const known = this.#pieces.get(name);
     if (known) return known;
     const backend = this.backends.get(name)!;
-    const piece = backend.allocate(Math.max(backend.bytesOf(this.owner), backend.alignment));
+    const piece = backend.allocate(Math.max(backend.bytesOf(this.owner), backend.alignment), true);
     this.#pieces.set(name, piece);
     return piece;
   }
@@ -241,16 +241,20 @@ export class Executable {
     return { memory, offset: slot.offset - start, shape: t.shape, dtype: t.dtype };
   }
 
-  #step({ backend, kernel, chain }: Group): Step {
+  #step({ backend, kernel, chain, prologue }: Group): Step {
     const stored = (t: OpTensor): boolean => this.plan.inPlace.has(t) || this.plan.slots.get(backend)!.has(t);
     return {
       kernel: kernel && {
         op: kernel.source.op as KernelOp,
         site: siteOf(kernel),
-        inputs: kernel.source.inputs.map((t) => this.#operand(t, backend)),
+        inputs: prologue ? [] : kernel.source.inputs.map((t) => this.#operand(t, backend)),
         output: stored(kernel) ? this.#operand(kernel, backend) : null,
       },
       chain: chain.length > 0 ? this.#chain(chain, kernel, backend, stored) : null,
+      prologue: prologue && {
+        ...this.#chain(prologue, null, backend, stored),
+        result: prologue.indexOf(rootOf(kernel!.source.inputs[0]!) as OpTensor),
+      },
     };
   }
 

@@ -16,6 +16,12 @@ async function find(): Promise<GPU | string> {
     : 'this browser has no WebGPU, or it is turned off';
 }
 
+/** navigator.gpu or what stands for it, or why there is none. */
+export const getGpu = (): Promise<GPU | string> => {
+  found ??= find();
+  return found;
+};
+
 /** Whether looking for a GPU is worth the time. */
 export const mayHaveGpu = async (): Promise<boolean> =>
   runtime().name !== 'node' || (await forNode()).mayHaveGpu();
@@ -52,8 +58,7 @@ export async function requestAdapter({
   powerPreference = 'high-performance',
   gpuSeconds,
 }: AdapterOptions = {}): Promise<GPUAdapter> {
-  found ??= find();
-  const gpu = await found;
+  const gpu = await getGpu();
   if (typeof gpu === 'string') throw unavailable(gpu);
   const ask = (options: GPURequestAdapterOptions) => gpu.requestAdapter(options).catch(() => null);
   // Software adapters are given only on request by some, first by others.

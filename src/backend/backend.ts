@@ -39,18 +39,22 @@ export interface Chain {
   readonly shape: Shape;
   readonly instructions: readonly Instruction[];
   readonly stores: readonly { readonly instruction: number; readonly to: Operand }[];
+  /** Of a prologue: the instruction whose value the kernel reads. */
+  readonly result?: number;
 }
 
 export interface KernelCall {
   readonly op: KernelOp;
   readonly site: Site<Attributes>;
+  /** None where a prologue computes the only one. */
   readonly inputs: readonly Operand[];
   /** null when only the step's chain needs the result. */
   readonly output: Operand | null;
 }
 
-/** A kernel, a chain, or a kernel with a chain applied to its result. */
+/** A kernel, a chain, or a kernel with a chain applied to its result; the prologue computes what the kernel reads. */
 export interface Step {
+  readonly prologue?: Chain | undefined;
   readonly kernel: KernelCall | null;
   readonly chain: Chain | null;
 }
@@ -88,7 +92,7 @@ export interface Backend {
   readonly pieceBytes: number;
   /** How many different tensors a chain may read and write. */
   readonly maxOperands: number;
-  /** Whether any chain can be applied before a kernel's store. */
+  /** Whether any chain can be applied before a kernel's store, and where a kernel reads. */
   readonly fusesEpilogue: boolean;
   /** Whether just this one can be, each of whose ops is the only one that takes the result of the one before. */
   takesEpilogue?(kernel: Tensor, chain: readonly Tensor[]): boolean;
@@ -98,7 +102,8 @@ export interface Backend {
   /** Bytes that a tensor takes in this backend's memory. */
   bytesOf(spec: Spec): number;
   supports(op: OpDefinition, site: Site): boolean;
-  allocate(bytes: number): Memory;
+  /** Small pieces that are given out `together` may share a buffer. */
+  allocate(bytes: number, together?: boolean): Memory;
   free(memory: Memory): void;
   write(to: Memory, offset: number, data: HostArray, dtype: DType): void;
   /** Waits for all work given before. The array is a copy. */

@@ -1,8 +1,8 @@
-// The reference backend: host arrays, one op after the other by its slow obvious implementation.
-import { dtypes, type HostArray, sizeOf } from '../dtype.js';
+// The reference backend: host arrays, one op after the other by its slow obvious implementation. Loads on demand, and so gets
+// what it needs of the core.
+import type { dtypes as Dtypes, HostArray, Shape } from '../dtype.js';
 import type { Spec } from '../graph.js';
 import type { OpDefinition, Site } from '../ops/define.js';
-import { hostBytes } from '../ops/define.js';
 import type { Backend, Chain, ChainInput, Memory, MemoryStats, Operand, Program, Step } from './backend.js';
 
 class HostMemory implements Memory {
@@ -12,39 +12,13 @@ class HostMemory implements Memory {
   }
 }
 
-const view = ({ memory, offset, shape, dtype }: Operand): HostArray =>
-  new dtypes[dtype].array((memory as HostMemory).buffer, offset, sizeOf(shape));
+const sizeOf = (shape: Shape): number => shape.reduce((n, d) => n * d, 1);
 
 class ReferenceProgram implements Program {
   readonly steps: number;
   constructor(readonly list: readonly Step[]) {
     this.steps = list.length;
   }
-}
-
-/** Runs `op` on copies of its inputs, so that writing over an input is seen only afterwards. */
-function evaluate(op: OpDefinition, site: Site, values: readonly HostArray[]): HostArray {
-  const out = new dtypes[site.output.dtype].array(sizeOf(site.output.shape));
-  op.reference({ ...site, values, out });
-  return out;
-}
-
-function runChain({ instructions, stores }: Chain, kernel: HostArray | null): void {
-  const results: HostArray[] = [];
-  const load = (input: ChainInput): HostArray => {
-    switch (input.kind) {
-      case 'operand':
-        return view(input.operand).slice();
-      case 'instruction':
-        return results[input.index]!;
-      case 'kernel':
-        return kernel!;
-      case 'constant':
-        return new dtypes[input.dtype].array([input.value]);
-    }
-  };
-  for (const { op, site, inputs } of instructions) results.push(evaluate(op, site, inputs.map(load)));
-  for (const { instruction, to } of stores) view(to).set(results[instruction]!);
 }
 
 export class ReferenceBackend implements Backend {
@@ -63,8 +37,10 @@ export class ReferenceBackend implements Backend {
   };
   readonly #stats: MemoryStats = { pieces: 0, bytes: 0, systemAllocations: 0 };
 
-  bytesOf(spec: Spec): number {
-    return hostBytes(spec);
+  constructor(private readonly dtypes: typeof Dtypes) {}
+
+  bytesOf({ shape, dtype }: Spec): number {
+    return sizeOf(shape) * this.dtypes[dtype].bytes;
   }
 
   supports(): boolean {
@@ -89,7 +65,7 @@ export class ReferenceBackend implements Backend {
   }
 
   read(from: Memory, offset: number, spec: Spec): HostArray {
-    return view({ ...spec, memory: from, offset }).slice();
+    return this.#view({ ...spec, memory: from, offset }).slice();
   }
 
   copy(from: Memory, fromOffset: number, to: Memory, toOffset: number, bytes: number): void {
@@ -104,15 +80,44 @@ export class ReferenceBackend implements Backend {
   run(program: Program): void {
     for (const { kernel, chain } of (program as ReferenceProgram).list) {
       const result = kernel
-        ? evaluate(
+        ? this.#evaluate(
             kernel.op,
             kernel.site,
-            kernel.inputs.map((operand) => view(operand).slice()),
+            kernel.inputs.map((operand) => this.#view(operand).slice()),
           )
         : null;
-      if (result && kernel?.output) view(kernel.output).set(result);
-      if (chain) runChain(chain, result);
+      if (result && kernel?.output) this.#view(kernel.output).set(result);
+      if (chain) this.#runChain(chain, result);
     }
+  }
+
+  #view({ memory, offset, shape, dtype }: Operand): HostArray {
+    return new this.dtypes[dtype].array((memory as HostMemory).buffer, offset, sizeOf(shape));
+  }
+
+  /** Runs `op` on copies of its inputs, so that writing over an input is seen only afterwards. */
+  #evaluate(op: OpDefinition, site: Site, values: readonly HostArray[]): HostArray {
+    const out = new this.dtypes[site.output.dtype].array(sizeOf(site.output.shape));
+    op.reference({ ...site, values, out });
+    return out;
+  }
+
+  #runChain({ instructions, stores }: Chain, kernel: HostArray | null): void {
+    const results: HostArray[] = [];
+    const load = (input: ChainInput): HostArray => {
+      switch (input.kind) {
+        case 'operand':
+          return this.#view(input.operand).slice();
+        case 'instruction':
+          return results[input.index]!;
+        case 'kernel':
+          return kernel!;
+        case 'constant':
+          return new this.dtypes[input.dtype].array([input.value]);
+      }
+    };
+    for (const { op, site, inputs } of instructions) results.push(this.#evaluate(op, site, inputs.map(load)));
+    for (const { instruction, to } of stores) this.#view(to).set(results[instruction]!);
   }
 
   release(): void {}

@@ -129,8 +129,15 @@ export interface KernelOp<A extends Attributes = Attributes> extends OpBase<A> {
   readonly kind: 'kernel';
   /** null: no kernel for these dtypes. */
   readonly wasm: { calls(site: Site<A>): readonly WasmCall[] | null };
-  /** `epilogue`: the shader has a place where a chain of elementwise ops can be put before the store. */
-  readonly webgpu: { calls(site: Site<A>): readonly ShaderCall[] | null; readonly epilogue?: boolean };
+  /**
+   * `epilogue`: the shader has a place where a chain of elementwise ops can be put before the store. `prologue`: and one where
+   * it reads its only input, each element once.
+   */
+  readonly webgpu: {
+    calls(site: Site<A>): readonly ShaderCall[] | null;
+    readonly epilogue?: boolean;
+    readonly prologue?: boolean;
+  };
 }
 
 /** The same memory seen in another shape; no kernel. */

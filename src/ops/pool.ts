@@ -136,16 +136,17 @@ const windowSample = (shape: number[], kernel: Pair, options: Parameters<typeof 
   attributes: windowOf('pool', kernel, options),
 });
 
-// Made here, they would have every app load what checks windows.
-const maxCases = () => [
-  windowSample([1, 4, 4, 1], 2),
-  windowSample([2, 6, 4, 5], 2),
-  windowSample([2, 7, 7, 4], 3, { stride: 2 }),
-  windowSample([1, 5, 7, 3], 2),
-  windowSample([1, 6, 5, 2], [3, 2], { stride: [2, 1], padding: [1, 1] }),
-  windowSample([1, 6, 6, 2], 3, { stride: 2, ceilMode: true }),
-  windowSample([1, 7, 6, 2], 2, { stride: 1, dilation: [2, 3] }),
-];
+const maxCases = WITH_SAMPLES
+  ? [
+      windowSample([1, 4, 4, 1], 2),
+      windowSample([2, 6, 4, 5], 2),
+      windowSample([2, 7, 7, 4], 3, { stride: 2 }),
+      windowSample([1, 5, 7, 3], 2),
+      windowSample([1, 6, 5, 2], [3, 2], { stride: [2, 1], padding: [1, 1] }),
+      windowSample([1, 6, 6, 2], 3, { stride: 2, ceilMode: true }),
+      windowSample([1, 7, 6, 2], 2, { stride: 1, dilation: [2, 3] }),
+    ]
+  : [];
 const withSecond = (
   second: 'windows' | 'pixels',
   { shape, attributes }: { shape: number[]; attributes: Window },
@@ -164,9 +165,7 @@ const maxDefinition: KernelOp<MaxAttributes> = /* @__PURE__ */ poolOp('maxPool',
       out[window] = pixels.map((at) => x![at]!).reduce((a, b) => Math.max(a, b));
     }),
   shader: maxPoolShader,
-  samples: WITH_SAMPLES
-    ? maxCases().map(({ shape, attributes }) => ({ inputs: [{ shape }], attributes }))
-    : [],
+  samples: WITH_SAMPLES ? maxCases.map(({ shape, attributes }) => ({ inputs: [{ shape }], attributes })) : [],
 });
 
 const maxGradientDefinition: KernelOp<MaxAttributes> = /* @__PURE__ */ poolOp('maxPoolGradient', {
@@ -185,7 +184,7 @@ const maxGradientDefinition: KernelOp<MaxAttributes> = /* @__PURE__ */ poolOp('m
     out.set(total);
   },
   shader: maxPoolGradientShader,
-  samples: WITH_SAMPLES ? maxCases().map((c) => withSecond('windows', c)) : [],
+  samples: WITH_SAMPLES ? maxCases.map((c) => withSecond('windows', c)) : [],
 });
 
 const maxPickDefinition: KernelOp<MaxAttributes> = /* @__PURE__ */ poolOp('maxPoolPick', {
@@ -200,20 +199,21 @@ const maxPickDefinition: KernelOp<MaxAttributes> = /* @__PURE__ */ poolOp('maxPo
       out[window] = v![argmaxOf(x!, pixels)]!;
     }),
   shader: maxPoolPickShader,
-  samples: WITH_SAMPLES ? maxCases().map((c) => withSecond('pixels', c)) : [],
+  samples: WITH_SAMPLES ? maxCases.map((c) => withSecond('pixels', c)) : [],
 });
 
-const avgCases = () =>
-  [
-    windowSample([1, 4, 4, 1], 2),
-    windowSample([2, 7, 7, 4], 3, { stride: 2 }),
-    windowSample([1, 5, 7, 3], 2),
-    windowSample([1, 6, 5, 2], [3, 2], { stride: [2, 1], padding: [1, 1] }),
-    windowSample([1, 6, 6, 2], 3, { stride: 2, padding: 1, ceilMode: true }),
-    windowSample([1, 7, 5, 1], 2, { stride: 3 }),
-  ].flatMap(({ shape, attributes }) =>
-    [true, false].map((countIncludePad) => ({ shape, attributes: { ...attributes, countIncludePad } })),
-  );
+const avgCases = WITH_SAMPLES
+  ? [
+      windowSample([1, 4, 4, 1], 2),
+      windowSample([2, 7, 7, 4], 3, { stride: 2 }),
+      windowSample([1, 5, 7, 3], 2),
+      windowSample([1, 6, 5, 2], [3, 2], { stride: [2, 1], padding: [1, 1] }),
+      windowSample([1, 6, 6, 2], 3, { stride: 2, padding: 1, ceilMode: true }),
+      windowSample([1, 7, 5, 1], 2, { stride: 3 }),
+    ].flatMap(({ shape, attributes }) =>
+      [true, false].map((countIncludePad) => ({ shape, attributes: { ...attributes, countIncludePad } })),
+    )
+  : [];
 
 const avgDefinition: KernelOp<AvgAttributes> = /* @__PURE__ */ poolOp('avgPool', {
   infer: ([x], w) => pooled('avgPool', x!, w),
@@ -226,9 +226,7 @@ const avgDefinition: KernelOp<AvgAttributes> = /* @__PURE__ */ poolOp('avgPool',
       out[window] = pixels.reduce((total, at) => total + x![at]!, 0) / counted;
     }),
   shader: avgPoolShader,
-  samples: WITH_SAMPLES
-    ? avgCases().map(({ shape, attributes }) => ({ inputs: [{ shape }], attributes }))
-    : [],
+  samples: WITH_SAMPLES ? avgCases.map(({ shape, attributes }) => ({ inputs: [{ shape }], attributes })) : [],
 });
 
 const imageOf = ({ shape }: Spec, [height, width]: readonly number[]): number[] => [
@@ -257,7 +255,7 @@ const avgGradientDefinition: KernelOp<AvgGradientAttributes> = /* @__PURE__ */ p
     },
     shader: avgPoolGradientShader,
     samples: WITH_SAMPLES
-      ? avgCases().map(({ shape, attributes }) => ({
+      ? avgCases.map(({ shape, attributes }) => ({
           inputs: [{ shape: [...pooled('pool', { shape, dtype: 'float32' }, attributes).shape] }],
           attributes: { ...attributes, size: shape.slice(1, 3) },
         }))

@@ -91,6 +91,8 @@ function reduction(entry: Entry): KernelOp<ReduceAttributes> {
       },
     },
     webgpu: {
+      epilogue: true,
+      prologue: true,
       calls({ inputs: [input], attributes }) {
         const view = threeAxes(input!.shape, attributes);
         const type = input!.dtype === 'int32' ? 'i32' : 'f32';

@@ -6,14 +6,17 @@ import type { Tensor } from '../graph.js';
 import { afterOf, isOp, type NeededGraph, type OpTensor, rootOf } from './graph.js';
 import type { Placement } from './place.js';
 
-/** Ops that run as one step: a kernel, a chain, or a kernel with a chain behind it. */
+/** Ops that run as one step: a kernel, a chain, or a kernel with a chain behind it, and one before it. */
 export interface Group {
   readonly backend: BackendName;
   readonly kernel: OpTensor | null;
   readonly chain: readonly OpTensor[];
+  /** Computes what the kernel reads, where it reads it. */
+  readonly prologue?: readonly OpTensor[] | undefined;
 }
 
-export const membersOf = ({ kernel, chain }: Group): OpTensor[] => (kernel ? [kernel, ...chain] : [...chain]);
+export const membersOf = ({ kernel, chain, prologue = [] }: Group): OpTensor[] =>
+  kernel ? [...prologue, kernel, ...chain] : [...chain];
 
 /** Set of small whole numbers. */
 class BitSet {
@@ -41,6 +44,7 @@ interface Draft {
   readonly backend: Backend;
   kernel: OpTensor | null;
   readonly chain: OpTensor[];
+  prologue?: OpTensor[];
   readonly members: BitSet;
   /** Tensors from outside that are read, constants left out. */
   readonly outside: Set<Tensor>;
@@ -114,13 +118,13 @@ export function fuse(
       (t) => kept.has(t) || users.get(t)!.some((u) => !inside(u, large) && !inside(u, small)),
     );
 
-  /** Puts the smaller draft into the larger one. */
-  const absorb = (large: Draft, small: Draft, before: BitSet): void => {
+  /** Puts the smaller draft into the larger one, its chain into `list`. */
+  const absorb = (large: Draft, small: Draft, before: BitSet, list = large.chain): void => {
     for (const t of small.outside) large.outside.add(t);
     for (const t of small.chain) {
       large.outside.delete(t);
       draftOf.set(t, large);
-      large.chain.push(t);
+      list.push(t);
     }
     if (small.kernel) {
       large.outside.delete(small.kernel);
@@ -232,10 +236,27 @@ export function fuse(
       draft = large;
     }
   }
-  return [...drafts].map(({ backend, kernel, chain }) => ({
+  // Chains before kernels, when it is known what else is made of them.
+  for (const [i, t] of graph.ops.entries()) {
+    const { op, inputs } = t.source;
+    if (op.kind !== 'kernel' || !op.webgpu.prologue) continue;
+    const [large, small] = [draftOf.get(t)!, draftOf.get(rootOf(inputs[0]!))];
+    const { backend, chain } = large;
+    if (!small || small.kernel || small.backend !== backend || !backend.fusesEpilogue) continue;
+    // Not where nothing becomes less, nor where the kernel's own chain would keep it waiting.
+    if (t.size >= small.chain[0]!.size || chain.some((u) => times.ready[index.get(u)!]! > i)) continue;
+    const before = beforeBoth(large, small);
+    if (before.meets(large.members) || before.meets(small.members)) continue;
+    if (operands(large, small) > backend.maxOperands) continue;
+    large.prologue = [];
+    absorb(large, small, before, large.prologue);
+  }
+  const byId = (a: Tensor, b: Tensor): number => a.id - b.id;
+  return [...drafts].map(({ backend, kernel, chain, prologue }) => ({
     backend: backend.name,
     kernel,
-    chain: chain.sort((a, b) => a.id - b.id),
+    chain: chain.sort(byId),
+    prologue: prologue?.sort(byId),
   }));
 }
 

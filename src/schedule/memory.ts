@@ -159,15 +159,19 @@ function shareMemory(
   const blocks = new Map<Tensor, SharedBlock>();
   for (const { value, bytes, first, last } of lifetimes.values()) {
     const size = Math.max(alignment, roundUp(bytes, alignment));
-    blocks.set(value, { values: [value], bytes: size, first, last });
+    // On a GPU small values have places of their own: updates that could go together would wait for a number's place.
+    const always = target.fusesEpilogue && size === alignment;
+    const time = always ? { first: 0, last: groups.length } : { first, last };
+    blocks.set(value, { values: [value], bytes: size, ...time });
   }
-  for (const [i, { backend, kernel, chain }] of groups.entries()) {
-    if (backend !== name || kernel) continue;
-    const results = chain.filter((t) => lifetimes.has(t));
+  for (const [i, { backend, kernel, chain, prologue = [] }] of groups.entries()) {
+    if (backend !== name) continue;
+    const streamed = kernel ? prologue : chain;
+    const results = streamed.filter((t) => lifetimes.has(t));
     if (results.length === 0) continue;
-    const inside = new Set<Tensor>(chain);
+    const inside = new Set<Tensor>(streamed);
     const dying = new Set<Tensor>();
-    for (const input of chain.flatMap((t) => t.source.inputs.map(rootOf))) {
+    for (const input of streamed.flatMap((t) => t.source.inputs.map(rootOf))) {
       const block = blocks.get(input);
       if (block && block.last === i && !inside.has(input)) dying.add(input);
     }

@@ -29,9 +29,10 @@ export function order(graph: NeededGraph, fused: readonly Group[]): Ordered {
     copied.add(variable);
   };
   for (const [variable, value] of graph.assignments) {
-    const { kernel } = groupOf.get(value)!;
-    // A kernel reads its inputs while it writes; so does a chain behind one.
-    if (kernel?.source.inputs.some((i) => rootOf(i) === variable)) aside(variable);
+    const { kernel, prologue = [] } = groupOf.get(value)!;
+    // A kernel reads its inputs while it writes, by itself or by a chain before it; so does a chain behind one.
+    if (kernel && !prologue.includes(value) && [kernel, ...prologue].some((t) => reads(t, variable)))
+      aside(variable);
   }
   for (;;) {
     const sorted = new Sorter(groups, direct, graph.outputs).sort();
@@ -43,6 +44,9 @@ export function order(graph: NeededGraph, fused: readonly Group[]): Ordered {
     aside(stuck);
   }
 }
+
+const reads = ({ source }: OpTensor, variable: Variable): boolean =>
+  source.inputs.some((i) => rootOf(i) === variable);
 
 /** Whole numbers with keys, the smallest key first. */
 class Heap {

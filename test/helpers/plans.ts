@@ -3,7 +3,7 @@ import type { Backend, BackendName, Rates } from '../../src/backend/backend.js';
 import type { Tensor, Variable } from '../../src/graph.js';
 import { hostBytes } from '../../src/ops/define.js';
 import { membersOf } from '../../src/schedule/fuse.js';
-import { rootOf } from '../../src/schedule/graph.js';
+import { type OpTensor, rootOf } from '../../src/schedule/graph.js';
 import type { Plan } from '../../src/schedule/plan.js';
 
 const never = (): never => {
@@ -123,15 +123,22 @@ export function replay(plan: Plan, keepFeeds: boolean): string[] {
             if (loaded && !inside.has(input)) read(input, backend, t.source.op.name);
           }
         }
-        for (const t of members) {
+        const store = (t: OpTensor): void => {
           const variable = plan.inPlace.get(t);
           if (variable) written.set(variable, t);
           else write(t, backend);
+        };
+        const { kernel, chain, prologue = [] } = group;
+        for (const t of kernel ? [kernel, ...chain] : chain) store(t);
+        // A kernel reads while it writes: its inputs must be whole when it is done, and those of the chain before it.
+        for (const t of kernel ? [kernel, ...prologue] : []) {
+          for (const input of t.source.inputs.map(rootOf)) {
+            const loaded = input.source.kind !== 'constant' || t === kernel;
+            if (loaded && !inside.has(input)) read(input, backend, `the end of ${t.source.op.name}`);
+          }
         }
-        // A kernel reads while it writes: its inputs must be whole when it is done.
-        for (const input of group.kernel?.source.inputs.map(rootOf) ?? []) {
-          if (!inside.has(input)) read(input, backend, `the end of ${group.kernel!.source.op.name}`);
-        }
+        // What the chain before it stores goes element by element.
+        for (const t of prologue) store(t);
       }
     }
     for (const output of plan.graph.outputs.map(rootOf)) {

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import type { Backend } from '../../src/backend/backend.js';
 import { ReferenceBackend } from '../../src/backend/reference.js';
 import { createWasmBackend } from '../../src/backend/wasm/index.js';
-import type { HostArray } from '../../src/dtype.js';
+import { dtypes, type HostArray } from '../../src/dtype.js';
 import { type Device, Engine } from '../../src/engine.js';
 import { DeviceStorage, Executable, storageOf } from '../../src/execute.js';
 import { makePlan } from '../../src/schedule/plan.js';
@@ -95,7 +95,7 @@ for (const [name, count] of devices) {
 
 /** Two backends of which the first does only some of the ops, so that values travel between them. */
 async function mixedBackends(): Promise<[Backend, Backend]> {
-  if (device === 'wasm') return [new ReferenceBackend(), await createWasmBackend({ threads: 1 })];
+  if (device === 'wasm') return [new ReferenceBackend(dtypes), await createWasmBackend({ threads: 1 })];
   const { createWebgpuBackend } = await import('../../src/backend/webgpu/index.js');
   return [await createWebgpuBackend(), await createWasmBackend({ threads: 1 })];
 }

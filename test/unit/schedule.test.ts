@@ -243,7 +243,7 @@ function checkGroups(plan: Plan, backends: readonly Backend[], seed: number): vo
   );
   for (const t of plan.graph.ops) assert.ok(at.has(t), `seed ${seed}: ${t} is computed`);
   for (const [i, group] of plan.groups.entries()) {
-    const { kernel, chain } = group;
+    const { kernel, chain, prologue } = group;
     const members = membersOf(group);
     const backend = backends.find((b) => b.name === group.backend)!;
     for (const t of members) {
@@ -264,6 +264,18 @@ function checkGroups(plan: Plan, backends: readonly Backend[], seed: number): vo
         assert.ok(kernel.source.op.kind === 'kernel' && kernel.source.op.webgpu.epilogue);
       else assert.ok(backend.takesEpilogue?.(kernel, chain));
     }
+    if (prologue) {
+      assert.ok(
+        backend.fusesEpilogue && kernel?.source.op.kind === 'kernel' && kernel.source.op.webgpu.prologue,
+      );
+      assert.ok(prologue.every((t) => sameShape(t.shape, prologue[0]!.shape)));
+      assert.ok(prologue.includes(rootOf(kernel.source.inputs[0]!) as OpTensor));
+      const outside = chain.flatMap((t) => t.source.inputs.map(rootOf));
+      assert.not.ok(
+        prologue.some((t) => outside.includes(t)),
+        `seed ${seed}: what is gone is read`,
+      );
+    }
     if (members.length > 1) {
       const inside = new Set<Tensor>(members);
       const read = members.flatMap((t) => t.source.inputs.map(rootOf));
@@ -282,7 +294,7 @@ const kinds: readonly GraphOptions[] = [
 ];
 
 test('fuse, order and memory: 600 random graphs, every byte followed', () => {
-  let fused = 0;
+  let [fused, prologues] = [0, 0];
   for (let seed = 1; seed <= 600; seed++) {
     const maxOperands = 3 + (seed % 6);
     const backends =
@@ -305,8 +317,10 @@ test('fuse, order and memory: 600 random graphs, every byte followed', () => {
     for (const [name, bytes] of plan.arenaBytes)
       assert.ok(bytes >= plan.liveBytes.get(name)!, `seed ${seed}`);
     fused += plan.groups.filter((g) => membersOf(g).length > 1).length;
+    prologues += plan.groups.filter((g) => g.prologue).length;
   }
   assert.ok(fused > 600, `only ${fused} fused steps`);
+  assert.ok(prologues > 20, `only ${prologues} kernels with a chain before them`);
 });
 
 test('dot: a box for each step, an arrow for each value that is read, a dashed one for a new value', () => {
@@ -334,6 +348,60 @@ test('fuse: two chains that need a value of each other do not become two groups 
   const plan = makePlan({ outputs: [wide, narrow], assignments: new Map() }, options);
   assert.is(countOps(plan).wasm, 7);
   assert.equal(replay(plan, true), []);
+});
+
+const opsOf = (outputs: readonly Tensor[], options = {}, assignments = new Map<Variable, Tensor>()) => {
+  const backends = [fakeBackend('webgpu', { fusesEpilogue: true, maxOperands: 8, ...options })];
+  const plan = makePlan({ outputs, assignments }, { backends, share: false, keepFeeds: true });
+  assert.equal(replay(plan, true), []);
+  return { plan, ops: explain(planParts, plan).map((row) => row.ops) };
+};
+
+test('fuse: a reduction computes what it reads where the backend can, and stores it if others need it', () => {
+  const [x, y] = [owned([64, 100], 'x'), owned([64, 100], 'y')];
+  const difference = ops.sub(x, y);
+  const loss = ops.mean(ops.square(difference));
+  const alone = opsOf([loss]);
+  assert.equal(alone.ops, ['sub square sum div']);
+  const apart = opsOf([loss], { fusesEpilogue: false });
+  assert.equal(apart.ops, ['sub square', 'sum', 'div']);
+  // Nothing but the loss.
+  const bytes = (plan: Plan): number => plan.arenaBytes.get('webgpu')!;
+  assert.is(bytes(alone.plan), 16);
+  assert.is(bytes(apart.plan), 64 * 100 * 4 + 16);
+
+  const gradient = ops.mul(difference, 2 / 6400);
+  const both = opsOf([loss, gradient]);
+  assert.equal(both.ops, ['sub square mul sum div']);
+  assert.is(opsOf([loss, gradient], { maxOperands: 3 }).ops.length, 3, 'too many operands');
+  assert.equal(opsOf([ops.sum(difference, 0), ops.sum(difference, 1)]).ops, ['sub sum', 'sum']);
+
+  const rows = ops.reshape(difference, [6400, 1]);
+  assert.equal(opsOf([ops.max(rows, 0)]).ops, ['sub max'], 'through a view');
+  assert.equal(opsOf([ops.sum(rows, 1)]).ops, ['sub', 'sum'], 'where nothing becomes less');
+});
+
+test('fuse: no way leads out of a reduction and back in, and none is kept waiting by its own chain', () => {
+  const x = input([8, 16]);
+  const centred = ops.sub(x, input([16], 1));
+  // The sum's own chain needs a product of what the chain before it makes.
+  const product = ops.sum(ops.matmul(centred, centred, { transA: true }), 0);
+  assert.equal(opsOf([ops.add(ops.sum(centred, 0), product)]).ops, ['sub', 'matmul', 'sum', 'sum add']);
+  const first = ops.sum(ops.relu(x), 0);
+  const later = ops.sum(ops.matmul(input([8, 8], 2), x), 0);
+  assert.equal(opsOf([ops.add(first, later)]).ops, ['relu', 'matmul', 'sum', 'sum add']);
+});
+
+test('fuse: a variable that is read before a reduction and written behind it gets a copy', () => {
+  const total = owned([16], 'total');
+  const next = ops.add(ops.sum(ops.mul(input([8, 16]), total), 0), total);
+  const { ops: names } = opsOf([], {}, new Map([[total, next]]));
+  assert.equal(names, ['mul sum add', 'broadcastTo']);
+  // What the chain before it stores goes element by element, and needs none.
+  const weights = owned([8, 16], 'weights');
+  const updated = ops.sub(weights, ops.mul(input([8, 16]), 0.1));
+  const step = opsOf([ops.sum(ops.square(updated))], {}, new Map([[weights, updated]]));
+  assert.equal(step.ops, ['mul sub square sum']);
 });
 
 test('fuse: a matmul takes its bias and activation along where the backend can', () => {

@@ -26,7 +26,7 @@ import {
   matmul,
   matmulHalf,
 } from '../../src/ops/index.js';
-import { getGpu } from '../../src/platform.js';
+import { getGpu } from '../../src/platform-gpu.js';
 import { environment } from '../helpers/environment.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
@@ -197,7 +197,10 @@ function textsOf(op: KernelOp<Attributes>, { inputs, attributes }: Sample, c: Ca
     kernel: { op, site, inputs: operands, output },
     chain: chainOf(shape, instructions, [1, after]),
   };
-  const options: LowerOptions = { ...c, maxBuffers: 16, scratch: () => ({ bytes: 2 ** 30 }) };
+  const options: LowerOptions = {
+    ...c,
+    ...{ maxBuffers: 16, mostBound: 2 ** 30, scratch: () => ({ bytes: 2 ** 30 }), fill: () => {} },
+  };
   return lowerSteps([step], options).map(({ text }) => text);
 }
 
@@ -408,7 +411,7 @@ test('a variant is in the table once its trial went well, and never otherwise', 
 });
 
 test('the experimental feature is asked for where the adapter has it, and a device comes without it', async () => {
-  const { gpu } = (await getGpu()) as { gpu: GPU };
+  const gpu = (await getGpu()) as GPU;
   const asked: string[][] = [];
   const withFeature = (has: boolean) => async (options?: GPURequestAdapterOptions) => {
     const adapter = (await Object.getPrototypeOf(gpu).requestAdapter.call(gpu, options)) as GPUAdapter;

@@ -61,12 +61,32 @@ test('updates of several sizes go together, with one learning rate, kernels betw
   assert.equal([...(await arena.read(out))], numbers(70, 0));
 });
 
-test('as many as there are buffers for', async () => {
-  const many = Array.from({ length: 20 }, (_, i) => update(5 + i));
-  const count = await dispatches(...many.map(({ step }) => step(many[0]!.lr)));
-  const each = Math.floor((backend!.device.limits.maxStorageBuffersPerShaderStage - 1) / 2);
-  assert.is(count, Math.ceil(20 / each));
+test('more than there are buffers for: found by a table, of sizes that no four divides, some with a rate of their own', async () => {
+  const many = Array.from({ length: 40 }, (_, i) => update(i === 7 ? 20_001 : 1 + 3 * i));
+  const after = arena.poisoned([9]);
+  assert.is(await dispatches(...many.map(({ step }, i) => step(i % 3 ? many[0]!.lr : undefined))), 1);
   for (const { check } of many) await check();
+  assert.equal([...(await arena.read(after))], new Array(9).fill(7777.25));
+});
+
+test('what no table has goes beside it: broadcasts, and numbers of another form', async () => {
+  const many = Array.from({ length: 30 }, () => update(33));
+  const out = arena.poisoned([3, 8]);
+  const column = arena.put(numbers(3), [3, 1]);
+  const row = arena.put(numbers(8), [8]);
+  const broadcast: Step = {
+    kernel: null,
+    chain: chainOf([3, 8], [instruction(axpy, [3, 8], operand(column), operand(row), scalar(10))], [0, out]),
+  };
+  const one = arena.put([3], []);
+  const power: Step = { kernel: null, chain: chainOf([], [instruction(double, [], operand(one))], [0, one]) };
+  assert.is(await dispatches(power, ...many.map(({ step }) => step(many[0]!.lr)), broadcast), 2);
+  for (const { check } of many) await check();
+  assert.equal(
+    [...(await arena.read(out))],
+    numbers(24, 0).map((i) => 1 + Math.floor(i / 8) + 10 * (1 + (i % 8))),
+  );
+  assert.equal([...(await arena.read(one))], [6]);
 });
 
 test('what reads a result waits for it; what overwrites an operand comes after it', async () => {

@@ -147,9 +147,9 @@ interface Load {
 
 const laneNames = ['x', 'y', 'z', 'w'];
 
-/** The WGSL of a chain, without math: bindings and `finish(q)`, or `finish(q, kernel)` after a kernel. */
+/** The WGSL of a chain, without math: bindings and `finish(q)`, or `finish(q, kernel)` after a kernel; it gives the result. */
 export function chainSource(chain: Chain, { lanes, bind, size, kernel }: ChainOptions): string {
-  const { shape, instructions } = chain;
+  const { shape, instructions, result } = chain;
   const buffers = new Map<string, { binding: number; name: string; type: string }>();
   const use = (operand: Operand, wide: boolean): Slot => {
     const slot = bind(operand);
@@ -193,11 +193,13 @@ export function chainSource(chain: Chain, { lanes, bind, size, kernel }: ChainOp
     values.push({ name: `v${i}`, value: `${f.name}(${args})` });
   });
 
-  const results = chain.stores.map(({ instruction, to }) => ({
+  const wordOf = (i: number): string => toWord(`v${i}`, instructions[i]!.site.output.dtype);
+  const results: { to: Operand | null; word: string }[] = chain.stores.map(({ instruction, to }) => ({
     to,
-    word: toWord(`v${instruction}`, instructions[instruction]!.site.output.dtype),
+    word: wordOf(instruction),
   }));
   if (kernel?.output) results.push({ to: kernel.output, word: toWord('kernel', kernel.dtype) });
+  if (result !== undefined) results.push({ to: null, word: wordOf(result) });
   if (results.length === 0) {
     throw new DeviceError({
       where: 'webgpu',
@@ -211,7 +213,7 @@ export function chainSource(chain: Chain, { lanes, bind, size, kernel }: ChainOp
   const stores = results.map(({ to }, i) => {
     const parts = laneList.map((lane) => `result${lane}.s${i}`);
     const words = lanes === 4 ? `vec4u(${parts.join(', ')})` : parts[0]!;
-    return { name: `s${i}`, buffer: use(to, true).name, words };
+    return { name: `s${i}`, to: to ? `${use(to, true).name}[q] =` : 'return', words };
   });
   const scope = {
     buffers: [...buffers.values()],
@@ -221,7 +223,7 @@ export function chainSource(chain: Chain, { lanes, bind, size, kernel }: ChainOp
     ),
     values,
     results: results.map(({ word }) => word).join(', '),
-    finishParameters: `q: u32${kernel ? `, kernel: ${lanes === 4 ? `vec4<${kernelType}>` : kernelType}` : ''}`,
+    signature: `q: u32${kernel ? `, kernel: ${lanes === 4 ? `vec4<${kernelType}>` : kernelType}` : ''})${result === undefined ? '' : ' -> u32'}`,
     loads: loads.map(({ slot, index, wide }, i) => {
       const word = `${slot.name}[${index}]`;
       return { name: `w${i}`, value: lanes === 4 && !wide ? `vec4u(${word})` : word };

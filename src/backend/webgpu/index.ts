@@ -105,8 +105,8 @@ export class WebgpuBackend implements Backend {
     return op.webgpu.calls(site) !== null;
   }
 
-  allocate(bytes: number): GpuMemory {
-    return this.#memories.allocate(bytes);
+  allocate(bytes: number, together?: boolean): GpuMemory {
+    return this.#memories.allocate(bytes, 'everygrad', together);
   }
 
   free(memory: Memory): void {
@@ -130,10 +130,11 @@ export class WebgpuBackend implements Backend {
   copy(from: Memory, fromOffset: number, to: Memory, toOffset: number, bytes: number): void {
     if (bytes === 0) return;
     const size = Math.ceil(bytes / 4) * 4;
-    const source = (from as GpuMemory).buffer;
-    const target = (to as GpuMemory).buffer;
+    const { buffer: source, start } = from as GpuMemory;
+    const { buffer: target, start: toStart } = to as GpuMemory;
+    const [first, at] = [start + fromOffset, toStart + toOffset];
     if (source !== target) {
-      this.#commands().copyBufferToBuffer(source, fromOffset, target, toOffset, size);
+      this.#commands().copyBufferToBuffer(source, first, target, at, size);
       return;
     }
     // A buffer is not copied to itself; the values take a detour.
@@ -142,8 +143,8 @@ export class WebgpuBackend implements Backend {
       this.#detour = this.#memories.allocate(size, 'everygrad detour');
     }
     const { buffer } = this.#detour;
-    this.#commands().copyBufferToBuffer(source, fromOffset, buffer, 0, size);
-    this.#commands().copyBufferToBuffer(buffer, 0, target, toOffset, size);
+    this.#commands().copyBufferToBuffer(source, first, buffer, 0, size);
+    this.#commands().copyBufferToBuffer(buffer, 0, target, at, size);
   }
 
   #commands(): GPUCommandEncoder {
@@ -157,11 +158,13 @@ export class WebgpuBackend implements Backend {
     const options = {
       ...this.capabilities,
       maxBuffers: this.device.limits.maxStorageBuffersPerShaderStage,
+      mostBound: this.mostBound,
       scratch: (bytes: number): GpuMemory => {
         const memory = this.#memories.allocate(bytes, 'everygrad scratch');
         scratch.push(memory);
         return memory;
       },
+      fill: (memory: Memory, words: Int32Array) => this.write(memory, 0, words, 'int32'),
     };
     await loadShaders(this, () => shadersOf(steps, options));
     try {
@@ -220,7 +223,8 @@ export class WebgpuBackend implements Backend {
 
   /** Tensors without elements are bound to a few bytes that nobody uses. */
   #resource({ memory, offset, bytes }: Binding, slot: number): GPUBufferBinding {
-    if (bytes > 0) return { buffer: (memory as GpuMemory).buffer, offset, size: bytes };
+    const { buffer, start } = memory as GpuMemory;
+    if (bytes > 0) return { buffer, offset: start + offset, size: bytes };
     this.#nothing ??= this.#memories.allocate(this.maxOperands * this.alignment, 'everygrad nothing');
     return { buffer: this.#nothing.buffer, offset: slot * this.alignment, size: 16 };
   }

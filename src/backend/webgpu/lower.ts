@@ -6,7 +6,7 @@ import { spread } from '../../ops/shader-calls.js';
 import type { Chain, KernelCall, Memory, Operand, Step } from '../backend.js';
 import { chainSource, isStreamed, loadsOf, needsMath, type Slot, takesFour, withMath } from './chain.js';
 import { elementBytes } from './memory.js';
-import { bufferNames, mergeBuffers, type PipelineSource, packSizes, shaders } from './shaders.js';
+import { bufferNames, late, mergeBuffers, type PipelineSource, packSizes, shaders } from './shaders.js';
 import { fillTemplate, type Scope } from './template.js';
 import { type Capabilities, choose } from './variants.js';
 
@@ -28,8 +28,11 @@ export interface Dispatch extends PipelineSource {
 export interface LowerOptions extends Capabilities {
   /** How many buffers a shader may have. */
   readonly maxBuffers: number;
+  /** Bytes of a buffer that a shader may have. */
+  readonly mostBound: number;
   /** Memory for a kernel's result that only its chain reads, where the two do not fit into one shader. */
   readonly scratch: (bytes: number) => Memory;
+  readonly fill: (memory: Memory, words: Int32Array) => void;
 }
 
 const placeOf = ({ memory, offset }: Operand | Binding, other: Binding): boolean =>
@@ -112,7 +115,7 @@ function lowerChains(chains: readonly Chain[], maxBuffers: number): Dispatch | n
     const text = chainSource(chain, { lanes, bind, size: (n) => `${n}u` });
     return {
       count: sizeOf(chain.shape) / lanes,
-      lines: text.replace(/\b(op\d+|Stored|chain|finish)\b/g, `$1_${c}`).split('\n'),
+      lines: suffixed(text, c).split('\n'),
     };
   });
   if (bindings.list.length > maxBuffers && chains.length > 1) return null;
@@ -143,6 +146,10 @@ function lowerChains(chains: readonly Chain[], maxBuffers: number): Dispatch | n
   };
 }
 
+/** With names of its own, beside another chain. */
+const suffixed = (text: string, end: string | number): string =>
+  text.replace(/\b(op\d+|Stored|chain|finish)\b/g, `$1_${end}`);
+
 const isShared = /^(@group|var<private>)/;
 
 function operandOf(call: KernelCall, binding: ShaderBinding, scratch: Operand | null): Operand | null {
@@ -156,103 +163,85 @@ function shaderOf(label: string, { shader }: Pick<ShaderCall, 'shader'>): string
   return text;
 }
 
-/** A shader that has no place for a chain. */
-function lowerPlain(
-  call: KernelCall,
-  shaderCall: ShaderCall,
-  scratch: Operand | null,
-  options: LowerOptions,
-): Dispatch {
-  const label = call.op.name;
-  const text = fillTemplate(shaderOf(label, shaderCall), scopeOf(label, shaderCall, options));
-  const names = bufferNames(text);
-  const bindings = new Bindings(label);
-  const merged = new Map<string, string>();
-  const firstName: string[] = [];
-  const slots = shaderCall.bindings.map((binding, i) => {
-    const operand = operandOf(call, binding, scratch);
-    if (!operand) throw bug(label, `it has no ${binding}`);
-    const slot = bindings.add(operand);
-    if (firstName[slot] === undefined) firstName[slot] = names[i]!;
-    else merged.set(names[i]!, firstName[slot]);
-    return slot;
-  });
-  const outputs = slots.filter((_, i) => shaderCall.bindings[i] === 'output');
-  if (slots.some((slot, i) => shaderCall.bindings[i] !== 'output' && outputs.includes(slot))) {
-    throw bug(label, 'its output lies where an input is');
-  }
-  bindings.check();
-  return {
-    text: mergeBuffers(text, merged),
-    sizes: packSizes(text, shaderCall.constants),
-    bindings: bindings.list,
-    label,
-    workgroups: shaderCall.workgroups,
-  };
-}
-
 const noChain = (shape: Shape): Chain => ({ shape, instructions: [], stores: [] });
 
-/** A shader that ends in a chain, if only in one that stores its result. Null if they have too many buffers. */
-function lowerWithEpilogue(
+/**
+ * A shader; where it has a place for a chain, it ends in one, if only in one that stores its result, and may start with one.
+ * Null if they have too many buffers.
+ */
+function lowerCall(
   call: KernelCall,
   shaderCall: ShaderCall,
   chain: Chain,
   output: Operand | null,
   scratch: Operand | null,
   options: LowerOptions,
+  prologue?: Chain,
 ): Dispatch | null {
-  const label = [call.op.name, ...chain.instructions.map(({ op }) => op.name)].join('+');
-  checkStores(label, chain, output);
-  const inputs = shaderCall.bindings.flatMap((binding) =>
-    binding === 'output' || (binding === 'scratch' && output === scratch)
-      ? []
-      : [operandOf(call, binding, scratch)!],
-  );
   const { constants } = shaderCall;
-  const lanes = constants.LANES === 4 ? 4 : 1;
+  const label = [prologue && chainLabel(prologue), call.op.name, chainLabel(chain)].filter(Boolean).join('+');
   const template = shaderOf(label, shaderCall);
-  const names = bufferNames(template);
+  const ends = template.includes('{{epilogue}}');
+  const operands = shaderCall.bindings.flatMap((binding) => {
+    const stored = binding === 'output' || (ends && binding === 'scratch' && output === scratch);
+    if (ends && (stored || (prologue && typeof binding === 'object'))) return [];
+    const operand = operandOf(call, binding, scratch);
+    if (!operand) throw bug(label, `it has no ${binding}`);
+    return { operand, stored };
+  });
+  let text = ends ? template : fillTemplate(template, scopeOf(label, shaderCall, options));
+  const names = bufferNames(text);
 
   const bindings = new Bindings(label);
   const merged = new Map<string, string>();
   const slotNames: string[] = [];
-  inputs.forEach((operand, i) => {
+  operands.forEach(({ operand }, i) => {
     const slot = bindings.add(operand);
     if (slotNames[slot] === undefined) slotNames[slot] = names[i]!;
     else merged.set(names[i]!, slotNames[slot]);
   });
-  const inputSlots = bindings.list.length;
-  const bind = (operand: Operand): Slot => {
-    const slot = bindings.add(operand);
-    // Binding numbers in the text are given before buffers are merged.
-    if (slot < inputSlots) return { binding: null, name: slotNames[slot]! };
-    return { binding: slot - inputSlots + inputs.length + 1, name: `buffer${slot}` };
-  };
-  // Shapes of the epilogue as uniforms, so that layers of any size share the kernel's pipeline.
+  const slots = bindings.list.length;
+  // Shapes of chains as uniforms, so that layers of any size share the kernel's pipeline.
   const extra: Record<string, number> = { ...shaderCall.sizes };
-  const size = (n: number): string => {
-    const name = `E${Object.keys(extra).length}`;
-    extra[name] = n;
-    return `sizes.${name}`;
-  };
-  const kernel = { dtype: call.site.output.dtype, output };
-  const epilogue = withMath(chainSource(chain, { lanes, bind, size, kernel }));
-  if (bindings.list.length > options.maxBuffers) return null;
-  const stores = [...chain.stores.map(({ to }) => to), ...(output ? [output] : [])];
-  if (stores.some((to) => inputs.some((from) => sizeOf(from.shape) > 0 && placeOf(from, bindingOf(to))))) {
+  const reads = operands.filter(({ stored }) => !stored).map(({ operand }) => operand);
+  const stores = operands.filter(({ stored }) => stored).map(({ operand }) => operand);
+  if (ends) {
+    let declared = slots;
+    const bind = (operand: Operand): Slot => {
+      const slot = bindings.add(operand);
+      const name = slotNames[slot] ?? `buffer${slot}`;
+      // Binding numbers in the text are given before buffers are merged.
+      return { name, binding: slot < declared ? null : slot - slots + operands.length + 1 };
+    };
+    const size = (n: number): string => {
+      const name = `E${Object.keys(extra).length}`;
+      extra[name] = n;
+      return `sizes.${name}`;
+    };
+    checkStores(label, chain, output);
+    stores.push(...chain.stores.map(({ to }) => to), ...(output ? [output] : []));
+    let before = '';
+    if (prologue) {
+      checkStores(label, prologue, null);
+      reads.push(...loadsOf(prologue));
+      before = suffixed(chainSource(prologue, { lanes: 1, bind, size }), 'before');
+      before = before.replace('finish_before', 'fetch').replace(/^var.*/m, '');
+      declared = bindings.list.length;
+    }
+    const kernel = { dtype: call.site.output.dtype, output };
+    const after = chainSource(chain, { lanes: constants.LANES === 4 ? 4 : 1, bind, size, kernel });
+    if (bindings.list.length > options.maxBuffers) return null;
+    const members = Object.keys(extra).map((name) => `  ${name}: u32,`);
+    const chains = { epilogue: withMath(`${before}\n${after}`), epilogueSizes: members.join('\n') };
+    const more = { ...chains, STORED: Number(!prologue) };
+    text = fillTemplate(template, scopeOf(label, shaderCall, options, more));
+  }
+  if (stores.some((to) => reads.some((from) => sizeOf(from.shape) > 0 && placeOf(from, bindingOf(to))))) {
     throw bug(label, 'it stores where the kernel reads');
   }
   bindings.check();
-  const epilogueSizes = Object.keys(extra)
-    .map((name) => `  ${name}: u32,`)
-    .join('\n');
-  const text = mergeBuffers(
-    fillTemplate(template, scopeOf(label, shaderCall, options, { epilogue, epilogueSizes })),
-    merged,
-  );
   return {
-    text,
+    text: mergeBuffers(text, merged),
     sizes: packSizes(text, { ...constants, ...extra }),
     bindings: bindings.list,
     label,
@@ -261,12 +250,7 @@ function lowerWithEpilogue(
 }
 
 /** What a shader is filled with, its parts among it. */
-function scopeOf(
-  label: string,
-  call: ShaderCall,
-  { subgroup }: Capabilities,
-  more?: Record<string, string>,
-): Scope {
+function scopeOf(label: string, call: ShaderCall, { subgroup }: Capabilities, more?: Scope): Scope {
   const scope = { SUBGROUP: subgroup, ...call.constants, ...call.types, ...more };
   const parts = Object.entries({ tree: 'tree', ...call.parts }).map(([name, shader]) => [
     name,
@@ -281,6 +265,7 @@ function lowerFused(
   general: ShaderCall,
   chain: Chain,
   options: LowerOptions,
+  prologue?: Chain,
 ): Dispatch[] | null {
   const inputs = general.bindings.flatMap((binding) =>
     typeof binding === 'string' ? [] : [call.inputs[binding.input]!],
@@ -288,11 +273,11 @@ function lowerFused(
   const LANES = general.constants.LANES === 4 && takesFour(chain, inputs) ? 4 : 1;
   const calls = choose({ ...general, constants: { ...general.constants, LANES } }, options);
   const scratch = scratchOf(calls, options);
-  const dispatches = calls.map((shaderCall, i) =>
-    i < calls.length - 1
-      ? lowerWithEpilogue(call, shaderCall, noChain(scratch!.shape), scratch, scratch, options)
-      : lowerWithEpilogue(call, shaderCall, chain, call.output, scratch, options),
-  );
+  const dispatches = calls.map((shaderCall, i) => {
+    const [after, to] = i < calls.length - 1 ? [noChain(scratch!.shape), scratch] : [chain, call.output];
+    const before = i === 0 ? prologue : undefined;
+    return lowerCall(call, shaderCall, after, to, scratch, options, before);
+  });
   return dispatches.every((d) => d !== null) ? dispatches : null;
 }
 
@@ -307,7 +292,12 @@ const afterKernel = (chain: Chain, result: Operand): Chain => ({
   })),
 });
 
-function lowerKernel(call: KernelCall, chain: Chain | null, options: LowerOptions): Dispatch[] {
+function lowerKernel(
+  call: KernelCall,
+  chain: Chain | null,
+  options: LowerOptions,
+  prologue?: Chain,
+): Dispatch[] {
   const { op, site } = call;
   const calls = op.webgpu.calls(site);
   if (!calls) throw bug(op.name, 'it has no WebGPU kernel for these dtypes');
@@ -316,9 +306,10 @@ function lowerKernel(call: KernelCall, chain: Chain | null, options: LowerOption
   }
   const [first] = calls;
   if (op.webgpu.epilogue && first && calls.length === 1) {
-    const fused = lowerFused(call, first, chain ?? noChain(site.output.shape), options);
+    const fused = lowerFused(call, first, chain ?? noChain(site.output.shape), options, prologue);
     if (fused) return fused;
   }
+  if (prologue) throw bug(op.name, 'it does not fit into one shader with the chain before it');
   if (!chain && call.output) return lowerCalls(call, calls, options);
   // In two: the kernel into memory, the chain from there.
   const result = call.output ?? {
@@ -336,7 +327,10 @@ function lowerKernel(call: KernelCall, chain: Chain | null, options: LowerOption
 function lowerCalls(call: KernelCall, general: readonly ShaderCall[], options: LowerOptions): Dispatch[] {
   const calls = general.flatMap((shaderCall) => choose(shaderCall, options));
   const scratch = scratchOf(calls, options);
-  return calls.map((shaderCall) => lowerPlain(call, shaderCall, scratch, options));
+  return calls.map((shaderCall) => {
+    const to = shaderCall.bindings.includes('output') ? call.output : scratch;
+    return lowerCall(call, shaderCall, noChain(to!.shape), to, scratch, options)!;
+  });
 }
 
 /** Memory between the calls of a kernel. */
@@ -349,12 +343,18 @@ function scratchOf(calls: readonly ShaderCall[], options: LowerOptions): Operand
 const isWork = ({ workgroups }: Dispatch): boolean => workgroups.every((n) => n > 0);
 
 /** Names of the shaders that the steps need. */
-export const shadersOf = (steps: readonly Step[], options: Capabilities): string[] =>
-  steps.flatMap(({ kernel, chain }) => {
+export const shadersOf = (steps: readonly Step[], options: LowerOptions): string[] => {
+  const chains = steps.flatMap(({ kernel, chain }) => (kernel ? [] : (chain ?? [])));
+  const operands = chains.reduce((n, chain) => n + loadsOf(chain).length + chain.stores.length, 0);
+  return steps.flatMap(({ kernel, chain, prologue }) => {
     const calls = kernel?.op.webgpu.calls(kernel.site)?.flatMap((call) => choose(call, options)) ?? [];
-    const math = chain?.instructions.some(({ op, site }) => needsMath.test(op.webgpu.expression(site)));
-    return [...calls.map(({ shader }) => shader), ...(math ? ['math'] : [])];
+    const math = [prologue, chain].some((c) =>
+      c?.instructions.some(({ op, site }) => needsMath.test(op.webgpu.expression(site))),
+    );
+    const many = operands > options.maxBuffers;
+    return [...calls.map(({ shader }) => shader), ...(math ? ['math'] : []), ...(many ? ['together'] : [])];
   });
+};
 
 const overlap = (a: Operand, b: Operand): boolean =>
   a.memory === b.memory &&
@@ -362,50 +362,69 @@ const overlap = (a: Operand, b: Operand): boolean =>
   b.offset < a.offset + sizeOf(a.shape) * elementBytes;
 
 /** What a step reads and writes. */
-function touched({ kernel, chain }: Step): { reads: readonly Operand[]; writes: readonly Operand[] } {
-  const writes = [kernel?.output ?? [], chain?.stores.map(({ to }) => to) ?? []].flat();
-  return { reads: [...(kernel?.inputs ?? []), ...(chain ? loadsOf(chain) : [])], writes };
+function touched({ kernel, chain, prologue }: Step): {
+  reads: readonly Operand[];
+  writes: readonly Operand[];
+} {
+  const chains = [prologue ?? [], chain ?? []].flat();
+  const writes = [kernel?.output ?? [], ...chains.map(({ stores }) => stores.map(({ to }) => to))].flat();
+  return { reads: [...(kernel?.inputs ?? []), ...chains.flatMap(loadsOf)], writes };
 }
 
 const meet = (a: readonly Operand[], b: readonly Operand[]): boolean =>
   a.some((x) => b.some((y) => overlap(x, y)));
 
+/** Chains that do not depend on each other, as many in one dispatch as their buffers allow. */
+function lowerWaiting(chains: readonly Chain[], maxBuffers: number): Dispatch[] {
+  const list: Dispatch[] = [];
+  let some: Chain[] = [];
+  for (const chain of chains) {
+    const joined = some.length > 0 && lowerChains([...some, chain], maxBuffers);
+    if (joined) list.pop();
+    some = joined ? [...some, chain] : [chain];
+    list.push(joined || lowerChains(some, maxBuffers)!);
+  }
+  return list;
+}
+
+/** What together.ts needs of the core. */
+const togetherParts = { chainSource, suffixed, withMath, fillTemplate, shaders, spread, lowerWaiting };
+export type TogetherParts = typeof togetherParts;
+
 export type StepDispatch = Dispatch & { readonly step: number };
 
 /**
- * The dispatches of steps, each with the number of its step. Chains wait as long as nothing that comes meanwhile depends on
- * them, or they on it, and then go in one dispatch: the updates of many parameters above all.
+ * The dispatches of steps, each with the number of its step. Chains wait as long as no kernel depends on them, or they on it:
+ * batches, of which each depends on the one before, go in one dispatch each: the updates of many parameters above all.
  */
 export function lowerSteps(steps: readonly Step[], options: LowerOptions): StepDispatch[] {
   const dispatches: StepDispatch[] = [];
-  let chains: Chain[] = [];
-  let waiting: ReturnType<typeof touched>[] = [];
-  let together: StepDispatch | null = null;
-  const flush = (): void => {
-    if (together) dispatches.push(together);
-    together = null;
-    chains = [];
-    waiting = [];
+  const batches: { chain: Chain; step: number; own: ReturnType<typeof touched> }[][] = [];
+  const flush = (count: number): void => {
+    for (const batch of batches.splice(0, count)) {
+      const { step } = batch.at(-1)!;
+      const chains = batch.map(({ chain }) => chain);
+      const apart = lowerWaiting(chains, options.maxBuffers);
+      const list = apart.length > 1 && late.together ? late.together(chains, options, togetherParts) : apart;
+      dispatches.push(...list.map((d) => ({ ...d, step })));
+    }
   };
   for (const [i, step] of steps.entries()) {
-    const { kernel, chain } = step;
+    const { kernel, chain, prologue } = step;
     const own = touched(step);
-    if (waiting.some((w) => meet(w.writes, [...own.reads, ...own.writes]) || meet(w.reads, own.writes)))
-      flush();
+    const depends = ({ own: w }: (typeof batches)[number][number]): boolean =>
+      meet(w.writes, [...own.reads, ...own.writes]) || meet(w.reads, own.writes);
+    let after = batches.length;
+    while (after > 0 && !batches[after - 1]!.some(depends)) after--;
     if (kernel) {
-      const list = lowerKernel(kernel, chain, options).filter(isWork);
+      flush(after);
+      const list = lowerKernel(kernel, chain, options, prologue).filter(isWork);
       dispatches.push(...list.map((d) => ({ ...d, step: i })));
     } else if (chain && sizeOf(chain.shape) > 0) {
-      let next = lowerChains([...chains, chain], options.maxBuffers);
-      if (!next) {
-        flush();
-        next = lowerChains([chain], options.maxBuffers)!;
-      }
-      together = { ...next, step: i };
-      chains.push(chain);
-      waiting.push(own);
+      if (after === batches.length) batches.push([]);
+      batches[after]!.push({ chain, step: i, own });
     }
   }
-  flush();
+  flush(batches.length);
   return dispatches;
 }

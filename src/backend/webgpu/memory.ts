@@ -8,15 +8,27 @@ import type { Gpu } from './device.js';
 /** Every element takes four bytes, whatever its dtype. */
 export const elementBytes = 4;
 
-export class GpuMemory implements Memory {
-  readonly bytes: number;
-  readonly buffer: GPUBuffer;
-
-  constructor(bytes: number, buffer: GPUBuffer) {
-    this.bytes = bytes;
-    this.buffer = buffer;
-  }
+/** A buffer and the pieces of memory that share it, in order. */
+interface Pool {
+  readonly whole: GpuMemory;
+  pieces: GpuMemory[];
 }
+
+export class GpuMemory implements Memory {
+  constructor(
+    readonly bytes: number,
+    readonly buffer: GPUBuffer,
+    /** Where it starts in the buffer. */
+    readonly start = 0,
+    /** null where the buffer is its own. */
+    readonly pool: Pool | null = null,
+  ) {}
+}
+
+/** Pieces start at multiples of this; larger ones have buffers of their own. Both in bytes. */
+const [pieceAlignment, largestPiece] = [256, 2 ** 24];
+
+const pooledBytes = (bytes: number): number => Math.ceil(bytes / pieceAlignment) * pieceAlignment;
 
 /** Staging buffers kept for later reads, in bytes altogether. */
 const keptStaging = 2 ** 26;
@@ -26,6 +38,8 @@ const keptFreed = 2 ** 26;
 export class GpuMemories {
   readonly #gpu: Gpu;
   readonly #live = new Set<GpuMemory>();
+  /** Each larger than the one before, so that a model's variables lie in a few buffers. */
+  #pools: Pool[] = [];
   /** Buffers that nobody uses, by size: results of a training loop come and go in the same sizes. */
   readonly #freed = new Map<number, GPUBuffer[]>();
   #freedBytes = 0;
@@ -38,20 +52,43 @@ export class GpuMemories {
     this.#gpu = gpu;
   }
 
-  allocate(bytes: number, label = 'everygrad'): GpuMemory {
+  allocate(bytes: number, label = 'everygrad', together = false): GpuMemory {
     this.#gpu.check();
-    const size = Math.max(4, Math.ceil(bytes / 4) * 4);
-    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-    const memory = new GpuMemory(bytes, this.#takeFreed(size) ?? this.#create({ size, usage, label }));
+    const memory =
+      together && bytes <= largestPiece
+        ? this.#piece(bytes)
+        : new GpuMemory(bytes, this.#storage(bytes, label));
     this.#live.add(memory);
     this.#bytes += bytes;
     return memory;
   }
 
-  #takeFreed(size: number): GPUBuffer | undefined {
-    const buffer = this.#freed.get(size)?.pop();
-    if (buffer) this.#freedBytes -= size;
-    return buffer;
+  /** A buffer for tensors; shaders may take four words at a time. */
+  #storage(bytes: number, label: string): GPUBuffer {
+    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
+    const freed = this.#freed.get(size)?.pop();
+    if (freed) this.#freedBytes -= size;
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+    return freed ?? this.#create({ size, usage, label });
+  }
+
+  /** Where the first pool has a gap that is large enough. */
+  #piece(bytes: number): GpuMemory {
+    for (let i = 0; ; i++) {
+      const all = Math.max(pooledBytes(bytes), 2 ** Math.min(20 + 2 * i, 26));
+      this.#pools[i] ??= { whole: new GpuMemory(all, this.#storage(all, 'everygrad variables')), pieces: [] };
+      const pool = this.#pools[i]!;
+      const { whole, pieces } = pool;
+      let start = 0;
+      for (const piece of pieces) {
+        if (start + bytes <= piece.start) break;
+        start = piece.start + pooledBytes(piece.bytes);
+      }
+      if (start + bytes > whole.bytes) continue;
+      const made = new GpuMemory(bytes, whole.buffer, start, pool);
+      pool.pieces = [...pieces, made].sort((a, b) => a.start - b.start);
+      return made;
+    }
   }
 
   /** A uniform buffer with these contents. */
@@ -111,6 +148,12 @@ export class GpuMemories {
   free(memory: GpuMemory): void {
     if (!this.#live.delete(memory)) return;
     this.#bytes -= memory.bytes;
+    const { pool } = memory;
+    if (pool) {
+      pool.pieces = pool.pieces.filter((piece) => piece !== memory);
+      if (pool.pieces.length > 0) return;
+      this.#pools = this.#pools.filter((p) => p !== pool);
+    }
     const { buffer } = memory;
     const { size, usage } = buffer;
     if (!(usage & GPUBufferUsage.STORAGE) || this.#freedBytes + size > keptFreed) {
@@ -142,7 +185,7 @@ export class GpuMemories {
     }
     if (words.length === 0) return;
     const source = words as Uint32Array<ArrayBuffer>;
-    this.#gpu.device.queue.writeBuffer(to.buffer, offset, source, 0, source.length);
+    this.#gpu.device.queue.writeBuffer(to.buffer, to.start + offset, source, 0, source.length);
   }
 
   /** Copies out what the buffer holds after all work submitted so far. */
@@ -154,7 +197,7 @@ export class GpuMemories {
     const { device } = this.#gpu;
     const staging = this.#takeStaging(size);
     const encoder = device.createCommandEncoder();
-    encoder.copyBufferToBuffer(from.buffer, offset, staging, 0, size);
+    encoder.copyBufferToBuffer(from.buffer, from.start + offset, staging, 0, size);
     device.queue.submit([encoder.finish()]);
     await this.#gpu.settle(staging.mapAsync(GPUMapMode.READ, 0, size), `reading ${showShape(spec.shape)}`);
     const mapped = staging.getMappedRange(0, size);

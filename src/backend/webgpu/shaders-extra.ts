@@ -48,8 +48,10 @@ import scatterAdd from '../../../gpu/scatter_add.wgsl';
 import softmax from '../../../gpu/softmax.wgsl';
 import sumParts from '../../../gpu/sum_parts.wgsl';
 import toHalf from '../../../gpu/to_half.wgsl';
+import together from '../../../gpu/together.wgsl';
 import windowSum from '../../../gpu/window_sum.wgsl';
 
+export { lowerTogether } from './together.js';
 export { holdTrials } from './trials.js';
 export { extraVariants } from './variants-extra.js';
 
@@ -103,5 +105,6 @@ export const extraShaders: Readonly<Record<string, string>> = {
   softmax,
   sum_parts: sumParts,
   to_half: toHalf,
+  together,
   window_sum: windowSum,
 };

@@ -24,13 +24,17 @@ export const shaders: Record<string, string> = {
   tree,
 };
 
+/** How many chains go in one dispatch; there when the shader `together` is. */
+export const late: { together?: typeof import('./together.js').lowerTogether } = {};
+
 /**
  * Loads what is not there yet, and holds the trials that variants wait for; a name that nobody knows is found out by
  * whoever uses it.
  */
 export async function loadShaders(backend: WebgpuBackend, names: () => readonly string[]): Promise<void> {
   if (names().every((name) => name in shaders)) return;
-  const { extraShaders, extraVariants, holdTrials } = await import('./shaders-extra.js');
+  const { extraShaders, extraVariants, holdTrials, lowerTogether } = await import('./shaders-extra.js');
+  late.together = lowerTogether;
   Object.assign(shaders, extraShaders);
   Object.assign(variants, { ...extraVariants(toolbox), ...variants });
   await holdTrials(backend, names(), variants.subgroups!);
