@@ -89,6 +89,10 @@ export interface Backend {
   /** Whether a chain can be applied before a kernel's store. */
   readonly fusesEpilogue: boolean;
   readonly rates: Rates;
+  /** Optional features that a GPU has. */
+  readonly features?: readonly string[];
+  /** Resolves when it is as fast as it will be: all threads run. */
+  ready?(): Promise<void>;
   /** Bytes that a tensor takes in this backend's memory. */
   bytesOf(spec: Spec): number;
   supports(op: OpDefinition, site: Site): boolean;
