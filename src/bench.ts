@@ -9,7 +9,7 @@ import { OptionError } from './errors.js';
 import { runtime } from './platform.js';
 
 export { describeMachine, type Machine } from './bench/machine.js';
-export { type PlacementResult, runPlacement } from './bench/placement.js';
+export { type CostError, type PlacementResult, placementNames, runPlacement } from './bench/placement.js';
 export type { BenchResult, Measurement } from './bench/rounds.js';
 export { setAssetsUrl } from './platform.js';
 

@@ -273,7 +273,7 @@ withEngine(
     .addOption(
       option('--seconds <number>', 'how long each one is timed, at least', number({ above: 0 })).default(1.5),
     )
-    .option('--placement', 'training on WASM alone, on WebGPU alone, and as the scheduler places it')
+    .option('--placement', 'on WASM alone, on WebGPU alone, and as the scheduler places it')
     .option('--json', 'print one JSON object a line'),
 )
   .addHelpText(

@@ -99,6 +99,10 @@ export interface Backend {
   readonly rates: Rates;
   /** Kernels that had to show on this device that they are right, and what was wrong with each; '' is nothing. */
   readonly verdicts?: Readonly<Record<string, string>>;
+  /** Optional features that a GPU has. */
+  readonly features?: readonly string[];
+  /** Resolves when it is as fast as it will be: all threads run. */
+  ready?(): Promise<void>;
   /** Bytes that a tensor takes in this backend's memory. */
   bytesOf(spec: Spec): number;
   supports(op: OpDefinition, site: Site): boolean;

@@ -13,6 +13,7 @@ import {
   describeEngine,
   freshEngine,
   type Measurement,
+  type PlacementCase,
   summary,
   timedRounds,
 } from './rounds.js';
@@ -203,4 +204,23 @@ export const convBenches: readonly Bench[] = Object.entries(layers).flatMap(([la
     const name = `conv/${layerName}/${op}`;
     return { name, run: (options, seconds) => run(name, own, op, options, seconds) };
   }),
+);
+
+export const convPlacements: readonly PlacementCase[] = Object.entries(layers).flatMap(([layerName, own]) =>
+  ops.map(
+    (op): PlacementCase => ({
+      name: `conv/${layerName}/${op}`,
+      unit: 'GFLOPS',
+      async open() {
+        const convolution = new Convolution(own, op);
+        return {
+          prepared: await prepare(() => convolution.record(), []),
+          feeds: [],
+          amount: flopsOf(own) / 1e9,
+          settle: () => convolution.settle(),
+          dispose: () => convolution.dispose(),
+        };
+      },
+    }),
+  ),
 );

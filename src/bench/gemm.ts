@@ -13,6 +13,7 @@ import {
   describeEngine,
   freshEngine,
   type Measurement,
+  type PlacementCase,
   summary,
   timedRounds,
 } from './rounds.js';
@@ -150,4 +151,22 @@ async function run(shape: Case, options: EngineOptions, seconds: number): Promis
 export const gemmBenches: readonly Bench[] = cases.map((shape) => ({
   name: shape.name,
   run: (options, seconds) => run(shape, options, seconds),
+}));
+
+/** Products in a row, enough that a plan may share them. */
+const placedProducts = 4;
+
+export const gemmPlacements: readonly PlacementCase[] = cases.map((shape) => ({
+  name: shape.name,
+  unit: 'GFLOPS',
+  async open() {
+    const products = new Products(shape, placedProducts);
+    return {
+      prepared: await products.prepare(),
+      feeds: [],
+      amount: (placedProducts * productFlops(shape)) / 1e9,
+      settle: () => products.settle(),
+      dispose: () => products.dispose(),
+    };
+  },
 }));

@@ -17,8 +17,10 @@ import {
   describeEngine,
   freshEngine,
   type Measurement,
+  type PlacementCase,
   summary,
   timedRounds,
+  type Workload,
 } from './rounds.js';
 
 interface Case {
@@ -64,16 +66,28 @@ async function outputs({ model: make, checkedSize, channels }: Case): Promise<Ar
 }
 
 async function run(bench: Case, options: EngineOptions, seconds: number): Promise<Measurement> {
-  const { name, batch, size, channels } = bench;
   await configure({ device: 'reference' });
   const expected = Array.from(await outputs(bench));
   const engine = await freshEngine(options);
   const found = await outputs(bench);
   const scale = Math.sqrt(expected.reduce((sum, v) => sum + v * v, 0) / expected.length);
   const error = expected.reduce((most, v, i) => Math.max(most, Math.abs(v - found[i]!)), 0) / scale;
-  checkError(name, 'an output', error, tolerance);
+  checkError(bench.name, 'an output', error, tolerance);
 
-  const model = await bench.model(size).initialize(1);
+  const { prepared, settle, amount, dispose } = await open(bench);
+  try {
+    const rates = await timedRounds(prepared, settle, amount, seconds);
+    const backend = backendNames(countOps(prepared.plan));
+    return { backend, ...summary(rates, 'samples/s'), engine: describeEngine(engine) };
+  } finally {
+    prepared.dispose();
+    dispose();
+  }
+}
+
+/** The network with input and output in device memory. */
+async function open({ model: make, batch, size, channels }: Case): Promise<Workload> {
+  const model = await make(size).initialize(1);
   const x = new Variable([batch, size, size, channels], 'float32', () => images(batch, size, channels), 'x');
   const classes = model.forward(x, inference()).shape;
   const y = new Variable(classes, 'float32', () => zeros(classes), 'y');
@@ -83,18 +97,20 @@ async function run(bench: Case, options: EngineOptions, seconds: number): Promis
     y.assign(model.forward(x, inference()));
     runs.assign(add(runs, 1));
   }, []);
-  try {
-    const rates = await timedRounds(prepared, () => runs.item(), batch, seconds);
-    const backend = backendNames(countOps(prepared.plan));
-    return { backend, ...summary(rates, 'samples/s'), engine: describeEngine(engine) };
-  } finally {
-    prepared.dispose();
+  const dispose = (): void => {
     model.dispose();
     for (const v of [x, y, runs]) v.dispose();
-  }
+  };
+  return { prepared, feeds: [], amount: batch, settle: () => runs.item(), dispose };
 }
 
 export const inferenceBenches: readonly Bench[] = cases.map((bench) => ({
   name: bench.name,
   run: (options, seconds) => run(bench, options, seconds),
+}));
+
+export const inferencePlacements: readonly PlacementCase[] = cases.map((bench) => ({
+  name: bench.name,
+  unit: 'samples/s',
+  open: () => open(bench),
 }));

@@ -3,6 +3,7 @@ import { WasmBackend } from '../backend/wasm/index.js';
 import type { Prepared } from '../compile.js';
 import { configure, type Engine, type EngineOptions } from '../engine.js';
 import { DeviceError } from '../errors.js';
+import type { Feed } from '../execute.js';
 import { breathe } from '../platform.js';
 
 /** What was measured. */
@@ -30,6 +31,24 @@ export interface Bench {
   readonly name: string;
   /** Configures the engine, checks that the results are right, and takes the time. */
   run(options: EngineOptions, seconds: number): Promise<Measurement>;
+}
+
+/** What a benchmark runs, ready on the engine as it is configured. */
+export interface Workload {
+  readonly prepared: Prepared;
+  readonly feeds: readonly Feed[];
+  /** How much of what is counted a run does: examples, or 1e9 operations. */
+  readonly amount: number;
+  /** Waits until all runs are done, without a large copy. */
+  settle(): Promise<unknown>;
+  dispose(): void;
+}
+
+/** A benchmark whose placement can be looked at. */
+export interface PlacementCase {
+  readonly name: string;
+  readonly unit: Measurement['unit'];
+  open(): Promise<Workload>;
 }
 
 /** A new engine, with all its threads running. */

@@ -11,6 +11,7 @@ import { reshape } from '../nn/shape-layers.js';
 import { adam, type Optimizer, sgd } from '../optim/index.js';
 import { RandomStream } from '../philox.js';
 import { fit } from '../train/fit.js';
+import { TrainingPass } from '../train/step.js';
 import {
   type Bench,
   backendNames,
@@ -18,10 +19,11 @@ import {
   describeEngine,
   freshEngine,
   type Measurement,
+  type PlacementCase,
   summary,
 } from './rounds.js';
 
-export interface Case {
+interface Case {
   readonly name: string;
   readonly batchSize: number;
   /** Batches in an epoch; an epoch is a round. */
@@ -54,7 +56,7 @@ function sequences(examples: number): ArrayDataset {
   });
 }
 
-export const trainingCases: readonly Case[] = [
+const trainingCases: readonly Case[] = [
   {
     name: 'train/mlp100_b10',
     batchSize: 10,
@@ -148,7 +150,7 @@ function autoencoding({ inputs, inputShape, scale, name }: ArrayDataset): ArrayD
   });
 }
 
-export const dataOf = async ({ data = images, batchSize, batches }: Case): Promise<ArrayDataset> =>
+const dataOf = async ({ data = images, batchSize, batches }: Case): Promise<ArrayDataset> =>
   data(batchSize * batches);
 
 async function run(bench: Case, options: EngineOptions, seconds: number): Promise<Measurement> {
@@ -165,7 +167,7 @@ async function run(bench: Case, options: EngineOptions, seconds: number): Promis
 }
 
 /** How fast `fit` is on the engine as it is configured. */
-export async function timed(
+async function timed(
   bench: Case,
   train: ArrayDataset,
   seconds: number,
@@ -194,4 +196,32 @@ export async function timed(
 export const trainingBenches: readonly Bench[] = trainingCases.map((bench) => ({
   name: bench.name,
   run: (options, seconds) => run(bench, options, seconds),
+}));
+
+/** Steps on one batch again and again. */
+export const trainingPlacements: readonly PlacementCase[] = trainingCases.map((bench) => ({
+  name: bench.name,
+  unit: 'samples/s',
+  async open() {
+    const { batchSize, loss = crossEntropy() } = bench;
+    const [model, optimizer] = [bench.model(), bench.optimizer()];
+    const train = (await dataOf(bench)).take(batchSize);
+    await model.initialize(1);
+    const pass = new TrainingPass(model, loss, train, optimizer, 1);
+    const prepared = await pass.forSize(batchSize);
+    const { inputs, targets } = train.allocate(batchSize);
+    const order = Int32Array.from({ length: batchSize }, (_, i) => i);
+    train.fillBatch(order, 0, batchSize, inputs, targets);
+    return {
+      prepared,
+      feeds: [inputs, targets],
+      amount: batchSize,
+      settle: () => pass.totals(),
+      dispose() {
+        pass.dispose();
+        model.dispose();
+        optimizer.dispose();
+      },
+    };
+  },
 }));

@@ -7,6 +7,7 @@ import {
   type BenchResult,
   benchNames,
   type Measurement,
+  placementNames,
   runBench,
   runPlacement,
 } from '../bench.js';
@@ -35,12 +36,7 @@ export async function bench({ filter, seconds, json, placement, ...engine }: Opt
   if (benchNames.some((name) => name.includes(filter))) {
     await runBench({ filter, seconds, onResult, ...engine });
   } else if (!measuresStartup) {
-    throw new OptionError({
-      where: '--filter',
-      problem: `no benchmark has '${filter}' in its name`,
-      hint: `there are ${[...benchNames, startupName].join(', ')}`,
-      values: { filter },
-    });
+    throw noSuchBench(filter, [...benchNames, startupName]);
   }
   if (measuresStartup) onResult(await startup(engine));
 }
@@ -52,19 +48,32 @@ async function placements(
   json: boolean,
   { build, threads }: Omit<Options, 'filter' | 'seconds' | 'json'>,
 ): Promise<void> {
+  if (!placementNames.some((name) => name.includes(filter))) throw noSuchBench(filter, placementNames);
   const percent = (part: number): string => `${(100 * part).toFixed(0)} %`;
-  if (!json)
-    console.log(dim('samples/s: all on WASM, all on WebGPU, as placed; the last as a part of the best'));
+  const show = (value: number, unit: string): string =>
+    (unit === 'samples/s' && value > 10 ? grouped(Math.round(value)) : value.toPrecision(3)).padStart(11);
+  if (!json) console.log(dim('all on WASM, all on WebGPU, as placed; the last as a part of the best'));
   await runPlacement(filter, seconds, { build, ...(threads ? { threads } : {}) }, (result) => {
     if (json) return writeJson(result);
-    const { name, wasm, webgpu, auto, backends, ofBest, meanError, totalError } = result;
-    const rates = [wasm, webgpu, auto].map((n) => grouped(Math.round(n)).padStart(11)).join('');
-    console.log(`${name.padEnd(24)}${rates}  ${bold(percent(ofBest).padStart(5))} on ${backends}`);
-    console.log(
-      dim(`  error of the cost model: ${percent(meanError)} of a step, ${percent(totalError)} of their sum`),
-    );
+    const { name, unit, wasm, webgpu, auto, backends, ofBest, errors } = result;
+    const rates = [wasm, webgpu, auto].map((n) => show(n, unit)).join('');
+    const part = bold(percent(ofBest).padStart(5));
+    console.log(`${name.padEnd(24)}${rates} ${unit.padEnd(9)}  ${part} on ${backends}`);
+    for (const [backend, error] of Object.entries(errors)) {
+      const { byTime, perStep, total } = error;
+      const parts = `${percent(byTime)} by time, ${percent(perStep)} of a step, ${percent(total)} of their sum`;
+      console.log(dim(`  error of the cost model on ${backend}: ${parts}`));
+    }
   });
 }
+
+const noSuchBench = (filter: string, names: readonly string[]): OptionError =>
+  new OptionError({
+    where: '--filter',
+    problem: `no benchmark has '${filter}' in its name`,
+    hint: `there are ${names.join(', ')}`,
+    values: { filter },
+  });
 
 /** Five digits: more would be noise. */
 const fiveDigits = (value: number): number => Number(value.toPrecision(5));

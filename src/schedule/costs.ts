@@ -1,9 +1,12 @@
 // What ops cost on this machine: measured when the first plan needs it, kept between runs, corrected by profiles. Loads on
 // demand, and so gets what it needs of the core (see train/core.ts).
-import type { Backend, ChainInput, Memory, Operand, Step } from '../backend/backend.js';
-import type { Spec, Tensor } from '../graph.js';
-import type { ElementwiseOp, KernelOp, Site } from '../ops/define.js';
+import type { Backend } from '../backend/backend.js';
+import type { Spec } from '../graph.js';
+import { Calibration, type Transfers, type Unit } from './calibrate.js';
+import { FamilyModel, fit, type Rate, type Sample, secondsBy } from './cost-model.js';
 import { type CostStore, costStore } from './cost-store.js';
+import { type Clock, Deadline, realClock } from './deadline.js';
+import { type Features, familyOf, Steps } from './features.js';
 import type { Group } from './fuse.js';
 import type { NeededGraph, OpTensor } from './graph.js';
 import type { Costs } from './place.js';
@@ -15,31 +18,25 @@ export { cutWith } from './cut.js';
 
 /** Seconds that measuring for one plan may take; families that are left out are measured for a later one. */
 const budget = 0.2;
-/** Operands of what is measured, in bytes altogether. */
-const mostBytes = 2 ** 25;
-/** Measured ops that are remembered. */
-const mostKnown = 1000;
-
-const now = (): number => performance.now() / 1000;
-
-/** By the size of an op (the cost that the backend's first rates give), how much longer it takes: a factor, in logarithms. */
-type Curve = Record<string, number>;
+/** The part of it in which threads may start, and the part that is kept for the GPU. */
+const [startPart, gpuPart] = [0.2, 0.5];
+/** Plans in which a family that could not be measured has its turn. */
+const mostTries = 3;
+/** Measured ops that are remembered, and steps of a family. */
+const [mostOps, mostSamples] = [1000, 24];
+/** Steps of a family that are measured for a plan. */
+const stepsOfFamily = 4;
 
 /** What is kept of a backend. */
 interface Known {
   /** Seconds of starting a kernel. */
   overhead: number | null;
-  /** A curve for each family of kernels. */
-  curves: Record<string, Curve>;
-  /** Seconds of very ops, by name, shapes and attributes. */
+  /** Of each family of kernels the steps that were measured, the newest last. */
+  families: Record<string, Sample[]>;
+  /** How often a family had its turn. */
+  tries: Record<string, number>;
+  /** Seconds of very ops, by their signatures. */
   ops: Record<string, number>;
-}
-
-interface Transfers {
-  /** Seconds of bringing a few bytes to the GPU, and back. */
-  up: number;
-  down: number;
-  bytesPerSecond: number;
 }
 
 interface Kept {
@@ -48,12 +45,15 @@ interface Kept {
   transfers: Transfers | null;
 }
 
-const emptyBackend = (): Known => ({ overhead: null, curves: {}, ops: {} });
+const emptyBackend = (): Known => ({ overhead: null, families: {}, tries: {}, ops: {} });
 
 export class MeasuredCosts implements Costs {
   #kept: Kept = { key: '', backends: {}, transfers: null };
   #opened: Promise<void> | null = null;
-
+  /** By backend, what was counted of an op. */
+  readonly #features = new WeakMap<OpTensor, Map<Backend, Features>>();
+  /** Fitted models, until something is learned. */
+  readonly #models = new Map<string, FamilyModel>();
   private readonly gpu: Backend;
   private readonly host: Backend;
 
@@ -64,13 +64,14 @@ export class MeasuredCosts implements Costs {
     private readonly runtime: string,
     /** null: nothing is kept. */
     private readonly store: CostStore | null = costStore,
+    private readonly clock: Clock = realClock,
   ) {
     [this.gpu, this.host] = [gpu!, host!];
   }
 
   get #key(): string {
     const backends = `${this.gpu.description}, ${this.host.description}`;
-    return `costs ${EVERYGRAD_VERSION} ${this.runtime} ${backends}`;
+    return `costs of steps ${EVERYGRAD_VERSION} ${this.runtime} ${backends}`;
   }
 
   async #open(): Promise<void> {
@@ -92,17 +93,15 @@ export class MeasuredCosts implements Costs {
     return this.#kept.backends[name];
   }
 
-  /** Seconds of an op by itself, or what it adds to the step that it is fused into. */
+  /** Seconds of an op by itself, or what it adds to the step that it runs in. */
   seconds(t: OpTensor, backend: Backend): number {
-    const known = this.#known(backend);
-    const exact = known.ops[this.#signature(t)];
-    if (exact !== undefined) return exact;
-    const x = this.#assumed(t, backend);
-    const overhead = known.overhead ?? backend.rates.overhead;
-    return (
-      (this.#fuses(t, backend) ? 0 : overhead) +
-      x * Math.exp(factorAt(known.curves[this.#family(t)] ?? {}, x))
-    );
+    const features = this.#featuresOf(t, backend);
+    return this.#known(backend).ops[features.signature] ?? this.#estimate(features, backend);
+  }
+
+  #estimate({ family, flops, bytes, starts, together }: Features, backend: Backend): number {
+    const model = this.#model(family, backend);
+    return model.seconds(flops, bytes, starts, together);
   }
 
   /** Seconds of bringing a value to the GPU or back. */
@@ -115,65 +114,86 @@ export class MeasuredCosts implements Costs {
     return (toHost ? down : up) + this.gpu.bytesOf(value) / bytesPerSecond;
   }
 
-  /** Cost by the backend's first rates, without the start of the kernel. */
-  #assumed(t: OpTensor, { rates }: Backend): number {
+  /** What was counted of an op in its graph; of one whose graph is not known, by itself. */
+  #featuresOf(t: OpTensor, backend: Backend): Features {
+    const known = this.#features.get(t)?.get(backend);
+    if (known) return known;
     const { flops, bytes } = t.source.op.cost(this.parts.siteOf(t));
-    return Math.max(1e-9, flops / rates.flopsPerSecond + bytes / rates.bytesPerSecond);
+    const family = familyOf(this.parts, t, backend);
+    return { family, flops, bytes, starts: true, together: { flops, bytes }, signature: '' };
   }
 
-  /** Whether the op will most likely run as part of the step that makes its input. */
-  #fuses(t: OpTensor, { fusesEpilogue }: Backend): boolean {
-    if (t.source.op.kind !== 'elementwise') return false;
-    return t.source.inputs.map(this.parts.rootOf).some(({ source, size }) => {
-      if (source.kind !== 'op' || size !== t.size) return false;
-      const { op } = source;
-      return op.kind === 'elementwise' || (op.kind === 'kernel' && fusesEpilogue && op.webgpu.epilogue);
-    });
+  #assumed(backend: Backend): Rate {
+    const { overhead, flopsPerSecond, bytesPerSecond } = backend.rates;
+    return [this.#known(backend).overhead ?? overhead, 1 / flopsPerSecond, 1 / bytesPerSecond];
   }
 
-  #signature(t: OpTensor): string {
-    const { op, inputs, attributes } = t.source;
-    return `${op.name} ${inputs.map((i) => `${i.dtype}${i.shape}`).join(';')} ${JSON.stringify(attributes)}`;
+  /** What is known of a family goes before what is known of all, and that before the backend's first rates. */
+  #model(family: string, backend: Backend): FamilyModel {
+    const key = `${backend.name} ${family}`;
+    const known = this.#models.get(key);
+    if (known) return known;
+    const { families } = this.#known(backend);
+    const assumed = this.#assumed(backend);
+    const all = Object.values(families).flat();
+    const model = new FamilyModel(families[family] ?? [], fit(all, assumed));
+    this.#models.set(key, model);
+    return model;
   }
 
-  #family(t: OpTensor): string {
-    const { op } = t.source;
-    return op.kind === 'kernel'
-      ? (op.webgpu.calls(this.parts.siteOf(t))?.[0]?.shader ?? op.name)
-      : 'elementwise';
-  }
-
-  /** Takes in that an op took so long. */
-  #learn(t: OpTensor, backend: Backend, seconds: number): void {
+  /** Takes in that a step took so long, or longer. */
+  #learn(group: Group, backend: Backend, took: number, atLeast = false): void {
+    const members = this.parts.membersOf(group);
     const known = this.#known(backend);
-    const signature = this.#signature(t);
-    const before = known.ops[signature];
-    delete known.ops[signature]; // the newest come last
-    known.ops[signature] = before === undefined ? seconds : (before + seconds) / 2;
+    const expected = members.map((t) => this.seconds(t, backend));
+    const total = expected.reduce((a, b) => a + b, 0);
+    for (const [i, t] of members.entries()) {
+      if (atLeast) break;
+      const { signature } = this.#featuresOf(t, backend);
+      if (!signature) continue;
+      const seconds = (took * expected[i]!) / total;
+      const before = known.ops[signature];
+      delete known.ops[signature]; // the newest come last
+      known.ops[signature] = before === undefined ? seconds : (before + seconds) / 2;
+    }
     const names = Object.keys(known.ops);
-    if (names.length > mostKnown) delete known.ops[names[0]!];
-    const x = this.#assumed(t, backend);
-    const net = Math.max(seconds - (known.overhead ?? 0), 0.05 * seconds);
-    const family = this.#family(t);
-    known.curves[family] ??= {};
-    const curve = known.curves[family];
-    const bucket = bucketOf(x);
-    const factor = Math.log(net / x);
-    curve[bucket] = curve[bucket] === undefined ? factor : (curve[bucket] + factor) / 2;
+    for (const name of names.slice(0, Math.max(0, names.length - mostOps))) delete known.ops[name];
+
+    const [first] = members;
+    const { family, together } = this.#featuresOf(first!, backend);
+    // What a chain adds to a kernel is taken off as it is expected.
+    const chain = group.kernel ? total - expected[0]! : 0;
+    const net = Math.max(took - chain, (took * expected[0]!) / total);
+    known.families[family] ??= [];
+    const samples = known.families[family];
+    const same = samples.findIndex(([f, b]) => f === together.flops && b === together.bytes);
+    const before = same >= 0 ? samples.splice(same, 1)[0]![2] : net;
+    samples.push([together.flops, together.bytes, (before + net) / 2]);
+    if (samples.length > mostSamples) samples.shift();
+    this.#models.clear();
   }
 
   /** Takes in what the steps of a plan took; NaN where that is not known. */
   async learn(plan: Plan, seconds: readonly number[]): Promise<void> {
-    for (const [i, group] of plan.groups.entries()) {
-      const took = seconds[i]!;
+    const { stepTimes } = await import('./explain.js');
+    this.#count(plan.graph);
+    for (const [i, took] of stepTimes(this.parts, plan, seconds).entries()) {
+      const group = plan.groups[i]!;
       const backend = [this.gpu, this.host].find((b) => b.name === group.backend);
-      if (!backend || !(took > 0)) continue;
-      const members = this.parts.membersOf(group as Group);
-      const expected = members.map((t) => this.seconds(t, backend));
-      const total = expected.reduce((a, b) => a + b, 0);
-      for (const [k, t] of members.entries()) this.#learn(t, backend, (took * expected[k]!) / total);
+      if (backend && took > 0) this.#learn(group, backend, took);
     }
     await this.#save();
+  }
+
+  #count(graph: NeededGraph): Steps[] {
+    return [this.gpu, this.host].map((backend) => {
+      const steps = new Steps(this.parts, graph, backend, this.host);
+      for (const [t, features] of steps.features) {
+        const known = this.#features.get(t) ?? new Map();
+        this.#features.set(t, known.set(backend, features));
+      }
+      return steps;
+    });
   }
 
   /** Measures what the plan of a graph needs to know and nobody has measured yet, the costliest first. */
@@ -181,203 +201,95 @@ export class MeasuredCosts implements Costs {
     this.#opened ??= this.#open();
     await this.#opened;
     const { gpu, host } = this;
+    const [onGpu, onHost] = this.#count(graph) as [Steps, Steps];
     const atHost = graph.ops.reduce((n, t) => n + this.seconds(t, host), 0);
     // What takes less than one way to the GPU and back will not go there.
     if (atHost < 2 * gpu.rates.transferOverhead && !this.#kept.transfers) return;
-    const able = (t: OpTensor): boolean =>
-      [gpu, host].every((b) => b.supports(t.source.op, this.parts.siteOf(t)));
-    const families = this.#families(graph.ops.filter(able));
-    if (families.length === 0) return;
-    const deadline = now() + budget;
-    for (const backend of [host, gpu]) {
-      const known = this.#known(backend);
-      known.overhead ??= await this.#time(backend, null, deadline);
-    }
-    this.#kept.transfers ??= await this.#timeTransfers();
-    const rounds = Math.max(...families.map(({ ops }) => ops.length));
-    for (let round = 0; round < rounds; round++) {
-      for (const { name, ops } of families) {
-        const t = ops[round];
-        if (now() > deadline || !t) continue;
-        for (const backend of [host, gpu]) {
-          this.#known(backend).curves[name] ??= {}; // it had its turn, even if it is too slow to be measured
-          const seconds = this.seconds(t, backend);
-          // Once to warm up, and at least once more.
-          if (now() + 2 * seconds < deadline) this.#learn(t, backend, await this.#time(backend, t, deadline));
-        }
-      }
+    const [hostUnits, gpuUnits] = [this.#unknown(onHost), this.#unknown(onGpu)];
+    if (hostUnits.length + gpuUnits.length === 0) return;
+    const deadline = new Deadline(this.clock, budget);
+    try {
+      await this.#calibrate(deadline, hostUnits, gpuUnits);
+    } catch (error) {
+      // What is wrong with a step or a device shows again, and is said, when the plan is made.
+      if ((error as Error).name !== 'DeviceError') throw error;
+    } finally {
+      deadline.dispose();
+      this.#models.clear();
     }
     await this.#save();
   }
 
-  /**
-   * Families that were not measured yet, the costliest first. Of each the different ops: the cheapest, which tells what the
-   * others will take, then the costliest, the second, and so on.
-   */
-  #families(graphOps: readonly OpTensor[]): { name: string; ops: OpTensor[] }[] {
-    const families = new Map<string, Map<string, OpTensor>>();
-    for (const t of graphOps) {
-      const name = this.#family(t);
-      if ([this.gpu, this.host].every((b) => this.#known(b).curves[name])) continue;
-      const bytes = t.source.inputs.reduce((n, i) => n + this.gpu.bytesOf(i), this.gpu.bytesOf(t));
-      if (bytes <= mostBytes)
-        families.set(name, (families.get(name) ?? new Map()).set(this.#signature(t), t));
-    }
-    const cost = (t: OpTensor): number => this.#assumed(t, this.host);
-    return [...families]
-      .map(([name, found]) => ({ name, ops: [...found.values()].sort((a, b) => cost(b) - cost(a)) }))
-      .sort((a, b) => cost(b.ops[0]!) - cost(a.ops[0]!))
-      .map(({ name, ops }) => ({ name, ops: [ops.at(-1)!, ...ops.slice(0, -1)] }));
-  }
-
-  /** Seconds of an op, or of a kernel that has next to nothing to do. */
-  async #time(backend: Backend, t: OpTensor | null, deadline: number): Promise<number> {
-    const { gpu, parts } = this;
-    const bench = new Bench(backend, parts);
-    try {
-      const step = t ? bench.step(t) : bench.smallStep();
-      return backend === gpu ? await bench.timeOnGpu(step, deadline) : await bench.time(step, deadline);
-    } finally {
-      bench.free();
-    }
-  }
-
-  async #timeTransfers(): Promise<Transfers> {
-    const { gpu } = this;
-    const seconds = async (length: number): Promise<[number, number]> => {
-      const data = new Float32Array(length);
-      const memory = gpu.allocate(4 * length);
-      const spec = { shape: [length], dtype: 'float32' as const };
-      const times: [number, number][] = [];
-      for (let i = 0; i < 3; i++) {
-        const start = now();
-        gpu.write(memory, 0, data, 'float32');
-        const written = now();
-        await gpu.read(memory, 0, spec);
-        times.push([written - start, now() - written]);
-      }
-      gpu.free(memory);
-      return [Math.min(...times.map(([w]) => w)), Math.min(...times.map(([, r]) => r))];
-    };
-    const [up, down] = await seconds(1);
-    const large = 2 ** 18;
-    const [upLarge, downLarge] = await seconds(large);
-    const both = Math.max(1e-6, upLarge + downLarge - up - down);
-    return { up, down, bytesPerSecond: (8 * large) / both };
-  }
-}
-
-const bucketOf = (x: number): string => String(Math.round(Math.log2(x)));
-
-/** The factor at a size: between two that were measured a line, beyond them the nearest; none where nothing was. */
-export function factorAt(curve: Curve, x: number): number {
-  const points = Object.entries(curve)
-    .map(([bucket, factor]) => [Number(bucket), factor] as const)
-    .sort(([a], [b]) => a - b);
-  if (points.length === 0) return 0;
-  const at = Math.log2(x);
-  const above = points.findIndex(([bucket]) => bucket >= at);
-  if (above === 0) return points[0]![1];
-  if (above < 0) return points.at(-1)![1];
-  const [[x0, y0], [x1, y1]] = [points[above - 1]!, points[above]!];
-  return y0 + ((y1 - y0) * (at - x0)) / (x1 - x0);
-}
-
-const chainOf = (op: ElementwiseOp, site: Site, inputs: readonly ChainInput[], to: Operand): Step => ({
-  kernel: null,
-  chain: {
-    shape: to.shape,
-    instructions: [{ op, site, inputs }],
-    stores: [{ instruction: 0, to }],
-  },
-});
-
-/** Operands and programs for measuring steps on a backend. */
-class Bench {
-  readonly #memory: Memory[] = [];
-
-  constructor(
-    private readonly backend: Backend,
-    private readonly parts: PlanParts,
-  ) {}
-
-  #operand({ shape, dtype }: Spec): Operand {
-    const { backend, parts } = this;
-    const memory = backend.allocate(Math.max(backend.bytesOf({ shape, dtype }), backend.alignment));
-    this.#memory.push(memory);
-    const length = shape.reduce((a, b) => a * b, 1);
-    backend.write(memory, 0, new parts.dtypes[dtype].array(length), dtype);
-    return { memory, offset: 0, shape, dtype };
-  }
-
-  /** A step that computes an op from zeros. */
-  step(t: OpTensor): Step {
-    const site = this.parts.siteOf(t);
-    const { op, inputs } = t.source;
-    const output = this.#operand(t);
-    if (op.kind === 'kernel') {
-      const places = new Map<Tensor, Operand>();
-      for (const i of inputs) if (!places.has(i)) places.set(i, this.#operand(i));
-      return {
-        kernel: { op: op as KernelOp, site, inputs: inputs.map((i) => places.get(i)!), output },
-        chain: null,
+  async #calibrate(deadline: Deadline, hostUnits: Unit[], gpuUnits: Unit[]): Promise<void> {
+    const { gpu, host, parts } = this;
+    const calibration = new Calibration(parts, deadline, {
+      expected: ({ group, steps: { backend } }) =>
+        parts.membersOf(group).reduce((n, t) => n + this.seconds(t, backend), 0),
+      isKnown: ({ family, steps: { backend } }) => Boolean(this.#known(backend).families[family]),
+      learn: ({ group, steps: { backend } }, seconds, atLeast) =>
+        this.#learn(group, backend, seconds, atLeast),
+    });
+    // First the host, while nothing else is at work: threads of a compiler would be in its way.
+    const soon = new Deadline(this.clock, startPart * budget);
+    if (host.ready) await soon.within(host.ready());
+    soon.dispose();
+    const ofHost = this.#known(host);
+    ofHost.overhead ??= await calibration.hostOverhead(host);
+    await calibration.host(hostUnits, gpuPart * budget);
+    let started = calibration.start(gpuUnits);
+    const ofGpu = this.#known(gpu);
+    if (ofGpu.overhead === null) {
+      const learn = (seconds: number): void => {
+        ofGpu.overhead = seconds;
       };
+      started.unshift(calibration.startSmall(gpu, learn));
     }
-    const read = inputs.map(
-      (i): ChainInput =>
-        i.source.kind === 'constant'
-          ? { kind: 'constant', value: i.source.value, dtype: i.dtype }
-          : { kind: 'operand', operand: this.#operand(i) },
-    );
-    return chainOf(op as ElementwiseOp, site, read, output);
-  }
-
-  /** A step that computes a number from a number. */
-  smallStep(): Step {
-    const spec: Spec = { shape: [1], dtype: 'float32' };
-    const site = { inputs: [spec], output: spec, attributes: {} };
-    const input = { kind: 'operand', operand: this.#operand(spec) } as const;
-    return chainOf(this.parts.negation, site, [input], this.#operand(spec));
-  }
-
-  /** The best of some runs of a program with so many copies of a step, each with a wait for its end. */
-  async #best(step: Step, copies: number, runs: number, deadline: number, wait: boolean): Promise<number> {
-    const { backend } = this;
-    const program = await backend.compile(new Array<Step>(copies).fill(step));
-    const end = { memory: this.#memory[0]!, shape: [1], dtype: 'float32' as const };
-    let best = Number.POSITIVE_INFINITY;
-    try {
-      for (let i = 0; i <= runs; i++) {
-        const start = now();
-        await backend.run(program);
-        if (wait) await backend.read(end.memory, 0, end);
-        if (i > 0 || now() > deadline) best = Math.min(best, now() - start); // the first one warms up
-        if (now() > deadline) break;
-      }
-    } finally {
-      backend.release(program);
+    // The GPU's kernels are compiled meanwhile.
+    const first = new Deadline(this.clock, deadline.left / 2);
+    this.#kept.transfers ??= await calibration.transfers(gpu, first);
+    first.dispose();
+    while (started.length > 0) {
+      await calibration.gpu(gpu, started);
+      started = calibration.start(gpuUnits);
     }
-    return best;
   }
 
-  /** On a backend that is done when `run` returns. Clocks are coarse in browsers: short steps run many times. */
-  async time(step: Step, deadline: number): Promise<number> {
-    const one = await this.#best(step, 1, 2, deadline, false);
-    if (one > 1e-3 || now() > deadline) return one;
-    const copies = Math.min(200, Math.ceil(2e-3 / Math.max(one, 1e-6)));
-    return (await this.#best(step, copies, 2, deadline, false)) / copies;
-  }
-
-  /** On one that works while the host waits: of more and fewer copies the difference. */
-  async timeOnGpu(step: Step, deadline: number): Promise<number> {
-    const [few, many] = [1, 9];
-    const start = await this.#best(step, few, 2, deadline, true);
-    if (start > 0.02 || now() > deadline) return start;
-    const end = await this.#best(step, many, 2, deadline, true);
-    return Math.max(1e-7, (end - start) / (many - few));
-  }
-
-  free(): void {
-    for (const memory of this.#memory) this.backend.free(memory);
+  /**
+   * Steps of families that were not measured yet and that could run on both backends. Round by round one of each family,
+   * the costliest family first: the cheapest step, which tells what the others will take, the costliest, the next, ...
+   */
+  #unknown(steps: Steps): Unit[] {
+    const { gpu, host, parts } = this;
+    const { backend } = steps;
+    const { families: measured, tries } = this.#known(backend);
+    const assumed = this.#assumed(host);
+    const countsOf = (t: OpTensor): [number, number] => {
+      const { flops, bytes } = t.source.op.cost(parts.siteOf(t));
+      return [flops, bytes];
+    };
+    const cost = ({ group }: Unit): number => {
+      const members = parts.membersOf(group);
+      return members.reduce((n, t) => n + secondsBy(assumed, ...countsOf(t)), 0);
+    };
+    const families = new Map<string, { all: number; units: Map<string, Unit> }>();
+    for (const group of steps.groups) {
+      const members = parts.membersOf(group);
+      if (!members.every((t) => [gpu, host].every((b) => b.supports(t.source.op, parts.siteOf(t))))) continue;
+      const { family } = steps.features.get(members[0]!)!;
+      if (measured[family] || (tries[family] ?? 0) >= mostTries) continue;
+      const unit: Unit = { steps, family, group };
+      const found = families.get(family) ?? { all: 0, units: new Map() };
+      found.all += cost(unit);
+      found.units.set(members.map((t) => steps.features.get(t)!.signature).join(), unit);
+      families.set(family, found);
+    }
+    for (const name of families.keys()) tries[name] = (tries[name] ?? 0) + 1;
+    const lists = [...families.values()]
+      .sort((a, b) => b.all - a.all)
+      .map(({ units }) => [...units.values()].sort((a, b) => cost(b) - cost(a)))
+      .map((units) => [units.at(-1)!, ...units.slice(0, -1)]);
+    return Array.from({ length: stepsOfFamily }, (_, round) =>
+      lists.flatMap((list) => list[round] ?? []),
+    ).flat();
   }
 }

@@ -37,6 +37,40 @@ function trialsOf({ membersOf }: PlanParts, group: Group, backends?: Backends): 
 
 const microseconds = (seconds: number): number => Math.round(seconds * 1e8) / 100;
 
+/** Steps on WASM of a plan, at least, for the quickest of them to tell what a profile adds to each, and seconds of that at most. */
+const [enoughSteps, longestWait] = [4, 1e-4];
+
+/**
+ * Seconds that each step takes in a run, from those of a profile.
+ *
+ * A profile waits for WASM's threads after each step, a run does so once: what the quickest step took beyond what is expected
+ * of it is taken off all of them. A GPU runs chains that need not wait for one another in one dispatch, and its profile
+ * gives the whole time to the last of them: it is shared out by what is expected of each.
+ */
+export function stepTimes({ membersOf }: PlanParts, plan: Plan, seconds: readonly number[]): number[] {
+  const shared = [...seconds];
+  const expected = plan.groups.map((group) =>
+    membersOf(group).reduce((n, t) => n + (plan.placements.get(t)?.seconds ?? 0), 0),
+  );
+  const onHost = plan.groups.flatMap(({ backend }, i) => (backend === 'wasm' && shared[i]! > 0 ? [i] : []));
+  if (onHost.length >= enoughSteps) {
+    const quickest = onHost.reduce((a, b) => (shared[b]! < shared[a]! ? b : a));
+    const wait = Math.min(longestWait, Math.max(0, shared[quickest]! - expected[quickest]!));
+    for (const i of onHost) shared[i]! -= wait;
+  }
+  let waiting: number[] = [];
+  for (const [i, { backend, kernel }] of plan.groups.entries()) {
+    if (backend !== 'webgpu' || kernel) continue;
+    waiting.push(i);
+    const took = shared[i]!;
+    if (!(took > 0)) continue;
+    const total = waiting.reduce((n, k) => n + expected[k]!, 0);
+    if (total > 0) for (const k of waiting) shared[k] = (took * expected[k]!) / total;
+    waiting = [];
+  }
+  return shared;
+}
+
 /**
  * A row for each step: its ops, its shape, where it runs and why, what the cost model expects, and what was measured.
  * @param seconds of each step, NaN where nothing measures them
@@ -49,10 +83,11 @@ export function explain(
   backends?: Backends,
 ): PlanRow[] {
   const { membersOf, showShape, siteOf } = parts;
+  const shared = stepTimes(parts, plan, seconds);
   return plan.groups.map((group, step) => {
     const members = membersOf(group);
     const known = members.map((t) => plan.placements.get(t)).filter((p) => p !== undefined);
-    const measured = seconds[step] ?? Number.NaN;
+    const measured = shared[step] ?? Number.NaN;
     return {
       step,
       ops: names(parts, group),

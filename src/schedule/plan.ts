@@ -43,5 +43,13 @@ export function countOps(plan: Plan): Partial<Record<BackendName, number>> {
 }
 
 /** What modules of this folder need that load on demand: they import nothing that the core has (see train/core.ts). */
-export const planParts = { dtypes, membersOf, negation: neg.definition, rootOf, siteOf, showShape };
+export const planParts = {
+  dtypes,
+  fuse,
+  membersOf,
+  negation: neg.definition,
+  rootOf,
+  siteOf,
+  showShape,
+};
 export type PlanParts = typeof planParts;
