@@ -179,6 +179,4 @@ export function add_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void 
 export function sub_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binary<i32>(Op.sub, dst, a, b, n); }
 export function mul_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { binary<i32>(Op.mul, dst, a, b, n); }
 export function equal_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { compare<i32>(Op.equal, dst, a, b, n); }
-export function less_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { compare<i32>(Op.less, dst, a, b, n); }
-export function lessEqual_i32(dst: usize, a: usize, b: usize, c: usize, n: i32): void { compare<i32>(Op.lessEqual, dst, a, b, n); }
 export function equal_bool(dst: usize, a: usize, b: usize, c: usize, n: i32): void { compare<u8>(Op.equal, dst, a, b, n); }

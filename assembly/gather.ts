@@ -4,7 +4,7 @@ import { address, shareOf, word } from './split';
 
 /** dst (outer, count, inner) = src (outer, axisSize, inner) at [o, indices[j], i]; `missing` is what is not there. */
 @inline
-function gather<T>(missing: T, args: usize, thread: i32, threads: i32): void {
+export function gather<T>(missing: T, args: usize, thread: i32, threads: i32): void {
   const dst = address(args, 0);
   const src = address(args, 1);
   const indices = address(args, 2);
@@ -34,9 +34,7 @@ function gather<T>(missing: T, args: usize, thread: i32, threads: i32): void {
   }
 }
 
-export function gatherRows_8(args: usize, thread: i32, threads: i32): void { gather<u8>(0, args, thread, threads); }
 export function gatherRows_32(args: usize, thread: i32, threads: i32): void { gather<f32>(NaN, args, thread, threads); }
-export function gatherRows_64(args: usize, thread: i32, threads: i32): void { gather<f64>(NaN, args, thread, threads); }
 
 /** dst (outer, axisSize, inner) = 0, then [o, indices[j], i] += src (outer, count, inner) at [o, j, i], j ascending. */
 @inline

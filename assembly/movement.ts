@@ -17,7 +17,7 @@ function strideAt(axes: usize, rank: i32, axis: i32, which: i32): isize {
 }
 
 @inline
-function stridedCopy<T>(args: usize, thread: i32, threads: i32): void {
+export function stridedCopy<T>(args: usize, thread: i32, threads: i32): void {
   const rank = word(args, 2);
   const axes = args + 12;
   const dst = address(args, 0);
@@ -139,9 +139,7 @@ function transpose32(dst: usize, src: usize, m: i32, n: i32, dm: isize, sn: isiz
   if (m4 < m) copyPlane<u32>(dst + <isize>m4 * dm, src + (<usize>m4 << 2), m - m4, n4, dm, 4, 4, sn);
 }
 
-export function stridedCopy_8(args: usize, thread: i32, threads: i32): void { stridedCopy<u8>(args, thread, threads); }
 export function stridedCopy_32(args: usize, thread: i32, threads: i32): void { stridedCopy<u32>(args, thread, threads); }
-export function stridedCopy_64(args: usize, thread: i32, threads: i32): void { stridedCopy<u64>(args, thread, threads); }
 
 /** Args: dst, n, low word of the value, high word. */
 @inline

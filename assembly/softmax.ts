@@ -47,7 +47,6 @@ export function softmax<T>(logarithm: bool, args: usize, thread: i32, threads: i
 }
 
 export function softmax_f32(args: usize, thread: i32, threads: i32): void { softmax<f32>(false, args, thread, threads); }
-export function logSoftmax_f32(args: usize, thread: i32, threads: i32): void { softmax<f32>(true, args, thread, threads); }
 
 /** Args: dst (rows), src (rows, cols), labels (rows), rows, cols: log(sum(exp(row))) - row[label]; NaN for no such label. */
 @inline
