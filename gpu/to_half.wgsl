@@ -1,13 +1,20 @@
-// result[w] = elements 2w and 2w + 1 of source as halves, the first in the low bits; nothing after the last one.
-//   bindings: source (bits of f32), result;  sizes COUNT of source
+// out[w] = elements 2w and 2w + 1 of source as halves, the first in the low bits, nothing after the last one; then the epilogue.
+//   bindings: source (bits of f32; by the prologue, if there is one), and what prologue and epilogue read and write
+//   sizes COUNT of source
 //   workgroups: ceil(ceil(COUNT / 2) / 64), linear (x fastest, then y)
 // By bits, as pack2x16float may round either way.
 struct Sizes {
   COUNT: u32,
+{{epilogueSizes}}
 }
 @group(0) @binding(0) var<uniform> sizes: Sizes;
+//#if STORED
 @group(0) @binding(1) var<storage, read_write> source: array<u32>;
-@group(0) @binding(2) var<storage, read_write> result: array<u32>;
+fn fetch(q: u32) -> u32 {
+  return source[q];
+}
+//#end
+{{epilogue}}
 
 // Nearest, ties to even.
 fn half(bits: u32) -> u32 {
@@ -41,9 +48,9 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
   if (at >= (sizes.COUNT + 1u) / 2u) {
     return;
   }
-  var word = half(source[2u * at]);
+  var word = half(fetch(2u * at));
   if (2u * at + 1u < sizes.COUNT) {
-    word |= half(source[2u * at + 1u]) << 16u;
+    word |= half(fetch(2u * at + 1u)) << 16u;
   }
-  result[at] = word;
+  finish(at, i32(word));
 }

@@ -67,7 +67,7 @@ const toHalfDefinition: KernelOp = {
       { kernel: `toHalf_${suffix(x!.dtype)}`, args: ['output', { input: 0 }, sizeOf(x!.shape)] },
     ],
   },
-  webgpu: { calls: ({ inputs: [x] }) => toHalfShader(sizeOf(x!.shape)) },
+  webgpu: { epilogue: true, prologue: true, calls: ({ inputs: [x] }) => toHalfShader(sizeOf(x!.shape)) },
 };
 
 type FromHalfAttributes = { readonly shape: Shape; readonly dtype: DType };

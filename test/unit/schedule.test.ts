@@ -381,6 +381,13 @@ test('fuse: a reduction computes what it reads where the backend can, and stores
   assert.equal(opsOf([ops.sum(rows, 1)]).ops, ['sub', 'sum'], 'where nothing becomes less');
 });
 
+test('fuse: halves are written by the chain that makes them', () => {
+  const [x, y] = [input([7, 9]), input([7, 9], 1)];
+  const product = ops.mul(x, y);
+  assert.equal(opsOf([ops.toHalf(product)]).ops, ['mul toHalf']);
+  assert.equal(opsOf([ops.toHalf(product), ops.tanh(product)]).ops, ['mul tanh toHalf']);
+});
+
 test('fuse: no way leads out of a reduction and back in, and none is kept waiting by its own chain', () => {
   const x = input([8, 16]);
   const centred = ops.sub(x, input([16], 1));

@@ -1,5 +1,5 @@
-// Reductions that compute what they read by a chain: against the chain and the reduction one after the other on the same
-// device, and against the reference, on awkward sizes, outputs poisoned first; and how many dispatches that takes.
+// Reductions, and conversions to halves, that compute what they read by a chain: against the two one after the other on the
+// same device, and against the reference, on awkward sizes, outputs poisoned first; and how many dispatches that takes.
 // @suite devices=webgpu runtimes=node24,deno timeout=240
 
 import * as assert from 'uvu/assert';
@@ -326,6 +326,35 @@ test('gradients of broadcasts: two axes apart, all, several of one value', async
     return [ops.sum(y, [0, 2]), ops.max(y), ops.mean(ops.abs(y), 1, { keepDims: true })];
   }, [x]);
   assert.ok(dispatches <= 5, `${dispatches} dispatches`);
+});
+
+test('a chain that ends in halves writes them itself, and what others need as well', async () => {
+  for (const [i, view] of (
+    [
+      [1, 37, 1],
+      [5, 9, 7],
+      [2, 6, 100],
+    ] as const
+  ).entries()) {
+    const c = cases[i % 2]!;
+    const [outer, reduce, inner] = view;
+    const values = [sizeOf(view), inner, outer * reduce].map((n) =>
+      Array.from({ length: n }, () => 300 * random.uniform() - 150),
+    );
+    const { definition } = ops.toHalf;
+    const [fused, apart] = [
+      await run(definition, c, view, values, true),
+      await run(definition, c, view, values, false),
+    ];
+    assert.equal([...Array.from(fused[0]!)], [...Array.from(apart[0]!)], `${c.name} over (${view})`);
+    assert.equal(bits(fused[1]!), bits(apart[1]!), 'what is stored');
+  }
+  const x = owned([33, 5], 'x');
+  const { dispatches } = await step(
+    () => [ops.fromHalf(ops.toHalf(ops.mul(ops.tanh(x), 0.25)), [33, 5])],
+    [x],
+  );
+  assert.is(dispatches, 2);
 });
 
 try {

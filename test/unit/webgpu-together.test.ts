@@ -69,6 +69,33 @@ test('more than there are buffers for: found by a table, of sizes that no four d
   assert.equal([...(await arena.read(after))], new Array(9).fill(7777.25));
 });
 
+test('an arena that is larger than what may be bound is bound in parts', async () => {
+  const many = Array.from({ length: 40 }, (_, i) => update(60 + i));
+  const { mostBound } = backend!;
+  Object.assign(backend!, { mostBound: 8192 });
+  try {
+    const count = await dispatches(...many.map(({ step }) => step()));
+    assert.ok(count > 1 && count < 30, `${count} dispatches`);
+    // A gradient far away from its parameter.
+    const far = update(50);
+    arena.reserve([5000]);
+    const g = arena.put(numbers(50, 100), [50]);
+    const step = {
+      kernel: null,
+      chain: chainOf(
+        [50],
+        [instruction(axpy, [50], operand(far.p), operand(g), operand(far.lr))],
+        [0, far.p],
+      ),
+    };
+    assert.is(await dispatches(step), 1);
+    await far.check();
+  } finally {
+    Object.assign(backend!, { mostBound });
+  }
+  for (const { check } of many) await check();
+});
+
 test('what no table has goes beside it: broadcasts, and numbers of another form', async () => {
   const many = Array.from({ length: 30 }, () => update(33));
   const out = arena.poisoned([3, 8]);

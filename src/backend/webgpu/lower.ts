@@ -375,7 +375,7 @@ const meet = (a: readonly Operand[], b: readonly Operand[]): boolean =>
   a.some((x) => b.some((y) => overlap(x, y)));
 
 /** Chains that do not depend on each other, as many in one dispatch as their buffers allow. */
-function lowerWaiting(chains: readonly Chain[], maxBuffers: number): Dispatch[] {
+function lowerWaiting(chains: readonly Chain[], { maxBuffers }: LowerOptions): Dispatch[] {
   const list: Dispatch[] = [];
   let some: Chain[] = [];
   for (const chain of chains) {
@@ -404,8 +404,7 @@ export function lowerSteps(steps: readonly Step[], options: LowerOptions): StepD
     for (const batch of batches.splice(0, count)) {
       const { step } = batch.at(-1)!;
       const chains = batch.map(({ chain }) => chain);
-      const apart = lowerWaiting(chains, options.maxBuffers);
-      const list = apart.length > 1 && late.together ? late.together(chains, options, togetherParts) : apart;
+      const list = (late.together ?? lowerWaiting)(chains, options, togetherParts);
       dispatches.push(...list.map((d) => ({ ...d, step })));
     }
   };

@@ -38,9 +38,18 @@ function formOf(chain: Chain, { chainSource }: TogetherParts): Form {
   return { chain, text: chainSource(chain, { lanes: 4, bind, size: (n) => `${n}u` }), operands };
 }
 
-/** Whether operands go along with the elements, or are single numbers. */
-const isPlain = ({ text, operands }: Form): boolean =>
-  !/\bt\d+\[(?!q\]|0u\])/.test(text) && operands.every((o) => startOf(o) % alignment === 0);
+/**
+ * Whether operands go along with the elements, or are single numbers that are not overwritten meanwhile. One that has a number for
+ * each row of four goes along with the rows only.
+ */
+const isPlain = ({ chain, text, operands }: Form): boolean =>
+  !/\bt\d+\[(?!q\]|0u\])|vec4u\(t\d+\[q\]/.test(text) &&
+  operands.every((o) => startOf(o) % alignment === 0) &&
+  (sizeOf(chain.shape) === 1 ||
+    operands.every((_, i) => !text.includes(`t${i}[0u]`) || !text.includes(`t${i}[q] =`)));
+
+/** Chains of this number may have a dispatch without a table. */
+const few = 8;
 
 /** The dispatches of chains that do not depend on each other: one, if no broadcast and no limit of the adapter is in the way. */
 export function lowerTogether(
@@ -48,16 +57,19 @@ export function lowerTogether(
   options: LowerOptions,
   parts: TogetherParts,
 ): Dispatch[] {
+  const apart = chains.length <= few ? parts.lowerWaiting(chains, options) : [];
+  if (apart.length === 1) return apart;
   const forms = chains.map((chain) => formOf(chain, parts));
   const plain = forms.filter(isPlain);
   const others = forms.filter((form) => !plain.includes(form)).map(({ chain }) => chain);
-  return [...lowerPlain(plain, options, parts), ...parts.lowerWaiting(others, options.maxBuffers)];
+  return [...lowerPlain(plain, options, parts), ...parts.lowerWaiting(others, options)];
 }
 
 function lowerPlain(forms: readonly Form[], options: LowerOptions, parts: TogetherParts): Dispatch[] {
-  if (forms.length === 0) return [];
-  const made = lowerForms(forms, options, parts);
+  const made = forms.length > 1 && lowerForms(forms, options, parts);
   if (made) return [made];
+  const chains = forms.map(({ chain }) => chain);
+  if (forms.length < 2) return parts.lowerWaiting(chains, options);
   const half = Math.ceil(forms.length / 2);
   return [forms.slice(0, half), forms.slice(half)].flatMap((some) => lowerPlain(some, options, parts));
 }
@@ -79,7 +91,7 @@ function lowerForms(
   }
   const WIDTH = 3 + Math.max(...forms.map(({ operands }) => operands.length));
   const fits = ranges.length < maxBuffers && ranges.every(({ start, end }) => end - start <= mostBound);
-  if (!fits && forms.length > 1) return null;
+  if (!fits) return null;
 
   // Code by its text, then for the buffers in which the operands lie.
   const functions = new Map<string, number>();
