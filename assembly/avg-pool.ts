@@ -2,66 +2,10 @@
 //   17 PB  18 PR (padding below, at the right)  19 whether padding counts
 import { loadUpTo, storeUpTo } from './lanes';
 import { address, shareOf, word } from './split';
+import { counted, overWindows, Pooled } from './windows';
 
-/** Pixels that a window from `start` on counts on one axis: those inside, or with padding those up to its end. */
-@inline
-function counted(start: i32, size: i32, kernel: i32, after: i32, padded: bool): i32 {
-  return padded ? min(start + kernel, size + after) - start : min(start + kernel, size) - max(start, 0);
-}
-
-/** A unit is a row of windows. Pixels are added in order, the sum is multiplied by 1 / count. */
-@inline
-function avgPool<T>(args: usize, thread: i32, threads: i32): void {
-  const h = word(args, 4);
-  const w = word(args, 5);
-  const oh = word(args, 7);
-  const ow = word(args, 8);
-  const padded = word(args, 19) != 0;
-  const pixel = <usize>word(args, 6) * sizeof<T>();
-  const row = <usize>w * pixel;
-  const units = word(args, 3) * oh;
-  const end = shareOf(units, thread + 1, threads);
-  for (let unit = shareOf(units, thread, threads); unit < end; unit++) {
-    const n = unit / oh;
-    let dst = address(args, 0) + <usize>unit * ow * pixel;
-    const top = (unit - n * oh) * word(args, 11) - word(args, 13);
-    const rows = min(top + word(args, 9), h) - max(top, 0);
-    const high = counted(top, h, word(args, 9), word(args, 17), padded);
-    const first = address(args, 1) + <usize>(n * h + max(top, 0)) * row;
-    for (let x = 0; x < ow; x++) {
-      const left = x * word(args, 12) - word(args, 14);
-      const columns = min(left + word(args, 10), w) - max(left, 0);
-      const part = v128.splat<T>(<T>1 / <T>(high * counted(left, w, word(args, 10), word(args, 18), padded)));
-      let p = first + <usize>max(left, 0) * pixel;
-      for (let rest = <i32>pixel; rest > 0; rest -= 16) {
-        let sum = v128.splat<T>(0);
-        let line = p;
-        for (let k = rows; k > 0; k--) {
-          let at = line;
-          if (rest >= 16) {
-            for (let l = columns; l > 0; l--) {
-              sum = v128.add<T>(sum, v128.load(at));
-              at += pixel;
-            }
-          } else {
-            for (let l = columns; l > 0; l--) {
-              sum = v128.add<T>(sum, loadUpTo(at, rest));
-              at += pixel;
-            }
-          }
-          line += row;
-        }
-        storeUpTo(dst, v128.mul<T>(sum, part), rest);
-        const step = <usize>min(rest, 16);
-        dst += step;
-        p += step;
-      }
-    }
-  }
-}
-
-export function avgPool_f32(args: usize, thread: i32, threads: i32): void { avgPool<f32>(args, thread, threads); }
-export function avgPool_f64(args: usize, thread: i32, threads: i32): void { avgPool<f64>(args, thread, threads); }
+export function avgPool_f32(args: usize, thread: i32, threads: i32): void { overWindows<f32>(Pooled.mean, args, thread, threads); }
+export function avgPool_f64(args: usize, thread: i32, threads: i32): void { overWindows<f64>(Pooled.mean, args, thread, threads); }
 
 /** First window that has the pixel at `at` on an axis, and one past the last; `padding` is that before the image. */
 @inline

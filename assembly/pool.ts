@@ -4,18 +4,7 @@
 // x and dst of the gradients have H x W pixels, all else OH x OW. Every window has a pixel, which the caller checks.
 import { loadUpTo, storeUpTo } from './lanes';
 import { address, shareOf, word } from './split';
-
-/** First element of a window on one axis that is not before the image: `start` may be negative. */
-@inline
-function firstInside(start: i32, dilation: i32): i32 {
-  return start >= 0 ? 0 : (dilation - 1 - start) / dilation;
-}
-
-/** One past the window's last element that is inside: elements at start + k dilation, k below `kernel`. */
-@inline
-function endInside(start: i32, size: i32, kernel: i32, dilation: i32): i32 {
-  return min(kernel, (size - start + dilation - 1) / dilation);
-}
+import { endInside, firstInside, orNaN, overWindows, Pooled } from './windows';
 
 /** Whether windows are 2x2, side by side and inside: the case that most networks have. */
 @inline
@@ -25,15 +14,6 @@ function isTwoByTwo(args: usize): bool {
     word(args, 13) == 0 && word(args, 14) == 0 && word(args, 15) == 1 && word(args, 16) == 1 &&
     2 * word(args, 7) <= word(args, 4) && 2 * word(args, 8) <= word(args, 5)
   );
-}
-
-// V8 makes eight instructions of a maximum that hands NaN on. pmax(a, b) is one, and loses a NaN only if it is b: so all
-// that came as b are looked at, and where one was NaN all bits of the result are set, which is a NaN as well.
-
-/** All bits of lanes that are NaN, or'ed to those before. */
-@inline
-function orNaN<T>(before: v128, x: v128): v128 {
-  return v128.or(before, v128.ne<T>(x, x));
 }
 
 @inline
@@ -75,132 +55,32 @@ function maxRow2<T>(dst: usize, p: usize, q: usize, bytes: usize, count: i32): v
   }
 }
 
-/** A unit is a row of windows. NaN wins. */
+/** The 2x2 case: a unit is a row of windows. */
 @inline
-function maxPool<T>(args: usize, thread: i32, threads: i32): void {
-  const h = word(args, 4);
-  const w = word(args, 5);
+function maxPool2<T>(args: usize, thread: i32, threads: i32): void {
   const oh = word(args, 7);
   const ow = word(args, 8);
   const pixel = <usize>word(args, 6) * sizeof<T>();
-  const row = <usize>w * pixel;
-  const simple = isTwoByTwo(args);
+  const row = <usize>word(args, 5) * pixel;
   const units = word(args, 3) * oh;
   const end = shareOf(units, thread + 1, threads);
   for (let unit = shareOf(units, thread, threads); unit < end; unit++) {
     const n = unit / oh;
-    let dst = address(args, 0) + <usize>unit * ow * pixel;
-    const image = address(args, 1) + <usize>n * h * row;
-    const top = (unit - n * oh) * word(args, 11) - word(args, 13);
-    if (simple) {
-      const p = image + <usize>top * row;
-      maxRow2<T>(dst, p, p + row, pixel, ow);
-      continue;
-    }
-    const dh = word(args, 15);
-    const dw = word(args, 16);
-    const k0 = firstInside(top, dh);
-    const rows = endInside(top, h, word(args, 9), dh) - k0;
-    const first = image + <usize>(top + k0 * dh) * row;
-    const nextRow = <usize>dh * row;
-    const next = <usize>dw * pixel;
-    for (let x = 0; x < ow; x++) {
-      const left = x * word(args, 12) - word(args, 14);
-      const l0 = firstInside(left, dw);
-      const columns = endInside(left, w, word(args, 10), dw) - l0;
-      let p = first + <usize>(left + l0 * dw) * pixel;
-      for (let rest = <i32>pixel; rest > 0; rest -= 16) {
-        let best = loadUpTo(p, rest);
-        let lost = i64x2.splat(0);
-        let line = p;
-        for (let k = rows; k > 0; k--) {
-          let at = line;
-          if (rest >= 16) {
-            if (columns == 3) {
-              const x = v128.load(at);
-              const y = v128.load(at + next);
-              const z = v128.load(at + 2 * next);
-              lost = orNaN<T>(orNaN<T>(orNaN<T>(lost, x), y), z);
-              best = v128.pmax<T>(v128.pmax<T>(best, x), v128.pmax<T>(y, z));
-            } else {
-              for (let l = columns; l > 0; l--) {
-                const x = v128.load(at);
-                lost = orNaN<T>(lost, x);
-                best = v128.pmax<T>(best, x);
-                at += next;
-              }
-            }
-          } else {
-            for (let l = columns; l > 0; l--) {
-              best = v128.max<T>(best, loadUpTo(at, rest));
-              at += next;
-            }
-          }
-          line += nextRow;
-        }
-        best = v128.or(best, lost);
-        storeUpTo(dst, best, rest);
-        const step = <usize>min(rest, 16);
-        dst += step;
-        p += step;
-      }
-    }
+    const p = address(args, 1) + <usize>(n * word(args, 4) + 2 * (unit - n * oh)) * row;
+    maxRow2<T>(address(args, 0) + <usize>unit * ow * pixel, p, p + row, pixel, ow);
   }
+}
+
+@inline
+function maxPool<T>(args: usize, thread: i32, threads: i32): void {
+  if (isTwoByTwo(args)) maxPool2<T>(args, thread, threads);
+  else overWindows<T>(Pooled.max, args, thread, threads);
 }
 
 export function maxPool_f32(args: usize, thread: i32, threads: i32): void { maxPool<f32>(args, thread, threads); }
 export function maxPool_f64(args: usize, thread: i32, threads: i32): void { maxPool<f64>(args, thread, threads); }
-
-/** v where x has the window's maximum, the first of equal ones. A unit is a row of windows. */
-@inline
-function maxPoolPick<T>(args: usize, thread: i32, threads: i32): void {
-  const h = word(args, 4);
-  const w = word(args, 5);
-  const oh = word(args, 7);
-  const ow = word(args, 8);
-  const dh = word(args, 15);
-  const dw = word(args, 16);
-  const pixel = <usize>word(args, 6) * sizeof<T>();
-  const row = <usize>w * pixel;
-  const other = address(args, 2) - address(args, 1);
-  const units = word(args, 3) * oh;
-  const end = shareOf(units, thread + 1, threads);
-  for (let unit = shareOf(units, thread, threads); unit < end; unit++) {
-    const n = unit / oh;
-    let dst = address(args, 0) + <usize>unit * ow * pixel;
-    const top = (unit - n * oh) * word(args, 11) - word(args, 13);
-    const k0 = firstInside(top, dh);
-    const rows = endInside(top, h, word(args, 9), dh) - k0;
-    const first = address(args, 1) + <usize>(n * h + top + k0 * dh) * row;
-    for (let x = 0; x < ow; x++) {
-      const left = x * word(args, 12) - word(args, 14);
-      const l0 = firstInside(left, dw);
-      const columns = endInside(left, w, word(args, 10), dw) - l0;
-      let p = first + <usize>(left + l0 * dw) * pixel;
-      for (let rest = <i32>pixel; rest > 0; rest -= 16) {
-        let best = loadUpTo(p, rest);
-        let picked = loadUpTo(p + other, rest);
-        for (let k = 0; k < rows; k++) {
-          let at = p + <usize>(k * dh) * row;
-          for (let l = columns; l > 0; l--) {
-            const value = loadUpTo(at, rest);
-            const keep = v128.le<T>(value, best);
-            best = v128.bitselect(best, value, keep);
-            picked = v128.bitselect(picked, loadUpTo(at + other, rest), keep);
-            at += <usize>dw * pixel;
-          }
-        }
-        storeUpTo(dst, picked, rest);
-        const step = <usize>min(rest, 16);
-        dst += step;
-        p += step;
-      }
-    }
-  }
-}
-
-export function maxPoolPick_f32(args: usize, thread: i32, threads: i32): void { maxPoolPick<f32>(args, thread, threads); }
-export function maxPoolPick_f64(args: usize, thread: i32, threads: i32): void { maxPoolPick<f64>(args, thread, threads); }
+export function maxPoolPick_f32(args: usize, thread: i32, threads: i32): void { overWindows<f32>(Pooled.pick, args, thread, threads); }
+export function maxPoolPick_f64(args: usize, thread: i32, threads: i32): void { overWindows<f64>(Pooled.pick, args, thread, threads); }
 
 /** dy to the first maximum of each 2x2 window of a row, 0 to its other pixels: `at` is what leads from x to dx. */
 @inline

@@ -3,9 +3,9 @@ import { checkOptionNames, OptionError } from '../errors.js';
 import { logarithm } from '../exact.js';
 import type { Tensor } from '../graph.js';
 import * as ops from '../ops/index.js';
-import { checkFinite, checkInputs, checkUnits } from './check.js';
+import { checkFinite, checkInputs, checkUnits, linearOptions } from './check.js';
 import { constant, fanInNormal, fanInUniform, type Initializer, normal } from './init.js';
-import { Lambda, Linear, type LinearOptions, linearOptions } from './layers.js';
+import { Lambda, Linear, type LinearOptions } from './layers.js';
 import { Module, Parameter } from './module.js';
 
 /** |x|, as for rectified outputs of both signs (Jarrett et al. 2009). */

@@ -3,6 +3,9 @@ import { showShape } from '../dtype.js';
 import { OptionError, ShapeError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 
+/** Names of the options of `linear`, which layers with a weight and a bias share. */
+export const linearOptions = ['bias', 'weightInit', 'biasInit'];
+
 /** A whole number of units >= 1. */
 export function checkUnits(where: string, name: string, value: number): void {
   if (Number.isInteger(value) && value >= 1) return;

@@ -3,9 +3,9 @@ import { type Shape, showShape, sizeOf } from '../dtype.js';
 import { checkOptionNames, OptionError, ShapeError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import * as ops from '../ops/index.js';
-import { checkUnits } from './check.js';
+import { checkUnits, linearOptions } from './check.js';
 import { fanInUniform } from './init.js';
-import { type LinearOptions, linearOptions } from './layers.js';
+import type { LinearOptions } from './layers.js';
 import { Module, Parameter } from './module.js';
 
 /** Sizes of a kernel of `axes` axes, given as one for all or as one each. */

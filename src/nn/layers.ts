@@ -2,22 +2,19 @@
 import { checkOptionNames, OptionError } from '../errors.js';
 import type { Tensor } from '../graph.js';
 import * as ops from '../ops/index.js';
-import { checkFinite, checkInputs, checkUnits } from './check.js';
+import { checkFinite, checkInputs, checkUnits, linearOptions } from './check.js';
 import { fanInUniform, type Initializer } from './init.js';
 import { type Context, Module, Parameter } from './module.js';
 
-/** Options of `linear` and of the layers made of it. */
+/** Options of `linear`, and of other layers with a weight and a bias. */
 export interface LinearOptions {
   /** Whether there is a bias; yes where not said. */
   bias?: boolean;
-  /** First weights; uniform in +-1/sqrt(inputs), PyTorch's default, where not said. */
+  /** First weights; uniform in +-1/sqrt(inputs of a unit), PyTorch's default, where not said. */
   weightInit?: Initializer;
   /** First biases; the same default. */
   biasInit?: Initializer;
 }
-
-/** Their names. */
-export const linearOptions = ['bias', 'weightInit', 'biasInit'];
 
 /** y = x W + b. */
 export class Linear extends Module {

@@ -19,8 +19,7 @@
 //   - depthwise as a product for each group: 2; vectors of channels 22 to 27. With two filters for each channel one lane at
 //     a time: forward 2, input 4; four lanes 6 and 17.
 //   What is slow: one to three columns, as in the gradient for a first layer's input (9): vectors of 4 are mostly padding.
-import { readFileSync } from 'node:fs';
-import asc from 'assemblyscript/dist/asc.js';
+import { loadBuilds, peakKernel } from './builds.mjs';
 
 const files = [];
 let only = '';
@@ -35,8 +34,6 @@ for (let i = 2; i < process.argv.length; i++) {
   else if (arg === '--seconds') seconds = Number(process.argv[++i]);
   else files.push(arg);
 }
-const kernels = new URL('../../dist/kernels/', import.meta.url).pathname;
-if (!files.length) files.push(`${kernels}simd.wasm`, `${kernels}relaxed.wasm`);
 
 /** batch, height, width, channels, filters, kernel, stride, padding, groups */
 const layers = {
@@ -58,44 +55,7 @@ const layers = {
   'groups of 4': [8, 28, 28, 96, 96, 3, 1, 1, 24],
 };
 
-const load = (bytes, memory) =>
-  new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, abort() {} } }).exports;
-
-const builds = [];
-for (const file of files) {
-  const memory = new WebAssembly.Memory({ initial: 1000 });
-  try {
-    const exports = load(readFileSync(file), memory);
-    builds.push({ name: file.split('/').slice(-2).join('/').replace('kernels/', ''), memory, exports });
-  } catch (error) {
-    console.log(`${file}: ${error.message}`);
-  }
-}
-
-/** n times 12 independent 4-wide multiply-adds: 96 n flops. */
-async function peakKernel() {
-  const names = [...'abcdefghijkl'];
-  const step = names.map((s) => `${s} = madd(x, y, ${s});`).join(' ');
-  const rest = names.slice(1);
-  const source = `
-    @inline function madd(a: v128, b: v128, c: v128): v128 {
-      if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
-      return f32x4.add(c, f32x4.mul(a, b));
-    }
-    export function peak(n: i32, p: f32, q: f32): f32 {
-      const x = f32x4.splat(p), y = f32x4.splat(q);
-      let ${names.map((s) => `${s} = x`).join(', ')};
-      for (; n > 0; n--) { ${step} }
-      ${rest.map((s) => `a = f32x4.add(a, ${s});`).join(' ')}
-      return f32x4.extract_lane(a, 0);
-    }`;
-  for (const enable of ['simd,relaxed-simd', 'simd']) {
-    const options = { optimizeLevel: 3, runtime: 'stub', noAssert: true, enable: enable.split(',') };
-    const { binary, stderr } = await asc.compileString(source, options);
-    if (!binary) throw new Error(stderr.toString());
-    if (WebAssembly.validate(binary)) return load(binary).peak;
-  }
-}
+const builds = loadBuilds(files);
 const peak = await peakKernel();
 
 /** For each op: kernel, operands and result out of x, w, y, and what its scratch memory depends on. */

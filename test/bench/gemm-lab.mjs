@@ -22,8 +22,7 @@
 //     128x800x800 1.00, 64x64x64 1.00, 10x100x784 1.00, train/mlp100_b10 0.99, train/mlp800_b128 between 0.8 and 1.1
 //     (noise). The pass streams from L2 and L3 ahead of its use, and is bound by its instructions; on the way from tile
 //     to tile it costs the L1 cache its panels.
-import { readFileSync } from 'node:fs';
-import asc from 'assemblyscript/dist/asc.js';
+import { loadBuilds, peakKernel } from './builds.mjs';
 
 const files = [];
 const shapes = [];
@@ -34,8 +33,6 @@ for (let i = 2; i < process.argv.length; i++) {
   else if (arg === '--seconds') seconds = Number(process.argv[++i]);
   else files.push(arg);
 }
-const kernels = new URL('../../dist/kernels/', import.meta.url).pathname;
-if (!files.length) files.push(`${kernels}simd.wasm`, `${kernels}relaxed.wasm`);
 if (!shapes.length) {
   shapes.push(
     // M x N x K
@@ -77,50 +74,7 @@ if (!shapes.length) {
   );
 }
 
-const load = (bytes, memory) =>
-  new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, abort() {} } }).exports;
-
-const builds = [];
-for (const file of files) {
-  const memory = new WebAssembly.Memory({ initial: 1000 });
-  try {
-    const exports = load(readFileSync(file), memory);
-    builds.push({ name: file.split('/').slice(-2).join('/').replace('kernels/', ''), memory, exports });
-  } catch (error) {
-    console.log(`${file}: ${error.message}`);
-  }
-}
-
-/** n times 12 independent 4-wide multiply-adds: 96 n flops. */
-async function peakKernel() {
-  const names = [...'abcdefghijkl'];
-  const step = names.map((s) => `${s} = madd(x, y, ${s});`).join(' ');
-  const source = `
-    @inline function madd(a: v128, b: v128, c: v128): v128 {
-      if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
-      return f32x4.add(c, f32x4.mul(a, b));
-    }
-    export function peak(n: i32, p: f32, q: f32): f32 {
-      const x = f32x4.splat(p), y = f32x4.splat(q);
-      let ${names.map((s) => `${s} = x`).join(', ')};
-      for (; n > 0; n--) { ${step} }
-      ${names
-        .slice(1)
-        .map((s) => `a = f32x4.add(a, ${s});`)
-        .join(' ')}
-      return f32x4.extract_lane(a, 0);
-    }`;
-  for (const enable of ['simd,relaxed-simd', 'simd']) {
-    const { binary, stderr } = await asc.compileString(source, {
-      optimizeLevel: 3,
-      runtime: 'stub',
-      noAssert: true,
-      enable: enable.split(','),
-    });
-    if (!binary) throw new Error(stderr.toString());
-    if (WebAssembly.validate(binary)) return load(binary).peak;
-  }
-}
+const builds = loadBuilds(files);
 const peak = await peakKernel();
 
 const align = (n) => (n + 63) & ~63;

@@ -19,7 +19,7 @@
 //     on this machine). Without infinity and NaN it would take 0.09 ns, but then the op would be wrong for them.
 //   - relaxed_dot_i8x16_i7x16_add: half of the operations, but only for inputs of 7 bits without sign; with 8 bits its result
 //     depends on the machine. Not measured.
-import { readFileSync } from 'node:fs';
+import { loadBuilds } from './builds.mjs';
 
 const files = [];
 const shapes = [];
@@ -32,28 +32,10 @@ for (let i = 2; i < process.argv.length; i++) {
   else if (arg === '--warm') warm = true;
   else files.push(arg);
 }
-const kernels = new URL('../../dist/kernels/', import.meta.url).pathname;
-if (!files.length) files.push(`${kernels}simd.wasm`, `${kernels}relaxed.wasm`);
 // M x K x N
 if (!shapes.length) shapes.push('1x784x800', '128x784x800', '1x1024x1024', '8x1024x1024', '128x100x10');
 
-const instance = (file, env) =>
-  new WebAssembly.Instance(new WebAssembly.Module(readFileSync(file)), { env }).exports;
-/** A build and, beside it, the module of its further kernels. */
-const load = (file) => {
-  const memory = new WebAssembly.Memory({ initial: 64 });
-  const main = instance(file, { memory });
-  const extra = instance(file.replace(/\.wasm$/, '-extra.wasm'), { memory, table: main.table });
-  return { name: file.split('/').at(-1), memory, exports: { ...extra, ...main } };
-};
-const builds = files.flatMap((file) => {
-  try {
-    return [load(file)];
-  } catch (error) {
-    console.log(`${file}: ${error.message}`);
-    return [];
-  }
-});
+const builds = loadBuilds(files);
 
 /** The three ways through a layer, as functions that run it once. */
 function ways({ memory, exports }, M, K, N) {

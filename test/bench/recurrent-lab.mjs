@@ -11,7 +11,7 @@
 //   - states and gradients copied into the panels one by one instead of by packTransposed (part of the same change).
 //   - matmul_f32 for a step and gates in a call of their own: the product alone packs the weights at each step and takes
 //     0.6 ms longer than in place, and there is a second barrier.
-import { readFileSync } from 'node:fs';
+import { loadBuild } from './builds.mjs';
 
 const option = { batch: 32, hidden: 128, steps: 64, seconds: 2 };
 let file = new URL('../../dist/kernels/relaxed.wasm', import.meta.url).pathname;
@@ -22,10 +22,7 @@ for (let i = 2; i < process.argv.length; i++) {
 }
 const { batch: B, hidden: H, steps: T, seconds } = option;
 
-const memory = new WebAssembly.Memory({ initial: 2000 });
-const kernels = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(file)), {
-  env: { memory, abort() {} },
-}).exports;
+const { memory, exports: kernels } = loadBuild(file);
 let top = 4096;
 const place = (floats) => {
   const at = top;
