@@ -98,21 +98,26 @@ test('an arena that is larger than what may be bound is bound in parts', async (
 
 test('what no table has goes beside it: broadcasts, and numbers of another form', async () => {
   const many = Array.from({ length: 30 }, () => update(33));
-  const out = arena.poisoned([3, 8]);
   const column = arena.put(numbers(3), [3, 1]);
-  const row = arena.put(numbers(8), [8]);
-  const broadcast: Step = {
-    kernel: null,
-    chain: chainOf([3, 8], [instruction(axpy, [3, 8], operand(column), operand(row), scalar(10))], [0, out]),
-  };
+  // A row of four is a vector: the column then goes along with the vectors, but not with the elements.
+  const outs = [8, 4].map((width) => arena.poisoned([3, width]));
+  const broadcasts = outs.map((out): Step => {
+    const { shape } = out;
+    const row = operand(arena.put(numbers(shape[1]!), [shape[1]!]));
+    const add = instruction(axpy, shape, operand(column), row, scalar(10));
+    return { kernel: null, chain: chainOf(shape, [add], [0, out]) };
+  });
   const one = arena.put([3], []);
   const power: Step = { kernel: null, chain: chainOf([], [instruction(double, [], operand(one))], [0, one]) };
-  assert.is(await dispatches(power, ...many.map(({ step }) => step(many[0]!.lr)), broadcast), 2);
+  assert.is(await dispatches(power, ...many.map(({ step }) => step(many[0]!.lr)), ...broadcasts), 2);
   for (const { check } of many) await check();
-  assert.equal(
-    [...(await arena.read(out))],
-    numbers(24, 0).map((i) => 1 + Math.floor(i / 8) + 10 * (1 + (i % 8))),
-  );
+  for (const out of outs) {
+    const [, width] = out.shape as [number, number];
+    assert.equal(
+      [...(await arena.read(out))],
+      numbers(3 * width, 0).map((i) => 1 + Math.floor(i / width) + 10 * (1 + (i % width))),
+    );
+  }
   assert.equal([...(await arena.read(one))], [6]);
 });
 
