@@ -97,7 +97,7 @@ export class Calibration {
     const once = await this.#timed(host, step, 1, 1);
     if (once === null) return null;
     const copies = copiesFor(once, hostSeconds, mostHostCopies);
-    const again = await this.#timed(host, step, copies, once > 5 * hostSeconds ? 1 : hostRuns);
+    const again = await this.#timed(host, step, copies, once > 5 * hostSeconds ? 2 : hostRuns);
     return again === null ? once : Math.min(once, again);
   }
 
