@@ -52,7 +52,7 @@ export class MeasuredCosts implements Costs {
   #opened: Promise<void> | null = null;
   /** By backend, what was counted of an op. */
   readonly #features = new WeakMap<OpTensor, Map<Backend, Features>>();
-  /** Families of steps that had not ended in time, the time of which may have been a compiler's: measured anew. */
+  /** Of steps that had not ended in time or ran for the first time, which may have been a compiler's: measured anew. */
   readonly #bounds = new Map<string, Sample[]>();
   /** Fitted models, until something is learned. */
   readonly #models = new Map<string, FamilyModel>();
@@ -143,15 +143,15 @@ export class MeasuredCosts implements Costs {
     return model;
   }
 
-  /** Takes in that a step took so long, or that it had not ended then. */
-  #learn(group: Group, backend: Backend, took: number, atLeast = false): void {
+  /** Takes in that a step took so long, or (`isBound`) that so much is known of it. */
+  #learn(group: Group, backend: Backend, took: number, isBound = false): void {
     const members = this.parts.membersOf(group);
     const known = this.#known(backend);
     const expected = members.map((t) => this.seconds(t, backend));
     const total = expected.reduce((a, b) => a + b, 0);
     const [first] = members;
     const { family, together } = this.#featuresOf(first!, backend);
-    if (atLeast) {
+    if (isBound) {
       const key = `${backend.name} ${family}`;
       this.#bounds.set(key, [...(this.#bounds.get(key) ?? []), [together.flops, together.bytes, took]]);
       this.#models.clear();
@@ -235,8 +235,8 @@ export class MeasuredCosts implements Costs {
       expected: ({ group, steps: { backend } }) =>
         parts.membersOf(group).reduce((n, t) => n + this.seconds(t, backend), 0),
       isKnown: ({ family, steps: { backend } }) => Boolean(this.#known(backend).families[family]),
-      learn: ({ group, steps: { backend } }, seconds, atLeast) =>
-        this.#learn(group, backend, seconds, atLeast),
+      learn: ({ group, steps: { backend } }, seconds, isBound) =>
+        this.#learn(group, backend, seconds, isBound),
     });
     // First the host, while nothing else is at work: threads of a compiler would be in its way.
     const soon = new Deadline(this.clock, startPart * budget);
