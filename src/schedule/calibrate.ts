@@ -170,7 +170,7 @@ export class Calibration {
   }
 
   /** Begins to compile a step that has next to nothing to do. */
-  startSmall(gpu: Backend, learn: (seconds: number) => void): Started {
+  startSmall(gpu: Backend, learn: Started['learn']): Started {
     return this.#start(gpu, Probe.small(gpu, this.parts), gpu.rates.overhead, learn);
   }
 

@@ -251,8 +251,8 @@ export class MeasuredCosts implements Costs {
     let started = calibration.start(gpuUnits);
     const ofGpu = this.#known(gpu);
     if (ofGpu.overhead === null) {
-      const learn = (seconds: number): void => {
-        ofGpu.overhead = seconds;
+      const learn = (seconds: number, isBound = false): void => {
+        if (!isBound) ofGpu.overhead = seconds;
       };
       started.unshift(calibration.startSmall(gpu, learn));
     }
