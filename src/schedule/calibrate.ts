@@ -23,8 +23,8 @@ export interface Listener {
   expected(unit: Unit): number;
   /** Whether steps of its family were measured. */
   isKnown(unit: Unit): boolean;
-  /** A step took so long, or, with `atLeast`, had not ended then. */
-  learn(unit: Unit, seconds: number, atLeast?: boolean): void;
+  /** A step took so long; with `isBound`, it had not ended then, or was run for the first time. */
+  learn(unit: Unit, seconds: number, isBound?: boolean): void;
 }
 
 export interface Transfers {
@@ -53,7 +53,7 @@ interface Started {
   readonly compiled: Promise<void>;
   isReady: boolean;
   readonly expected: number;
-  learn(seconds: number, atLeast?: boolean): void;
+  learn(seconds: number, isBound?: boolean): void;
 }
 
 export class Calibration {
@@ -97,7 +97,7 @@ export class Calibration {
     const once = await this.#timed(host, step, 1, 1);
     if (once === null) return null;
     const copies = copiesFor(once, hostSeconds, mostHostCopies);
-    const again = await this.#timed(host, step, copies, once > 5 * hostSeconds ? 1 : hostRuns);
+    const again = await this.#timed(host, step, copies, once > 5 * hostSeconds ? 2 : hostRuns);
     return again === null ? once : Math.min(once, again);
   }
 
@@ -170,7 +170,7 @@ export class Calibration {
   }
 
   /** Begins to compile a step that has next to nothing to do. */
-  startSmall(gpu: Backend, learn: (seconds: number) => void): Started {
+  startSmall(gpu: Backend, learn: Started['learn']): Started {
     return this.#start(gpu, Probe.small(gpu, this.parts), gpu.rates.overhead, learn);
   }
 
@@ -191,7 +191,7 @@ export class Calibration {
       seconds += expected;
       bytes += needs;
       const probe = Probe.of(group, steps, parts);
-      const learn: Started['learn'] = (took, atLeast) => listener.learn(unit, took, atLeast);
+      const learn: Started['learn'] = (took, isBound) => listener.learn(unit, took, isBound);
       started.push(this.#start(steps.backend, probe, expected, learn));
     }
     return started;
@@ -234,15 +234,20 @@ export class Calibration {
       if (took > total) for (const { expected, learn } of ready) learn((took * expected) / total, true);
     });
     if (!first) return;
-    const copies = first.map((seconds) => copiesFor(Math.max(seconds, 2e-5), gpuSeconds, mostGpuCopies));
-    let best = first;
-    for (let run = 0; run < 2; run++) {
-      const needed = first.reduce((n, seconds, i) => n + seconds * copies[i]!, 0);
-      const seconds = 2 * needed < deadline.left ? await this.#profile(gpu, ready, copies) : null;
-      if (!seconds) break;
-      best = run === 0 ? seconds : best.map((b, i) => Math.min(b, seconds[i]!));
+    // Some drivers compile at the first run, and warm ones are what counts.
+    const sum = (seconds: readonly number[]): number => seconds.reduce((n, s) => n + s, 0);
+    const warm = sum(first) < deadline.left ? await this.#profile(gpu, ready, once) : null;
+    if (!warm) {
+      for (const [i, { learn }] of ready.entries()) learn(Math.max(first[i]!, 1e-7), true);
+      return;
     }
-    for (const [i, { learn }] of ready.entries()) learn(Math.max(best[i]!, 1e-7));
+    const copies = warm.map((seconds) => copiesFor(Math.max(seconds, 2e-5), gpuSeconds, mostGpuCopies));
+    const needed = sum(warm.map((seconds, i) => seconds * copies[i]!));
+    const often = 2 * needed < deadline.left ? await this.#profile(gpu, ready, copies) : null;
+    for (const [i, { learn }] of ready.entries()) {
+      const seconds = often && copies[i]! > 1 ? often[i]! : Math.min(warm[i]!, often?.[i] ?? warm[i]!);
+      learn(Math.max(seconds, 1e-7));
+    }
   }
 
   /** Mean seconds of each step in a submit with so many copies of it; null when time is over. */

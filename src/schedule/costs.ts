@@ -52,6 +52,8 @@ export class MeasuredCosts implements Costs {
   #opened: Promise<void> | null = null;
   /** By backend, what was counted of an op. */
   readonly #features = new WeakMap<OpTensor, Map<Backend, Features>>();
+  /** Of steps that had not ended in time or ran for the first time, which may have been a compiler's: measured anew. */
+  readonly #bounds = new Map<string, Sample[]>();
   /** Fitted models, until something is learned. */
   readonly #models = new Map<string, FamilyModel>();
   private readonly gpu: Backend;
@@ -136,19 +138,26 @@ export class MeasuredCosts implements Costs {
     const { families } = this.#known(backend);
     const assumed = this.#assumed(backend);
     const all = Object.values(families).flat();
-    const model = new FamilyModel(families[family] ?? [], fit(all, assumed));
+    const model = new FamilyModel(families[family] ?? this.#bounds.get(key) ?? [], fit(all, assumed));
     this.#models.set(key, model);
     return model;
   }
 
-  /** Takes in that a step took so long, or longer. */
-  #learn(group: Group, backend: Backend, took: number, atLeast = false): void {
+  /** Takes in that a step took so long, or (`isBound`) that so much is known of it. */
+  #learn(group: Group, backend: Backend, took: number, isBound = false): void {
     const members = this.parts.membersOf(group);
     const known = this.#known(backend);
     const expected = members.map((t) => this.seconds(t, backend));
     const total = expected.reduce((a, b) => a + b, 0);
+    const [first] = members;
+    const { family, together } = this.#featuresOf(first!, backend);
+    if (isBound) {
+      const key = `${backend.name} ${family}`;
+      this.#bounds.set(key, [...(this.#bounds.get(key) ?? []), [together.flops, together.bytes, took]]);
+      this.#models.clear();
+      return;
+    }
     for (const [i, t] of members.entries()) {
-      if (atLeast) break;
       const { signature } = this.#featuresOf(t, backend);
       if (!signature) continue;
       const seconds = (took * expected[i]!) / total;
@@ -159,8 +168,6 @@ export class MeasuredCosts implements Costs {
     const names = Object.keys(known.ops);
     for (const name of names.slice(0, Math.max(0, names.length - mostOps))) delete known.ops[name];
 
-    const [first] = members;
-    const { family, together } = this.#featuresOf(first!, backend);
     // What a chain adds to a kernel is taken off as it is expected.
     const chain = group.kernel ? total - expected[0]! : 0;
     const net = Math.max(took - chain, (took * expected[0]!) / total);
@@ -207,6 +214,8 @@ export class MeasuredCosts implements Costs {
     if (atHost < 2 * gpu.rates.transferOverhead && !this.#kept.transfers) return;
     const [hostUnits, gpuUnits] = [this.#unknown(onHost), this.#unknown(onGpu)];
     if (hostUnits.length + gpuUnits.length === 0) return;
+    this.#bounds.clear();
+    this.#models.clear();
     const deadline = new Deadline(this.clock, budget);
     try {
       await this.#calibrate(deadline, hostUnits, gpuUnits);
@@ -226,8 +235,8 @@ export class MeasuredCosts implements Costs {
       expected: ({ group, steps: { backend } }) =>
         parts.membersOf(group).reduce((n, t) => n + this.seconds(t, backend), 0),
       isKnown: ({ family, steps: { backend } }) => Boolean(this.#known(backend).families[family]),
-      learn: ({ group, steps: { backend } }, seconds, atLeast) =>
-        this.#learn(group, backend, seconds, atLeast),
+      learn: ({ group, steps: { backend } }, seconds, isBound) =>
+        this.#learn(group, backend, seconds, isBound),
     });
     // First the host, while nothing else is at work: threads of a compiler would be in its way.
     const soon = new Deadline(this.clock, startPart * budget);
@@ -236,18 +245,17 @@ export class MeasuredCosts implements Costs {
     const ofHost = this.#known(host);
     ofHost.overhead ??= await calibration.hostOverhead(host);
     await calibration.host(hostUnits, gpuPart * budget);
-    let started = calibration.start(gpuUnits);
-    const ofGpu = this.#known(gpu);
-    if (ofGpu.overhead === null) {
-      const learn = (seconds: number): void => {
-        ofGpu.overhead = seconds;
-      };
-      started.unshift(calibration.startSmall(gpu, learn));
-    }
-    // The GPU's kernels are compiled meanwhile.
     const first = new Deadline(this.clock, deadline.left / 2);
     this.#kept.transfers ??= await calibration.transfers(gpu, first);
     first.dispose();
+    let started = calibration.start(gpuUnits);
+    const ofGpu = this.#known(gpu);
+    if (ofGpu.overhead === null) {
+      const learn = (seconds: number, isBound = false): void => {
+        if (!isBound) ofGpu.overhead = seconds;
+      };
+      started.unshift(calibration.startSmall(gpu, learn));
+    }
     while (started.length > 0) {
       await calibration.gpu(gpu, started);
       started = calibration.start(gpuUnits);

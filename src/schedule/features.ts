@@ -50,8 +50,11 @@ export class Steps {
     const { fuse, rootOf, siteOf } = parts;
     this.#kept = new Set([...graph.outputs.map(rootOf), ...graph.assignments.values()]);
     for (const t of graph.ops) {
-      for (const root of new Set(t.source.inputs.map(rootOf)))
-        this.#users.set(root, [...(this.#users.get(root) ?? []), t]);
+      for (const root of new Set(t.source.inputs.map(rootOf))) {
+        const users = this.#users.get(root);
+        if (users) users.push(t);
+        else this.#users.set(root, [t]);
+      }
     }
     const on = (t: OpTensor): Backend => (backend.supports(t.source.op, siteOf(t)) ? backend : host);
     const placements = new Map(graph.ops.map((t) => [t, { backend: on(t).name, why: '', seconds: 0 }]));

@@ -20,6 +20,10 @@ export interface GraphOptions {
   readonly training?: boolean;
 }
 
+/** An argument of a function that is traced. */
+export const input = (shape: Shape, index = 0): Tensor =>
+  new Tensor({ kind: 'input', index }, shape, 'float32');
+
 const shapes: readonly Shape[] = [[4, 6], [6], [4, 1], [], [2, 3, 4], [1, 4], [33]];
 
 /** Draws graphs; what it records stays within -10 to 10 or so, and has no jumps that roundings could decide. */

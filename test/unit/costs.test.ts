@@ -1,6 +1,6 @@
 // The measured cost model, on backends whose time is made up.
 import * as assert from 'uvu/assert';
-import { Tensor, Variable } from '../../src/graph.js';
+import { type Tensor, Variable } from '../../src/graph.js';
 import * as ops from '../../src/ops/index.js';
 import { type CostStore, costStore } from '../../src/schedule/cost-store.js';
 import { cutWith, MeasuredCosts } from '../../src/schedule/costs.js';
@@ -8,6 +8,7 @@ import { type NeededGraph, needed } from '../../src/schedule/graph.js';
 import { place } from '../../src/schedule/place.js';
 import { makePlan, planParts } from '../../src/schedule/plan.js';
 import { FakeClock } from '../helpers/clock.js';
+import { input } from '../helpers/graphs.js';
 import { suite } from '../helpers/suite.js';
 import { type Speed, timedBackend } from '../helpers/timed-backends.js';
 
@@ -35,9 +36,6 @@ function machine(gpuSpeed: Partial<Speed>, hostSpeed: Partial<Speed>, store: Cos
   const costs = (runtime = 'test') => new MeasuredCosts([gpu, host], planParts, runtime, store, clock);
   return { clock, runs, gpu, host, costs };
 }
-
-const input = (shape: readonly number[], index = 0): Tensor =>
-  new Tensor({ kind: 'input', index }, shape, 'float32');
 
 const graphOf = (...outputs: Tensor[]): NeededGraph => needed({ outputs, assignments: new Map() });
 const product = (n: number): NeededGraph => graphOf(ops.tanh(ops.matmul(input([n, n]), input([n, n], 1))));
