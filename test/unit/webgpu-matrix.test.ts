@@ -165,7 +165,9 @@ for (const [table, [op, half, samples]] of Object.entries(tables)) {
         if (!row.needs!(runner!.backend.capabilities))
           return skip(`${table}, ${row.name}`, 'this adapter has not the memory, or no halves');
         await alone(table, row, async () => {
-          for (const sample of samples.slice(0, row.name.includes('128') ? 1 : 3)) {
+          // Large tiles, and halves, take long to compile.
+          const [first, last] = row.name.includes('128') ? [0, 1] : isHalf(row) ? [1, 2] : [0, 3];
+          for (const sample of samples.slice(first, last)) {
             const what = `${table} ${row.name} ${JSON.stringify(sample)}`;
             await (isHalf(row)
               ? runner!.check(half, runner!.packed(sample), what, { chain: true })
@@ -262,13 +264,10 @@ test('shaders of matrix units go through the compiler of Dawn', async () => {
   }
   assert.ok(count >= 60, `${count} shaders`);
   // And it does look.
+  assert.match(await errorOf(last.replaceAll('col_major', 'column_major')), /template|no matching/i);
   assert.match(
-    await errorOf(last.replaceAll('col_major', 'column_major')),
-    /majorness|template|no matching/i,
-  );
-  assert.match(
-    await errorOf(last.replace(/^@subgroup_size.*$/m, '@subgroup_size(3)')),
-    /power|subgroup_size|Invalid/i,
+    await errorOf(last.replace('workgroup_size(THREADS)', 'workgroup_size(48)')),
+    /maxSubgroupSize/,
   );
   device.destroy();
 });
