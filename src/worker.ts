@@ -6,7 +6,6 @@ import { DataError, DeviceError, type EverygradError, OptionError, StateError } 
 import {
   assetUrl,
   breathe,
-  hasFiles,
   runtime,
   setAssetsUrl,
   startWorker,
@@ -321,8 +320,10 @@ export async function trainer({
 }
 
 /** In pages an address is relative to the page, not to the worker's script. */
-const address = (from: string): string =>
-  hasFiles ? from : new URL(from, globalThis.document?.baseURI ?? location.href).href;
+const address = (from: string): string => {
+  const page = globalThis.document?.baseURI ?? globalThis.location?.href;
+  return page ? new URL(from, page).href : from;
+};
 
 /** Functions and the like stay here; the browser's own words for that help nobody. */
 function namePlainData(error: Error): never {

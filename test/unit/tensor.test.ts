@@ -419,7 +419,7 @@ test('variables do not outlive their engine', async () => {
   await rejectsWith(
     v.add(1).data(),
     StateError,
-    '[old] the variable belongs to an engine that was replaced (call configure() before anything is computed, or save and load the model)',
+    '[old] the variable belongs to an engine that was replaced (call configure() before anything is computed, or assign it a tensor, or load() the model)',
   );
 });
 
