@@ -113,8 +113,10 @@ export class Gpu {
   }
 
   /** Keeps the first thing that goes wrong until `check`. */
-  fail(problem: string, detail: string, values: Record<string, unknown> = {}): void {
-    this.#failure ??= new DeviceError({ where: 'webgpu', problem: `${problem}: ${detail}`, values });
+  fail(problem: string, detail: string, values: Record<string, unknown> = {}): DeviceError {
+    const error = new DeviceError({ where: 'webgpu', problem: `${problem}: ${detail}`, values });
+    this.#failure ??= error;
+    return error;
   }
 
   /** Throws what went wrong since the last check, and for ever once the device is gone. */

@@ -224,6 +224,7 @@ export class WebgpuBackend implements Backend {
   /** Tensors without elements are bound to a few bytes that nobody uses. */
   #resource({ memory, offset, bytes }: Binding, slot: number): GPUBufferBinding {
     const { buffer, start } = memory as GpuMemory;
+    this.#memories.check(buffer);
     if (bytes > 0) return { buffer, offset: start + offset, size: bytes };
     this.#nothing ??= this.#memories.allocate(this.maxOperands * this.alignment, 'everygrad nothing');
     return { buffer: this.#nothing.buffer, offset: slot * this.alignment, size: 16 };

@@ -43,8 +43,8 @@ export class GpuMemories {
   /** Buffers that nobody uses, by size: results of a training loop come and go in the same sizes. */
   readonly #freed = new Map<number, GPUBuffer[]>();
   #freedBytes = 0;
-  /** Buffers for which there was no memory. */
-  readonly #broken = new WeakSet<GPUBuffer>();
+  /** Buffers for which there was no memory: variables may keep theirs. */
+  readonly #broken = new WeakMap<GPUBuffer, DeviceError>();
   #staging: GPUBuffer[] = [];
   #bytes = 0;
   #systemAllocations = 0;
@@ -138,17 +138,19 @@ export class GpuMemories {
       this.#gpu.allocated = device.popErrorScope().then(
         (error) => {
           if (!error) return;
-          this.#broken.add(buffer);
           this.#pools = this.#pools.filter(({ whole }) => whole.buffer !== buffer);
-          this.#gpu.fail(
-            `out of memory at ${size} bytes beside ${values.inUse} in use`,
-            error.message,
-            values,
-          );
+          const problem = `out of memory at ${size} bytes beside ${values.inUse} in use`;
+          this.#broken.set(buffer, this.#gpu.fail(problem, error.message, values));
         },
         () => {},
       );
     }
+  }
+
+  /** Throws where there was no memory for a buffer. */
+  check(buffer: GPUBuffer): void {
+    const error = this.#broken.get(buffer);
+    if (error) throw error;
   }
 
   free(memory: GpuMemory): void {
