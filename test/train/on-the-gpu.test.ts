@@ -1,5 +1,5 @@
 // A training step stays on the GPU from the upload of the batch to the update of the parameters; memory in pieces.
-// @suite devices=webgpu runtimes=node,node24,deno timeout=300
+// @suite devices=webgpu runtimes=node24,deno timeout=300
 import * as assert from 'uvu/assert';
 import type { WebgpuBackend } from '../../src/backend/webgpu/index.js';
 import type { Prepared } from '../../src/compile.js';
@@ -9,7 +9,10 @@ import {
   configure,
   data,
   type Engine,
+  evaluate,
+  fit,
   loss,
+  lossRing,
   nn,
   optim,
   read,
@@ -190,6 +193,33 @@ for (const [name, of] of Object.entries(cases)) {
     }
   });
 }
+
+test('LeNet on digits: losses and accuracy of a short training are those of WASM', async () => {
+  const { train: digits, test: unseen } = await data.digits({ train: 160, test: 400 });
+  const run = async (device: 'wasm' | 'webgpu') => {
+    await start(device);
+    const model = nn.sequential(nn.reshape([28, 28, 1]), nn.lenet());
+    const batches: number[] = [];
+    const losses = lossRing({ every: 10, onLosses: ({ losses: ten }) => batches.push(...ten) });
+    await fit(model, digits, {
+      ...{ loss: loss.crossEntropy(), optimizer: optim.sgd({ lr: 0.01, momentum: 0.9 }) },
+      ...{ batchSize: 16, epochs: 3, seed: 1, losses },
+    });
+    const { accuracy } = await evaluate(model, unseen);
+    for (const thing of [model, losses]) thing.dispose();
+    return { batches, accuracy };
+  };
+  const [expected, found] = [await run('wasm'), await run('webgpu')];
+  assert.is(expected.batches.length, 30);
+  assert.ok(expected.accuracy > 0.5, `${expected.accuracy}`);
+  for (const [i, value] of expected.batches.entries())
+    assert.ok(
+      Math.abs(found.batches[i]! - value) <= 1e-4 * value,
+      `${found.batches} for ${expected.batches}`,
+    );
+  const points = 100 * Math.abs(found.accuracy - expected.accuracy);
+  assert.ok(points < 0.3, `${found.accuracy} for ${expected.accuracy}`);
+});
 
 // memory in pieces ---------------------------------------------------------------------------------------------------
 

@@ -412,7 +412,7 @@ test('options of the engine', async () => {
   assert.is(await tensor([1]).add(1).item(), 2, 'the engine before is still in use');
 });
 
-test('variables do not outlive their engine', async () => {
+test('values do not outlive their engine; a variable that is given new ones does', async () => {
   const v = variable(tensor([1]), { name: 'old' });
   await v.data();
   await configure({ device: 'reference' });
@@ -421,6 +421,9 @@ test('variables do not outlive their engine', async () => {
     StateError,
     '[old] the variable belongs to an engine that was replaced (call configure() before anything is computed, or assign it a tensor, or load() the model)',
   );
+  await v.assign(tensor([4]));
+  assert.equal(await v.add(1).array(), [5]);
+  v.dispose();
 });
 
 test('nothing is left in memory', async () => {
