@@ -1,6 +1,6 @@
-// Element `at` of a convolution's result: the sum over the taps that meet the input. Put into shaders that say what a Total is,
-// and `tap(total, pixel, place, f, first)`: total and what pixel `pixel` = (n HEIGHT + row) WIDTH + column of the input
-// gives with place (ky, kx) of filter f, whose group's channels start at `first`.
+// Element `at` of a convolution's result: the sum over the taps that meet the input. Put into shaders that say what a
+// Total is, and `tap(total, pixel, place, f, first)`: total and what pixel (n HEIGHT + row) WIDTH + column of the input
+// gives with place ky KW + kx of filter f, whose group's channels start at `first`.
 fn walk(at: u32) -> Total {
   let f = at % sizes.FILTERS;
   let ox = at / sizes.FILTERS % sizes.OUT_WIDTH;

@@ -7,8 +7,8 @@ enable chromium_experimental_subgroup_matrix;
 enable subgroup_size_control;
 //#end
 diagnostic(off, chromium.subgroup_matrix_uniformity);
-// The product of matmul.wgsl, of the same tiles, by the matrix units of matrix_units.wgsl. Uniform is here what is the same
-// for a subgroup, which the compiler does not follow (it knows workgroups alone); hence the diagnostic.
+// The product of matmul.wgsl, of the same tiles, by the matrix units of matrix_units.wgsl. What has to be the same for a
+// subgroup is, but the compiler, which follows workgroups alone, does not see it; hence the diagnostic.
 //   SIDES: subgroups across a tile;  DOWN, ACROSS: products of the units that a subgroup makes, (UM, UN) each
 //   SIZED: the size of subgroups is not the same for all shaders of the adapter, and is SIZE in this one
 // Sums are float32, in the order in which the units add.

@@ -2,14 +2,16 @@
 enable f16;
 //#end
 enable subgroups;
-// The product of matmul.wgsl, of the same tiles, where B alone goes through workgroup memory: the rows of A that a subgroup
-// needs are in the registers of its first four invocations, and go to all of them by broadcast. Any size of subgroups
-// will do (none is below 4) that COLUMNS is a multiple of; subgroups are taken to be neighbours, as in tree.wgsl.
+// The product of matmul.wgsl, of the same tiles, where B alone goes through workgroup memory: the rows of A that a
+// subgroup needs are in the registers of its first four invocations, and go to all of them by broadcast. Any size of
+// subgroups will do (none is below 4) that COLUMNS is a multiple of; they are taken to be neighbours, as in tree.wgsl.
 //   COLUMNS: invocations across a tile;  TM: rows of an invocation, side by side, the same ones for all of its subgroup
-//   KSTEP: elements of k in what an invocation loads of A: LANES, or 1 where rows of A lie side by side (ALONG0)
-// Vectors read from workgroup memory for one multiply-add of four: TN / 4 / (TM * TN / 4) = 1 / TM, so 1/8 with TM = TN = 8,
-// where matmul.wgsl takes (TM + TN) / (TM * TN) = 1/4. Against that stands one broadcast for each TN / 4 of them: a
-// register of any lane is a free operand on Intel, v_readlane on AMD, and as dear as workgroup memory on Nvidia.
+//   KSTEP: elements of k in what an invocation loads of A: LANES, or 1 where rows of A lie side by side (ALONG0);
+//   LOADS0: such loads
+// Vectors read from workgroup memory for one multiply-add of four: (TN / 4) / (TM TN / 4) = 1 / TM, so 1/8 with TM = TN = 8,
+// where matmul.wgsl takes (TM + TN) / (TM TN) = 1/4. Against that stands one broadcast for each TN / 4 of them: a register
+// of another lane is an operand like any other on Intel (register regions in the Graphics PRM), v_readlane_b32 on AMD (RDNA 3
+// ISA), and as dear as workgroup memory on Nvidia (32 shuffled words a clock, CUDA Programming Guide).
 @group(0) @binding(1) var<storage, read_write> side0: array<Word>;
 @group(0) @binding(2) var<storage, read_write> side1: array<Word>;
 {{tiles}}

@@ -1,7 +1,7 @@
-// Laboratory of products on a GPU: TFLOPS of each row of the tables of variants, side by side, by the GPU's clock where it
-// has one. A row that waits for a trial is tried first, and says so where it is refused.
+// Laboratory of products on a GPU: TFLOPS of each row of the table of variants, by the GPU's clock where it has one. A row
+// that waits for a trial is tried first, and says so where it is refused.
 //   node test/bench/gemm-gpu-lab.mjs [--size 1024 --size 4096] [--only matrix] [--half 1] [--runs 10]
-// Dawn's experimental features are on here (matrix units), which they are not elsewhere in Node. Nothing was measured yet.
+// Dawn's experimental features are on here (matrix units), elsewhere in Node they are not. Nothing was measured yet.
 import { build } from 'esbuild';
 import { create, globals } from 'webgpu';
 import { wgsl } from '../../scripts/wgsl.mjs';

@@ -1,5 +1,5 @@
-// Products by matrix units, which no adapter here has: their shaders go through Dawn's compiler, run with loops in place of
-// the units, and the trial that lets a kernel be used takes right ones and refuses wrong ones.
+// Products by matrix units, which no adapter here has: their shaders go through Dawn's compiler, and run with loops in
+// place of the units; the trial that lets a kernel be used takes right ones and refuses wrong ones.
 // @suite devices=webgpu runtimes=node24,deno timeout=600
 
 import * as assert from 'uvu/assert';

@@ -1,5 +1,5 @@
-// Trials of kernels that depend on what a GPU and its driver make of them: what is new there, or was never run on such a GPU, has
-// to compute on the device what an ordinary kernel does before it is used. Loads with the variants that want one.
+// Trials of kernels that depend on what a GPU and its driver make of them: they have to compute on the device what an
+// ordinary kernel does before they are used. Loads with the variants that want one.
 import type { KernelOp, ShaderCall } from '../../ops/define.js';
 import type { Operand, Step } from '../backend.js';
 import type { WebgpuBackend } from './index.js';
