@@ -97,7 +97,8 @@ export class Calibration {
     const once = await this.#timed(host, step, 1, 1);
     if (once === null) return null;
     const copies = copiesFor(once, hostSeconds, mostHostCopies);
-    const again = await this.#timed(host, step, copies, once > 5 * hostSeconds ? 2 : hostRuns);
+    const affordable = Math.floor(this.deadline.left / 8 / (once * copies));
+    const again = await this.#timed(host, step, copies, Math.min(hostRuns, Math.max(1, affordable)));
     return again === null ? once : Math.min(once, again);
   }
 
