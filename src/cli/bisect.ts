@@ -27,7 +27,7 @@ export async function bisect(options: BisectOptions): Promise<void> {
   else {
     const [ours, theirs] = result.devices;
     console.log(dim(`${ours} against ${theirs}, ${result.ops} results in each step, tolerance ${tolerance}`));
-    const { first, largest, amplified } = result;
+    const { first, largest, amplified, cancelled } = result;
     if (first) console.log(bold(`they differ: ${first.text}, which is ${first.difference.toExponential(2)}`));
     else if (result.nonFinite)
       console.log(bold(`both come to NaN or infinity in step ${result.steps}: ${result.nonFinite.text}`));
@@ -36,6 +36,7 @@ export async function bisect(options: BisectOptions): Promise<void> {
       console.log(`largest difference ${largest.difference.toExponential(2)}: ${largest.text}`);
     if (amplified > 0)
       console.log(`${amplified} results differ more because what they are made of differs a little`);
+    if (cancelled > 0) console.log(`${cancelled} results are rounding alone: their terms cancel out`);
   }
   model.dispose();
   engine.dispose();

@@ -97,7 +97,8 @@ export class Calibration {
     const once = await this.#timed(host, step, 1, 1);
     if (once === null) return null;
     const copies = copiesFor(once, hostSeconds, mostHostCopies);
-    const again = await this.#timed(host, step, copies, once > 5 * hostSeconds ? 2 : hostRuns);
+    const affordable = Math.floor(this.deadline.left / 8 / (once * copies));
+    const again = await this.#timed(host, step, copies, Math.min(hostRuns, Math.max(1, affordable)));
     return again === null ? once : Math.min(once, again);
   }
 
@@ -281,11 +282,12 @@ export class Calibration {
     let idle = Number.POSITIVE_INFINITY;
     for (let i = 0; i < 3; i++)
       idle = Math.min(idle, (await this.#waited(gpu, null, ready[0]!.probe, 0)).seconds);
-    for (const { probe, expected, learn } of ready) {
+    for (const [i, { probe, learn }] of ready.entries()) {
       const first = await this.#waited(gpu, probe.step, probe, 1);
       const once = Math.max(1e-7, first.seconds - idle);
       if (first.isLate) {
-        if (once > expected) learn(once, true);
+        // Nor had those ended that would have come after it.
+        for (const open of ready.slice(i)) if (once > open.expected) open.learn(once, true);
         return;
       }
       const copies = copiesFor(once, Math.max(gpuSeconds, 2 * idle), mostGpuCopies);
