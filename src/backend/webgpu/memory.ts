@@ -43,6 +43,8 @@ export class GpuMemories {
   /** Buffers that nobody uses, by size: results of a training loop come and go in the same sizes. */
   readonly #freed = new Map<number, GPUBuffer[]>();
   #freedBytes = 0;
+  /** Buffers that the device had no memory for, as it says later. */
+  readonly #refused = new WeakSet<GPUBuffer>();
   #staging: GPUBuffer[] = [];
   #bytes = 0;
   #systemAllocations = 0;
@@ -119,8 +121,9 @@ export class GpuMemories {
       });
     }
     device.pushErrorScope('out-of-memory');
+    let buffer: GPUBuffer | undefined;
     try {
-      const buffer = device.createBuffer(descriptor);
+      buffer = device.createBuffer(descriptor);
       this.#systemAllocations++;
       return buffer;
     } catch (cause) {
@@ -133,13 +136,16 @@ export class GpuMemories {
       });
     } finally {
       this.#gpu.allocated = device.popErrorScope().then(
-        (error) =>
-          error &&
+        (error) => {
+          if (!error) return;
+          if (buffer) this.#refused.add(buffer);
+          this.#pools = this.#pools.filter(({ whole }) => whole.buffer !== buffer);
           this.#gpu.fail(
             `out of memory at ${size} bytes beside ${values.inUse} in use`,
             error.message,
             values,
-          ),
+          );
+        },
         () => {},
       );
     }
@@ -156,7 +162,8 @@ export class GpuMemories {
     }
     const { buffer } = memory;
     const { size, usage } = buffer;
-    if (!(usage & GPUBufferUsage.STORAGE) || this.#freedBytes + size > keptFreed) {
+    const kept = usage & GPUBufferUsage.STORAGE && !this.#refused.has(buffer);
+    if (!kept || this.#freedBytes + size > keptFreed) {
       buffer.destroy();
       return;
     }
