@@ -48,6 +48,9 @@ const isPlain = ({ chain, text, operands }: Form): boolean =>
   (sizeOf(chain.shape) === 1 ||
     operands.every((_, i) => !text.includes(`t${i}[0u]`) || !text.includes(`t${i}[q] =`)));
 
+/** Different chains in one shader: drivers have been seen to compile a switch over hundreds of them wrongly (Mesa's llvmpipe). */
+const mostTexts = 8;
+
 /** Chains of this number may have a dispatch without a table. */
 const few = 8;
 
@@ -62,7 +65,18 @@ export function lowerTogether(
   const forms = chains.map((chain) => formOf(chain, parts));
   const plain = forms.filter(isPlain);
   const others = forms.filter((form) => !plain.includes(form)).map(({ chain }) => chain);
-  return [...lowerPlain(plain, options, parts), ...parts.lowerWaiting(others, options)];
+  const some = byTexts(plain).flatMap((list) => lowerPlain(list, options, parts));
+  return [...some, ...parts.lowerWaiting(others, options)];
+}
+
+/** Those of one text together, few texts in each list. */
+function byTexts(forms: readonly Form[]): Form[][] {
+  const lists = new Map<string, Form[]>();
+  for (const form of forms) lists.set(form.text, [...(lists.get(form.text) ?? []), form]);
+  const all = [...lists.values()];
+  return Array.from({ length: Math.ceil(all.length / mostTexts) }, (_, i) =>
+    all.slice(i * mostTexts, (i + 1) * mostTexts).flat(),
+  );
 }
 
 function lowerPlain(forms: readonly Form[], options: LowerOptions, parts: TogetherParts): Dispatch[] {
