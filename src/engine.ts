@@ -100,7 +100,7 @@ export class Engine {
     host.catch(() => {}); // it is awaited below, but may fail before that
     if (device === 'wasm') return new Engine([await host], false, null);
     if (device === 'auto' && !(await mayHaveGpu())) {
-      return new Engine([await host], false, 'this machine has no GPU');
+      return new Engine([await host], false, 'this machine has no GPU, or this is a worker thread of Node');
     }
     try {
       // Before the rest of the backend is loaded: many browsers have WebGPU, but no adapter.

@@ -1,5 +1,6 @@
 // What only Node, Deno and Bun have, in one file: package.json's `browser` field lets bundlers leave it out of pages.
 import { readdir } from 'node:fs/promises';
+import { isMainThread } from 'node:worker_threads';
 
 export { appendFile, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 export { availableParallelism, homedir } from 'node:os';
@@ -22,10 +23,12 @@ export async function openDawn(): Promise<GPU | string> {
 }
 
 /**
- * Whether Dawn may find a GPU. On Linux without any GPU device, it takes long to find none and prints what its drivers
- * complain about; a driver that is named by the environment is another matter.
+ * Whether Dawn is worth asking for a GPU. On Linux without any GPU device, it takes long to find none and prints what its
+ * drivers complain about; a driver that is named by the environment is another matter. When a worker thread that used it
+ * ends, its binding for Node can take the whole process along (webgpu 0.6.2): there it must be asked for by name.
  */
 export async function mayHaveGpu(): Promise<boolean> {
+  if (!isMainThread) return false;
   const { env, platform } = process;
   if (platform !== 'linux' || env.VK_ICD_FILENAMES || env.VK_DRIVER_FILES) return true;
   const list = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);

@@ -3,14 +3,7 @@ import { type Remote, transfer, wrap } from 'comlink';
 import type { HostArray, Shape } from './dtype.js';
 import type { EngineOptions } from './engine.js';
 import { DataError, DeviceError, type EverygradError, OptionError, StateError } from './errors.js';
-import {
-  assetUrl,
-  breathe,
-  runtime,
-  setAssetsUrl,
-  startWorker,
-  whyNoSharedMemory,
-} from './platform.js';
+import { assetUrl, breathe, runtime, setAssetsUrl, startWorker, whyNoSharedMemory } from './platform.js';
 import { onLockFreed } from './platform-life.js';
 import type { CheckpointOptions } from './train/checkpoints.js';
 import type { StepExplanation } from './train/explain.js';
