@@ -187,6 +187,9 @@ export function fuse(
     if (backend.takesEpilogue && (kernel ?? own.kernel)) {
       // A line of ops, none of which anybody else needs but the last.
       if (!kernel || sizeOfDraft(own) > 1 || kept.has(input) || users.get(input)!.length > 1) return false;
+      // A variable of this size may be where the result goes, which is written before it is read.
+      if (t.source.inputs.some((x) => x.size === t.size && rootOf(x).source.kind === 'variable'))
+        return false;
       return sameShape(input.shape, t.shape) && backend.takesEpilogue(kernel, [...chain, t]);
     }
     if (first) return sameShape(first.shape, t.shape);

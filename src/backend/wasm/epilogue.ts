@@ -43,16 +43,9 @@ export function takesEpilogue(product: Tensor, chain: readonly Tensor[]): boolea
     const shape = other && (other.source.kind === 'constant' ? null : other.shape);
     last = partOf(last, op as ElementwiseOp, { ...t.source, output: t }, shape);
     if (last < 0) return false;
-    // A variable of this size may be where the result goes, which is written before it is read here.
-    if (other?.size === t.size && !hasOwnMemory(other)) return false;
     before = t;
   }
   return true;
-}
-
-function hasOwnMemory({ source }: Tensor): boolean {
-  if (source.kind !== 'op' || source.op.kind !== 'view') return source.kind !== 'variable';
-  return hasOwnMemory(source.inputs[0]!);
 }
 
 /** The words that describe a chain for which `takesEpilogue` holds. */
