@@ -72,7 +72,7 @@ async function bundle(code) {
     const gpu = sizes.filter(({ f }) => f.startsWith('webgpu'));
     const more = sizes.filter(({ f }) => f.startsWith('shaders-extra'));
     const csv = sizes.filter(({ f }) => f.startsWith('papaparse')); // loaded by readCsv and csvRows alone
-    const costs = sizes.filter(({ f }) => f.startsWith('costs-'));
+    const costs = sizes.filter(({ f }) => /^(costs|tuning)-/.test(f));
     // Loaded when a plan is to be explained, changed by hand or profiled, and when something goes wrong.
     const seldom = sizes.filter(({ f }) =>
       /^(explain|overrides|plan-size|profile|reference|replay|recover|shader-error)-/.test(f),

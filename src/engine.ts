@@ -9,7 +9,14 @@ import { type Tensor, Variable } from './graph.js';
 import { runtime } from './platform.js';
 import { mayHaveGpu, requestAdapter } from './platform-gpu.js';
 import type { MeasuredCosts } from './schedule/costs.js';
-import { hostData, type NeededGraph, needed, type Request, structureKey } from './schedule/graph.js';
+import {
+  hostData,
+  type NeededGraph,
+  needed,
+  type OpTensor,
+  type Request,
+  structureKey,
+} from './schedule/graph.js';
 import type { Overrides } from './schedule/overrides.js';
 import type { Cut, PlaceOptions } from './schedule/place.js';
 import { planGraph, planParts } from './schedule/plan.js';
@@ -30,6 +37,12 @@ export interface EngineOptions extends Pick<WasmOptions, 'build' | 'threads' | '
   onCompile?: OnCompile;
   /** How long a GPU may take to be there, in seconds; 10 where not said. Then `auto` goes on without, `webgpu` is an error. */
   gpuSeconds?: number;
+  /**
+   * false: which of several kernels a GPU computes a product or a convolution with follows from its shape alone. Else it is
+   * measured where a shape comes for the first time, a quarter of a second at most for a plan, and kept, by adapter, runtime
+   * and version. Which one it is shows in the last bits of results.
+   */
+  tune?: boolean;
 }
 
 /** What plans are made with, besides the backends. */
@@ -83,7 +96,13 @@ export class Engine {
     return engine;
   }
 
-  static async #create({ device = 'auto', onCompile, gpuSeconds, ...wasm }: EngineOptions): Promise<Engine> {
+  static async #create({
+    device = 'auto',
+    onCompile,
+    gpuSeconds,
+    tune,
+    ...wasm
+  }: EngineOptions): Promise<Engine> {
     if (!devices.includes(device)) {
       throw new OptionError({
         where: 'device',
@@ -106,7 +125,10 @@ export class Engine {
       // Before the rest of the backend is loaded: many browsers have WebGPU, but no adapter.
       const adapter = await requestAdapter({ gpuSeconds });
       const { createWebgpuBackend } = await import('./backend/webgpu/index.js');
-      const [gpu, cpu] = await Promise.all([createWebgpuBackend({ onCompile, adapter, gpuSeconds }), host]);
+      const [gpu, cpu] = await Promise.all([
+        createWebgpuBackend({ onCompile, adapter, gpuSeconds, tune }),
+        host,
+      ]);
       return new Engine([gpu, cpu], device === 'auto', null);
     } catch (error) {
       if (device === 'webgpu') {
@@ -115,6 +137,11 @@ export class Engine {
       }
       return new Engine([await host], false, error instanceof EverygradError ? error.problem : String(error));
     }
+  }
+
+  /** What ops cost, where two backends share them and a plan was made. */
+  get costs(): MeasuredCosts | undefined {
+    return this.#planning.costs;
   }
 
   /** One thing at a time: `f` starts when all before it is done. It may be synchronous, and then nothing waits. */
@@ -210,9 +237,11 @@ export class Engine {
   async #compile(graph: NeededGraph, keepFeeds: boolean): Promise<Executable> {
     const { order, backends } = this;
     const planning = this.#planning;
+    const { name, version } = runtime();
+    const sited = (t: OpTensor) => ({ op: t.source.op, site: planParts.siteOf(t) });
+    await order[0]!.tune?.(graph.ops.map(sited), `${name} ${version}`);
     if (this.share) {
       if (!planning.costs) {
-        const { name, version } = runtime();
         const { cutWith, MeasuredCosts } = await import('./schedule/costs.js');
         planning.costs = new MeasuredCosts(order, planParts, `${name} ${version}`);
         planning.share = cutWith(planParts);

@@ -82,6 +82,20 @@ export interface MemoryStats {
   systemAllocations: number;
 }
 
+/** How a call is computed fastest. */
+export interface Tuned {
+  /** Name of a variant. */
+  readonly variant: string;
+  /** What each of those took that were measured. */
+  readonly seconds?: Readonly<Record<string, number>>;
+}
+
+/** An op and what it is applied to. */
+export interface SitedOp {
+  readonly op: OpDefinition;
+  readonly site: Site;
+}
+
 export interface Backend {
   readonly name: BackendName;
   /** In words: build, threads, adapter. */
@@ -99,6 +113,8 @@ export interface Backend {
   readonly rates: Rates;
   /** Kernels that had to show on this device that they are right, and what was wrong with each; '' is nothing. */
   readonly verdicts?: Readonly<Record<string, string>>;
+  /** Which kernels were measured to be the fastest, by `keyOf` their calls. */
+  readonly tuned?: Readonly<Record<string, Tuned>>;
   /** Optional features that a GPU has. */
   readonly features?: readonly string[];
   /** Resolves when it is as fast as it will be: all threads run. */
@@ -113,6 +129,11 @@ export interface Backend {
   /** Waits for all work given before. The array is a copy. */
   read(from: Memory, offset: number, spec: Spec): HostArray | Promise<HostArray>;
   copy(from: Memory, fromOffset: number, to: Memory, toOffset: number, bytes: number): void;
+  /**
+   * Measures which of several kernels for these ops is the fastest, where that was not done before.
+   * @param runtime its name and version: what was measured is kept by it
+   */
+  tune?(ops: readonly SitedOp[], runtime: string): Promise<void>;
   compile(steps: readonly Step[]): Program | Promise<Program>;
   run(program: Program): void | Promise<void>;
   /** Runs once and gives the seconds of each step; not there where the backend has no clock for them. */

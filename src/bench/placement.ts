@@ -1,6 +1,6 @@
 // How good the scheduler's choice is: each workload on WASM alone, on WebGPU alone, and as it places the ops; and how far
 // the cost model is off.
-import type { EngineOptions } from '../engine.js';
+import type { Engine, EngineOptions } from '../engine.js';
 import { countOps } from '../schedule/plan.js';
 import { convPlacements } from './conv.js';
 import { gemmPlacements } from './gemm.js';
@@ -35,6 +35,8 @@ export interface PlacementResult {
   ofBest: number;
   /** Seconds until the first plan that the cost model made was ready, measuring and compiling included. */
   firstPlan: number;
+  /** Seconds of these in which costs were measured. */
+  measuring: number;
   /** Of the cost model, before it learns from these very profiles, in plans with all on one backend. */
   errors: { wasm: CostError; webgpu: CostError };
 }
@@ -101,12 +103,12 @@ async function errorOf({ prepared, feeds }: Workload, seconds: number): Promise<
 async function opened<T>(
   { open }: PlacementCase,
   options: EngineOptions,
-  f: (workload: Workload, engine: string) => Promise<T>,
+  f: (workload: Workload, engine: Engine) => Promise<T>,
 ): Promise<T> {
   const engine = await freshEngine(options);
   const workload = await open();
   try {
-    return await f(workload, describeEngine(engine));
+    return await f(workload, engine);
   } finally {
     workload.prepared.dispose();
     workload.dispose();
@@ -119,17 +121,20 @@ async function run(
   options: Omit<EngineOptions, 'device'>,
 ): Promise<PlacementResult> {
   const rates = { wasm: 0, webgpu: 0, auto: 0 };
-  let [backends, engine, firstPlan] = ['', '', Number.NaN];
+  let [backends, description, firstPlan, measuring] = ['', '', Number.NaN, 0];
   let names: readonly string[] = [];
   // The load of a machine changes: the two that are compared most take turns.
   for (const device of ['wasm', 'auto', 'webgpu', 'wasm', 'auto'] as const) {
     const start = performance.now();
-    await opened(bench, { ...options, device }, async (workload, description) => {
+    await opened(bench, { ...options, device }, async (workload, engine) => {
       if (device === 'auto') {
-        if (!backends) firstPlan = (performance.now() - start) / 1000;
+        if (!backends) {
+          firstPlan = (performance.now() - start) / 1000;
+          measuring = engine.costs?.spent ?? 0;
+        }
         const { plan } = workload.prepared;
         backends = backendNames(countOps(plan));
-        engine = description;
+        description = describeEngine(engine);
         names = [...new Set(plan.graph.ops.map((t) => t.source.op.name))];
       }
       rates[device] = Math.max(rates[device], await rateOf(workload, seconds));
@@ -140,7 +145,8 @@ async function run(
     return opened(bench, { ...options, device: 'auto', placement }, (workload) => errorOf(workload, seconds));
   };
   return {
-    ...{ name: bench.name, unit: bench.unit, engine, ...rates, backends, firstPlan },
+    ...{ name: bench.name, unit: bench.unit, engine: description, ...rates, backends },
+    ...{ firstPlan, measuring },
     ofBest: rates.auto / Math.max(...Object.values(rates)),
     errors: { wasm: await errorOn('wasm'), webgpu: await errorOn('webgpu') },
   };

@@ -55,10 +55,11 @@ async function placements(
   if (!json) console.log(dim('all on WASM, all on WebGPU, as placed; the last as a part of the best'));
   await runPlacement(filter, seconds, { build, ...(threads ? { threads } : {}) }, (result) => {
     if (json) return writeJson(result);
-    const { name, unit, wasm, webgpu, auto, backends, ofBest, errors } = result;
+    const { name, unit, wasm, webgpu, auto, backends, ofBest, errors, measuring } = result;
     const rates = [wasm, webgpu, auto].map((n) => show(n, unit)).join('');
     const part = bold(percent(ofBest).padStart(5));
     console.log(`${name.padEnd(24)}${rates} ${unit.padEnd(9)}  ${part} on ${backends}`);
+    if (measuring > 0) console.log(dim(`  costs were measured for ${Math.round(1000 * measuring)} ms`));
     for (const [backend, error] of Object.entries(errors)) {
       const { byTime, perStep, total } = error;
       const parts = `${percent(byTime)} by time, ${percent(perStep)} of a step, ${percent(total)} of their sum`;

@@ -22,6 +22,9 @@ export function spread(count: number): [number, number, number] {
   return [Math.ceil(count / rows), rows, 1];
 }
 
+/** Equal for calls that compute the same on operands of the same sizes. */
+export const keyOf = ({ shader, constants }: ShaderCall): string => `${shader} ${JSON.stringify(constants)}`;
+
 const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);
 const powerOfTwoAbove = (n: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, n)));
 

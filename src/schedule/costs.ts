@@ -56,6 +56,8 @@ export class MeasuredCosts implements Costs {
   readonly #bounds = new Map<string, Sample[]>();
   /** Fitted models, until something is learned. */
   readonly #models = new Map<string, FamilyModel>();
+  /** Seconds that measuring has taken, for all plans so far. */
+  spent = 0;
   private readonly gpu: Backend;
   private readonly host: Backend;
 
@@ -216,6 +218,7 @@ export class MeasuredCosts implements Costs {
     if (hostUnits.length + gpuUnits.length === 0) return;
     this.#bounds.clear();
     this.#models.clear();
+    const start = this.clock.now();
     const deadline = new Deadline(this.clock, budget);
     try {
       await this.#calibrate(deadline, hostUnits, gpuUnits);
@@ -225,6 +228,7 @@ export class MeasuredCosts implements Costs {
     } finally {
       deadline.dispose();
       this.#models.clear();
+      this.spent += this.clock.now() - start;
     }
     await this.#save();
   }

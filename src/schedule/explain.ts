@@ -6,7 +6,7 @@ import type { OpTensor } from './graph.js';
 import type { Plan, PlanParts } from './plan.js';
 
 /** What is asked of backends. */
-type Backends = ReadonlyMap<BackendName, Pick<Backend, 'verdicts'>>;
+type Backends = ReadonlyMap<BackendName, Pick<Backend, 'verdicts' | 'tuned'>>;
 
 /** What is to be known of one step. */
 export interface PlanRow {
@@ -26,13 +26,21 @@ const names = ({ membersOf }: PlanParts, group: Group): string =>
     .map((t) => t.source.op.name)
     .join(' ');
 
-/** How products and convolutions came to their kernels, where the GPU's were on trial. */
-function trialsOf({ membersOf }: PlanParts, group: Group, backends?: Backends): string {
-  const verdicts = Object.entries(backends?.get(group.backend)?.verdicts ?? {});
-  const isProduct = membersOf(group).some(({ source: { op } }) => op.kind === 'kernel' && op.webgpu.epilogue);
-  if (!isProduct || verdicts.length === 0) return '';
-  const list = verdicts.map(([name, wrong]) => (wrong ? `${name} refused (${wrong})` : `${name} right`));
-  return `; kernels on trial: ${list.join(', ')}`;
+/** How products and convolutions came to their kernels, where the GPU's were on trial or measured. */
+function kernelsOf({ keyOf, membersOf, siteOf }: PlanParts, group: Group, backends?: Backends): string {
+  const { verdicts = {}, tuned = {} } = backends?.get(group.backend) ?? {};
+  const product = membersOf(group).find(({ source: { op } }) => op.kind === 'kernel' && op.webgpu.epilogue);
+  if (!product) return '';
+  const held = Object.entries(verdicts).map(([name, wrong]) =>
+    wrong ? `${name} refused (${wrong})` : `${name} right`,
+  );
+  const { op } = product.source;
+  const [call] = (op.kind === 'kernel' && op.webgpu.calls(siteOf(product))) || [];
+  const measured = Object.entries((call && tuned[keyOf(call)]?.seconds) ?? {})
+    .sort(([, a], [, b]) => a - b)
+    .map(([name, seconds]) => `${name} ${microseconds(seconds)} us`);
+  const trials = held.length > 0 ? `; kernels on trial: ${held.join(', ')}` : '';
+  return trials + (measured.length > 0 ? `; kernels measured: ${measured.join(', ')}` : '');
 }
 
 const microseconds = (seconds: number): number => Math.round(seconds * 1e8) / 100;
@@ -93,7 +101,7 @@ export function explain(
       ops: names(parts, group),
       shape: showShape(members.at(-1)!.shape),
       backend: group.backend,
-      why: (known[0]?.why ?? 'copies a new value into its variable') + trialsOf(parts, group, backends),
+      why: (known[0]?.why ?? 'copies a new value into its variable') + kernelsOf(parts, group, backends),
       estimatedMicroseconds: microseconds(known.reduce((n, p) => n + p.seconds, 0)),
       measuredMicroseconds: Number.isNaN(measured) ? null : microseconds(measured),
       flops: members.reduce((n, t) => n + t.source.op.cost(siteOf(t)).flops, 0),

@@ -3,6 +3,7 @@ import type { Backend, BackendName } from '../backend/backend.js';
 import { dtypes, showShape } from '../dtype.js';
 import type { Tensor, Variable } from '../graph.js';
 import { neg } from '../ops/index.js';
+import { keyOf } from '../ops/shader-calls.js';
 import { fuse, type Group, membersOf } from './fuse.js';
 import { type NeededGraph, needed, type Request, rootOf } from './graph.js';
 import { type MemoryPlan, planMemory } from './memory.js';
@@ -46,6 +47,7 @@ export function countOps(plan: Plan): Partial<Record<BackendName, number>> {
 export const planParts = {
   dtypes,
   fuse,
+  keyOf,
   membersOf,
   negation: neg.definition,
   rootOf,

@@ -3,9 +3,11 @@ import * as assert from 'uvu/assert';
 import { gradients } from '../../src/grad.js';
 import { type Tensor, traced, Variable } from '../../src/graph.js';
 import * as ops from '../../src/ops/index.js';
+import { keyOf } from '../../src/ops/shader-calls.js';
 import { explain } from '../../src/schedule/explain.js';
 import { membersOf } from '../../src/schedule/fuse.js';
 import { rootOf } from '../../src/schedule/graph.js';
+import { siteOf } from '../../src/schedule/place.js';
 import { makePlan, type Plan, planParts } from '../../src/schedule/plan.js';
 import { input } from '../helpers/graphs.js';
 import { fakeBackend, replay } from '../helpers/plans.js';
@@ -62,6 +64,17 @@ test('order: an update reads and writes one memory without a copy, a product by 
     explain(planParts, product, [], new Map([['wasm', { verdicts }]])).map((row) => row.why),
     [
       'the only backend in use; kernels on trial: tiles A right, tiles B refused (element 3 is NaN, not 1)',
+      'copies a new value into its variable',
+    ],
+  );
+  // And those that were measured this shape.
+  const { op } = product.graph.ops[0]!.source;
+  const [call] = op.kind === 'kernel' ? op.webgpu.calls(siteOf(product.graph.ops[0]!))! : [];
+  const tuned = { [keyOf(call!)]: { variant: 'tiles B', seconds: { 'tiles A': 3e-5, 'tiles B': 2.5e-5 } } };
+  assert.equal(
+    explain(planParts, product, [], new Map([['wasm', { tuned }]])).map((row) => row.why),
+    [
+      'the only backend in use; kernels measured: tiles B 25 us, tiles A 30 us',
       'copies a new value into its variable',
     ],
   );

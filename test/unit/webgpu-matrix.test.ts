@@ -60,7 +60,7 @@ function withUnits(
     subgroupMatrixConfigs,
   };
   const device = { limits, adapterInfo: info as GPUAdapterInfo };
-  return { software: false, subgroup: 32, features: [...features, feature], device, verdicts: {} };
+  return { software: false, subgroup: 32, features: [...features, feature], device, verdicts: {}, tuned: {} };
 }
 
 /** What gpu/matrix_units.wgsl has, for 16 columns, in loops: an invocation has every 32nd vector of a product. */

@@ -11,6 +11,8 @@ export interface WebgpuOptions extends AdapterOptions {
   onCompile?: OnCompile | undefined;
   /** One that is there already, and has given no device yet. */
   adapter?: GPUAdapter;
+  /** false: no kernels are measured, see tuning.ts. */
+  tune?: boolean | undefined;
 }
 
 /** Features that are asked for where the adapter has them. */

@@ -4,13 +4,13 @@ import { sizeOf } from '../../dtype.js';
 import { DeviceError } from '../../errors.js';
 import type { Spec } from '../../graph.js';
 import type { OpDefinition, Site } from '../../ops/define.js';
-import type { Backend, Memory, MemoryStats, Program, Rates, Step } from '../backend.js';
+import type { Backend, Memory, MemoryStats, Program, Rates, SitedOp, Step, Tuned } from '../backend.js';
 import { Gpu, type OnCompile, type WebgpuOptions } from './device.js';
 import { type Binding, type Dispatch, lowerSteps, shadersOf } from './lower.js';
 import { elementBytes, GpuMemories, type GpuMemory } from './memory.js';
 import type { TimedCommand } from './profile.js';
 import { loadShaders, PipelineCache, sizesStride } from './shaders.js';
-import type { Capabilities } from './variants.js';
+import { type Capabilities, choosing } from './variants.js';
 
 export type { WebgpuOptions } from './device.js';
 
@@ -52,6 +52,8 @@ export class WebgpuBackend implements Backend {
   variants: 'software' | 'hardware';
   /** How the trials of variants went: trials.ts. */
   readonly verdicts: Record<string, string> = {};
+  /** Which kernels are the fastest: tuning.ts. */
+  tuned: Record<string, Tuned> = {};
   readonly #gpu: Gpu;
   readonly #memories: GpuMemories;
   readonly #pipelines: PipelineCache;
@@ -63,7 +65,11 @@ export class WebgpuBackend implements Backend {
   #reached: Promise<undefined> | null = null;
   #disposed = false;
 
-  constructor(gpu: Gpu, onCompile?: OnCompile) {
+  constructor(
+    gpu: Gpu,
+    onCompile?: OnCompile,
+    private readonly tunes = true,
+  ) {
     const { limits } = gpu.device;
     this.#gpu = gpu;
     this.#memories = new GpuMemories(gpu);
@@ -84,11 +90,11 @@ export class WebgpuBackend implements Backend {
 
   /** What variants of kernels are chosen by. */
   get capabilities(): Capabilities {
-    const { features, device, verdicts } = this;
+    const { features, device, verdicts, tuned } = this;
     const software = this.variants === 'software';
     const subgroups = !software && features.includes('subgroups');
     const subgroup = subgroups ? (device.adapterInfo?.subgroupMinSize ?? 4) : 0;
-    return { software, features, subgroup, device, verdicts };
+    return { software, features, subgroup, device, verdicts, tuned };
   }
 
   bytesOf(spec: Spec): number {
@@ -150,6 +156,13 @@ export class WebgpuBackend implements Backend {
   #commands(): GPUCommandEncoder {
     this.#encoder ??= this.device.createCommandEncoder();
     return this.#encoder;
+  }
+
+  async tune(ops: readonly SitedOp[], runtime: string): Promise<void> {
+    const products = ops.filter(({ op }) => op.kind === 'kernel' && op.webgpu.epilogue);
+    if (!this.tunes || this.variants === 'software' || products.length === 0) return;
+    const { tune } = await import('./tuning.js');
+    await tune(this, products, runtime, { ...choosing, loadShaders });
   }
 
   async compile(steps: readonly Step[]): Promise<WebgpuProgram> {
@@ -307,5 +320,5 @@ export class WebgpuBackend implements Backend {
 
 /** Throws DeviceError with the reason where there is no GPU. */
 export async function createWebgpuBackend(options: WebgpuOptions = {}): Promise<WebgpuBackend> {
-  return new WebgpuBackend(await Gpu.open(options), options.onCompile);
+  return new WebgpuBackend(await Gpu.open(options), options.onCompile, options.tune);
 }

@@ -77,6 +77,8 @@ export function subgroupVariants(tools: Toolbox, tiling: Tiling): Variant[] {
       needs: (c) =>
         variant.needs!(c) && c.subgroup > 0 && (c.device.adapterInfo?.subgroupMaxSize ?? 128) <= EXTENT1 / TN,
       when: (sizes, c) => broadcastsWell.test(c.device.adapterInfo?.vendor ?? '') && variant.when!(sizes, c),
+      worth: (sizes, c) =>
+        broadcastsWell.test(c.device.adapterInfo?.vendor ?? '') && variant.worth!(sizes, c),
     };
   });
 }

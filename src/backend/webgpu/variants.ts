@@ -1,7 +1,8 @@
-// Which shaders compute a call, by what the adapter can do and by shapes: one table, whose first match wins. Where a GPU was
-// measured, its order and numbers are to be refined. The .wgsl files say what the constants mean.
+// Which shaders compute a call, by what the adapter can do and by shapes: one table, whose first match wins where
+// tuning.ts has measured nothing else. The .wgsl files say what the constants mean.
 import type { ShaderCall } from '../../ops/define.js';
-import { spread } from '../../ops/shader-calls.js';
+import { keyOf, spread } from '../../ops/shader-calls.js';
+import type { Tuned } from '../backend.js';
 
 /** What an adapter can do. */
 export interface Capabilities {
@@ -21,6 +22,8 @@ export interface Capabilities {
   };
   /** How the trials on this device went, by the names of variants: '' if well, else what was wrong. */
   readonly verdicts: Readonly<Record<string, string>>;
+  /** What was measured on this GPU, by `keyOf` calls. */
+  readonly tuned: Readonly<Record<string, Tuned>>;
 }
 
 export type Sizes = Readonly<Record<string, number>>;
@@ -33,6 +36,10 @@ export interface Variant {
   readonly fits?: (sizes: Sizes) => boolean;
   /** Whether it is the best for these sizes, as far as the rows above it do not match. */
   readonly when?: (sizes: Sizes, c: Capabilities) => boolean;
+  /** Whether it may be the best, so that measuring is worth while; as `when` where not said. */
+  readonly worth?: (sizes: Sizes, c: Capabilities) => boolean;
+  /** It is another table of variants. */
+  readonly table?: string;
   /**
    * Before it is used it has to compute on the device what the last row of its table does, with these values of HALF:
    * trials.ts.
@@ -153,6 +160,11 @@ export const tileVariants = (
       name: `${EXTENT0}x${EXTENT1}x${BK} by ${TM}x${TN}${DOUBLE ? ' double' : ''}`,
       needs: ({ software, device }) => !software && bytes <= device.limits.maxComputeWorkgroupStorageSize,
       when: (sizes) => when(product(sizes), groupsOf(product(sizes), tile)),
+      worth(sizes) {
+        const made = product(sizes);
+        const isFull = 2 * made.M! >= EXTENT0 && 2 * made.N! >= EXTENT1;
+        return isFull && when(made, 4 * groupsOf(made, tile));
+      },
       calls: (call, c) => calls(call, tile, partsFor(product(call.constants), tile), c),
     };
   });
@@ -160,6 +172,7 @@ export const tileVariants = (
 /** A variant that another table, of variants-extra.ts, goes on from. */
 const further = (name: string, conditions: Omit<Variant, 'name' | 'calls'>): Variant => ({
   name,
+  table: name,
   ...conditions,
   calls: (call, c) => choose({ ...call, shader: name }, c),
 });
@@ -184,13 +197,22 @@ export const variants: Record<string, readonly Variant[]> = {
 export const toolbox = { spread, tiled, tileVariants, busy };
 export type Toolbox = typeof toolbox;
 
+/** The variants that can compute a call on this adapter. */
+export const usable = ({ shader, constants }: ShaderCall, c: Capabilities): Variant[] | undefined =>
+  variants[shader]?.filter(
+    ({ name, needs, fits }) => (needs?.(c) ?? true) && (fits?.(constants) ?? true) && !c.verdicts[name],
+  );
+
 /** The calls that compute `call` on this adapter; the shader 'trial' where that waits for one. */
 export function choose(call: ShaderCall, c: Capabilities): ShaderCall[] {
-  const sizes = call.constants;
-  const found = variants[call.shader]?.find(
-    ({ name, needs, fits, when }) =>
-      (needs?.(c) ?? true) && (fits?.(sizes) ?? true) && (when?.(sizes, c) ?? true) && !c.verdicts[name],
-  );
+  const list = usable(call, c);
+  const found =
+    list?.find(({ name }) => name === c.tuned[keyOf(call)]?.variant) ??
+    list?.find(({ when }) => when?.(call.constants, c) ?? true);
   if (found?.trial && !(found.name in c.verdicts)) return [{ ...call, shader: 'trial' }];
   return found?.calls(call, c) ?? [call];
 }
+
+/** What tuning.ts needs. */
+export const choosing = { keyOf, usable, choose };
+export type Choosing = typeof choosing;

@@ -1,0 +1,246 @@
+// Which of several kernels computes a product or a convolution fastest on this very GPU: measured where a shape comes for
+// the first time, and kept. Loads on demand, and so gets what it needs of the core.
+//
+// The kernels sum up in different orders, so within a process a shape keeps the kernel that it had first.
+import type { KernelOp, ShaderCall } from '../../ops/define.js';
+import { type CostStore, costStore } from '../../schedule/cost-store.js';
+import { type Clock, realClock } from '../../schedule/deadline.js';
+import type { Operand, SitedOp, Step, Tuned } from '../backend.js';
+import type { WebgpuBackend } from './index.js';
+import type { loadShaders } from './shaders.js';
+import type { Capabilities, Choosing } from './variants.js';
+
+declare const EVERYGRAD_VERSION: string;
+
+type Core = Choosing & { readonly loadShaders: typeof loadShaders };
+
+/** What tuning asks of a backend. */
+export type TunedBackend = Pick<
+  WebgpuBackend,
+  | 'alignment'
+  | 'allocate'
+  | 'bytesOf'
+  | 'capabilities'
+  | 'compile'
+  | 'description'
+  | 'free'
+  | 'pieceBytes'
+  | 'profile'
+  | 'release'
+  | 'tuned'
+>;
+
+/** Seconds after which no other shape of a plan is begun. */
+const budget = 0.25;
+/** Flops from which on it matters how a product is computed, and bytes of its operands at most. */
+const [fewestFlops, mostBytes] = [2 ** 25, 2 ** 28];
+/** Clocks of GPUs in browsers are coarse: a kernel runs so often that it takes as long as this, in seconds, or so many times. */
+const [longEnough, mostRepeats] = [1e-3, 128];
+/** Rounds, of which each kernel's best counts. */
+const rounds = 3;
+/** Kernels that take this many times as long as the best, and so many seconds more, are out before the last rounds. */
+const [hopeless, coarse] = [2, 2e-4];
+/** Parts of the time of the table's choice that another one may take to go before it. */
+const better = 0.9;
+/** Shapes that are remembered. */
+const mostShapes = 1000;
+
+/** A way to compute a call: which variants of which tables lead to it. */
+export interface Rival {
+  readonly name: string;
+  readonly path: Readonly<Record<string, Tuned>>;
+  readonly calls: readonly ShaderCall[];
+}
+
+interface Known {
+  readonly tuned: Record<string, Tuned>;
+  /** Shapes that were seen and for which there was no time: the table decides in this process. */
+  readonly settled: Set<string>;
+}
+
+const sameCalls = (a: Rival, calls: readonly ShaderCall[]): boolean =>
+  JSON.stringify(a.calls) === JSON.stringify(calls);
+
+/** The ways to compute a call among which the fastest may be, each once. */
+export function rivalsOf(call: ShaderCall, c: Capabilities, core: Choosing): Rival[] {
+  const key = core.keyOf(call);
+  const found: Rival[] = [];
+  const list = core.usable(call, c) ?? [];
+  const byTable = list.find(({ when }) => when?.(call.constants, c) ?? true);
+  for (const variant of list) {
+    const { name, trial, table, when, worth = when } = variant;
+    const isWorth = variant === byTable || (worth?.(call.constants, c) ?? true);
+    if (!isWorth || (trial && !(name in c.verdicts))) continue;
+    const inner = table
+      ? rivalsOf({ ...call, shader: table }, c, core)
+      : [{ name, path: {}, calls: variant.calls(call, c) }];
+    for (const rival of inner) {
+      if (found.some((known) => sameCalls(known, rival.calls))) continue;
+      found.push({ ...rival, path: { ...rival.path, [key]: { variant: name } } });
+    }
+  }
+  return found;
+}
+
+const known = new Map<string, Promise<Known>>();
+
+/** What was measured on such an adapter, by this process or one before it. */
+function knownBy(key: string, store: CostStore | null): Promise<Known> {
+  const open = async (): Promise<Known> => {
+    // Where nothing can be kept, or what was kept is damaged, it is measured again.
+    const text = await store?.get(key).catch(() => undefined);
+    try {
+      const kept = JSON.parse(text ?? '{}') as { key?: string; tuned?: Record<string, Tuned> };
+      const entries = kept.key === key ? Object.entries(kept.tuned ?? {}) : [];
+      const sound = entries.filter(([, found]) => typeof found?.variant === 'string');
+      return { tuned: Object.fromEntries(sound), settled: new Set() };
+    } catch {
+      return { tuned: {}, settled: new Set() };
+    }
+  };
+  const opened = known.get(key) ?? open();
+  known.set(key, opened);
+  return opened;
+}
+
+/** Forgets what this process has measured, but not what is kept. */
+export const forgetTuned = (): void => known.clear();
+
+/** Measures the shapes of these products and convolutions that are new, those with most work first. Never throws. */
+export async function tune(
+  backend: TunedBackend,
+  ops: readonly SitedOp[],
+  runtime: string,
+  core: Core,
+  store: CostStore | null = costStore,
+  clock: Clock = realClock,
+): Promise<void> {
+  const key = `fastest kernels ${EVERYGRAD_VERSION} ${runtime} ${backend.description}`;
+  const { tuned, settled } = await knownBy(key, store);
+  backend.tuned = tuned;
+  const shapes = new Map<string, { op: KernelOp; sited: SitedOp; call: ShaderCall; flops: number }>();
+  for (const sited of ops) {
+    const op = sited.op as KernelOp;
+    const calls = op.webgpu.calls(sited.site) ?? [];
+    const { flops } = op.cost(sited.site);
+    const [call] = calls;
+    if (calls.length !== 1 || !call || flops < fewestFlops) continue;
+    const shape = core.keyOf(call);
+    if (!(shape in tuned) && !settled.has(shape)) shapes.set(shape, { op, sited, call, flops });
+  }
+  if (shapes.size === 0) return;
+  const end = clock.now() + budget;
+  const left = (): number => end - clock.now();
+  for (const [shape, { sited, call }] of [...shapes].sort(([, a], [, b]) => b.flops - a.flops)) {
+    settled.add(shape);
+    if (left() <= 0) continue;
+    try {
+      const shaders = () => core.choose(call, backend.capabilities).map(({ shader }) => shader);
+      await core.loadShaders(backend as WebgpuBackend, shaders);
+      Object.assign(tuned, await fastest(backend, sited, call, left, core));
+    } catch (error) {
+      // What is wrong with the device shows again, and is said, when the plan is compiled.
+      if (!/^Device/.test((error as Error).name)) throw error;
+    }
+  }
+  for (const old of Object.keys(tuned).slice(0, -mostShapes)) delete tuned[old];
+  await store?.put(key, JSON.stringify({ key, tuned })).catch(() => undefined);
+}
+
+/** The variants that lead to the fastest kernel for a call; none where there is nothing to choose from. */
+async function fastest(
+  backend: TunedBackend,
+  { op, site }: SitedOp,
+  call: ShaderCall,
+  left: () => number,
+  core: Core,
+): Promise<Record<string, Tuned>> {
+  const { capabilities: c } = backend;
+  const rivals = rivalsOf(call, c, core);
+  const byTable = rivals.findIndex((rival) => sameCalls(rival, core.choose(call, c)));
+  if (rivals.length < 2 || byTable < 0) return {};
+  const specs = [...site.inputs, site.output];
+  const sizes = specs.map((spec) => Math.ceil(backend.bytesOf(spec) / backend.alignment) * backend.alignment);
+  const bytes = sizes.reduce((a, b) => a + b, 0);
+  if (bytes > Math.min(mostBytes, backend.pieceBytes)) return {};
+  const memory = backend.allocate(bytes);
+  try {
+    let offset = 0;
+    const operands = specs.map(({ shape, dtype }, i): Operand => {
+      offset += sizes[i - 1] ?? 0;
+      return { memory, offset, shape, dtype };
+    });
+    const stepOf = ({ name, calls }: Rival, repeats: number): Step => {
+      const repeated = Array.from({ length: repeats }, () => calls).flat();
+      const own = { ...op, name: `${op.name} ${name}`, webgpu: { calls: () => repeated } };
+      return {
+        kernel: {
+          op: own as unknown as KernelOp,
+          site,
+          inputs: operands.slice(0, -1),
+          output: operands.at(-1)!,
+        },
+        chain: null,
+      };
+    };
+    const seconds = await race(backend, rivals, stepOf, left);
+    const best = seconds.indexOf(Math.min(...seconds));
+    const winner = seconds[best]! < better * seconds[byTable]! ? best : byTable;
+    const names = rivals.flatMap(({ name }, i) => (Number.isFinite(seconds[i]) ? [[name, seconds[i]]] : []));
+    const { path } = rivals[winner]!;
+    const top = core.keyOf(call);
+    return { ...path, [top]: { ...path[top]!, seconds: Object.fromEntries(names) } };
+  } finally {
+    backend.free(memory);
+  }
+}
+
+/** Seconds of each rival, Infinity of those that do not compile. */
+async function race(
+  backend: TunedBackend,
+  rivals: readonly Rival[],
+  stepOf: (rival: Rival, repeats: number) => Step,
+  left: () => number,
+): Promise<number[]> {
+  // The table's choice has to compile; what does not of the others is no rival.
+  const seconds = await Promise.all(
+    rivals.map(async (rival) => {
+      try {
+        backend.release(await backend.compile([stepOf(rival, 1)]));
+        return 0;
+      } catch (error) {
+        if ((error as Error).name !== 'DeviceError') throw error;
+        return Number.POSITIVE_INFINITY;
+      }
+    }),
+  );
+  const repeats = rivals.map(() => 1);
+  /** Runs those that are in the race in turn; the best of so many rounds counts. */
+  const run = async (count: number): Promise<void> => {
+    const entered = [...rivals.keys()].filter((i) => Number.isFinite(seconds[i]));
+    const program = await backend.compile(entered.map((i) => stepOf(rivals[i]!, repeats[i]!)));
+    try {
+      for (let round = 0; round < count; round++) {
+        const times = await backend.profile(program);
+        for (const [k, i] of entered.entries()) {
+          const took = times[k]! / repeats[i]!;
+          seconds[i] = round > 0 ? Math.min(seconds[i]!, took) : took;
+        }
+      }
+    } finally {
+      backend.release(program);
+    }
+  };
+  const total = (): number => seconds.reduce((n, s, i) => n + (Number.isFinite(s) ? s * repeats[i]! : 0), 0);
+  // Some drivers compile at the first run: it counts only where there is no time for a second one.
+  await run(1);
+  if (total() > left()) return seconds;
+  await run(1);
+  const limit = hopeless * Math.min(...seconds) + coarse;
+  for (const [i, took] of seconds.entries()) {
+    if (took > limit) seconds[i] = Number.POSITIVE_INFINITY;
+    repeats[i] = Math.max(1, Math.min(mostRepeats, Math.ceil(longEnough / took)));
+  }
+  if (rounds * total() < left()) await run(rounds);
+  return seconds;
+}
