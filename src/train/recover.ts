@@ -1,5 +1,6 @@
 // A GPU that was lost, or a training that ran out of memory, and how it goes on. Loads on demand, see core.ts.
 import type { Backend, BackendName } from '../backend/backend.js';
+import type { WebgpuBackend } from '../backend/webgpu/index.js';
 import type { Dataset } from '../data/index.js';
 import type { Engine } from '../engine.js';
 import type { DeviceError } from '../errors.js';
@@ -104,16 +105,17 @@ const once = (
 /** Has another engine go on, with a new device if one is wanted and there. */
 const succeed = (core: Core, engine: Engine, loss: DeviceError, wantsGpu: boolean): Promise<void> =>
   once(successions, engine, async () => {
-    const gpu = wantsGpu ? await newGpu() : null;
+    const gpu = wantsGpu ? await newGpu(engine) : null;
     if ((await core.engine()) === engine) engine.succeed(gpu, loss);
     else gpu?.dispose(); // configure() was called meanwhile
   });
 
-/** A new device; null where there is none. */
-async function newGpu(): Promise<Backend | null> {
+/** A new device, opened as the one of this engine was; null where there is none. */
+async function newGpu({ order }: Engine): Promise<Backend | null> {
+  const old = order.find((b): b is WebgpuBackend => 'options' in b);
   const { createWebgpuBackend } = await import('../backend/webgpu/index.js');
   for (let i = 0; i < attempts; i++) {
-    const backend = await createWebgpuBackend().catch((error: Error) => {
+    const backend = await createWebgpuBackend(old?.options).catch((error: Error) => {
       if (isDeviceError(error) && error.values.seconds) i = attempts; // it was waited for long enough
       return null;
     });

@@ -176,6 +176,18 @@ else {
       return [...(await w.data())];
     };
     assert.equal(await loop(5), await loop(-1));
+    // The new device is opened as the old one was.
+    let compiled = 0;
+    const onCompile = () => void compiled++;
+    await configure({ device: 'webgpu', build: 'simd', threads: 1, onCompile, tune: false });
+    const first = compile((a: Tensor) => a.mul(2));
+    await first(tensor([1]));
+    await destroy();
+    assert.is(await recoverDevice(), 'webgpu');
+    const heard = compiled;
+    await compile((a: Tensor) => a.mul(3))(tensor([1]));
+    assert.ok(heard > 0 && compiled > heard, 'pipelines are heard of again');
+    assert.is((await gpu()).options.tune, false);
     const idle = compile((a: Tensor) => a.mul(2));
     await idle(tensor([1]));
     await destroy();

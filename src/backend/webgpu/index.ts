@@ -5,7 +5,7 @@ import { DeviceError } from '../../errors.js';
 import type { Spec } from '../../graph.js';
 import type { OpDefinition, Site } from '../../ops/define.js';
 import type { Backend, Memory, MemoryStats, Program, Rates, SitedOp, Step, Tuned } from '../backend.js';
-import { Gpu, type OnCompile, type WebgpuOptions } from './device.js';
+import { Gpu, type WebgpuOptions } from './device.js';
 import { type Binding, type Dispatch, lowerSteps, shadersOf } from './lower.js';
 import { elementBytes, GpuMemories, type GpuMemory } from './memory.js';
 import type { TimedCommand } from './profile.js';
@@ -67,13 +67,13 @@ export class WebgpuBackend implements Backend {
 
   constructor(
     gpu: Gpu,
-    onCompile?: OnCompile,
-    private readonly tunes = true,
+    /** What another one after it is to be made with. */
+    readonly options: WebgpuOptions,
   ) {
     const { limits } = gpu.device;
     this.#gpu = gpu;
     this.#memories = new GpuMemories(gpu);
-    this.#pipelines = new PipelineCache(gpu, onCompile);
+    this.#pipelines = new PipelineCache(gpu, options.onCompile);
     this.description = gpu.description;
     this.rates = gpu.rates;
     this.variants = gpu.software ? 'software' : 'hardware';
@@ -160,7 +160,7 @@ export class WebgpuBackend implements Backend {
 
   async tune(ops: readonly SitedOp[], runtime: string): Promise<void> {
     const products = ops.filter(({ op }) => op.kind === 'kernel' && op.webgpu.epilogue);
-    if (!this.tunes || this.variants === 'software' || products.length === 0) return;
+    if (this.options.tune === false || this.variants === 'software' || products.length === 0) return;
     const { tune } = await import('./tuning.js');
     await tune(this, products, runtime, { ...choosing, loadShaders });
   }
@@ -320,5 +320,6 @@ export class WebgpuBackend implements Backend {
 
 /** Throws DeviceError with the reason where there is no GPU. */
 export async function createWebgpuBackend(options: WebgpuOptions = {}): Promise<WebgpuBackend> {
-  return new WebgpuBackend(await Gpu.open(options), options.onCompile, options.tune);
+  const { adapter: _, ...again } = options;
+  return new WebgpuBackend(await Gpu.open(options), again);
 }
