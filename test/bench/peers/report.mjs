@@ -1,7 +1,8 @@
 // What was measured, for the terminal and for docs/benchmarks-peers.md.
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { cpus, loadavg, release, totalmem, type } from 'node:os';
+import { cpus, release, totalmem, type } from 'node:os';
+import { setTimeout } from 'node:timers/promises';
 
 const titles = {
   everygrad: 'everygrad',
@@ -82,15 +83,26 @@ const options = ({ rounds, seconds, threads, clock }) =>
 export const describe = (runs, settings) =>
   `\n${machine()}\n${options(settings)}\n${versions(runs).join(', ')}\n`;
 
-/** One competitor computes at a time; more load than that was other work. */
-function caution() {
-  const [, load] = loadavg();
-  if (load < 1.5) return '';
-  return `\n**Preliminary**: the machine had other work (load average ${load.toFixed(1)} on ${cpus().length} cores). By the clock, rates are
+/** Cores that are busy for half a second, while no competitor runs: other work. */
+export async function busyCores() {
+  const times = () =>
+    cpus().map(({ times: { idle, ...busy } }) => [idle, Object.values(busy).reduce((a, b) => a + b)]);
+  const before = times();
+  await setTimeout(500);
+  return times().reduce((sum, [idle, busy], i) => {
+    const [idled, worked] = [idle - before[i][0], busy - before[i][1]];
+    return sum + (idled + worked > 0 ? worked / (idled + worked) : 0);
+  }, 0);
+}
+
+function caution(other) {
+  if (other < 0.3) return '';
+  return `\n**Preliminary**: the machine had other work (${other.toFixed(1)} of ${cpus().length} cores). By the clock, rates are
 then a fraction of what they are alone, and libraries whose threads often sleep (jax-js in browsers) get a larger share of the
 CPU than others; \`--clock cpu\` compares by CPU time.\n`;
 }
 
+/** @param settings the options of the run, and `other`, the cores that other work had in the mean */
 export async function writeDocument(runs, settings) {
   const date = new Date().toISOString().slice(0, 10);
   const command = ['npm run bench:peers --', ...process.argv.slice(2)].join(' ');
@@ -111,7 +123,7 @@ Written by \`${command}\` on ${date}: ${machine()}.
 Medians of ${options(settings)} each. In brackets everygrad's rate divided by the competitor's, the median over
 neighbouring rounds: above 1 everygrad is faster.${settings.clock === 'cpu' ? ' Rates are for a second of CPU time.' : ''}
 "-" is what a library does not offer.
-${caution()}
+${caution(settings.other)}
 ${versions(runs)
   .map((v) => `- ${v}`)
   .join('\n')}

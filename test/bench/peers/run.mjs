@@ -16,7 +16,7 @@ import { parseArgs } from 'node:util';
 import { runtimes } from '../../runtime/runtimes.mjs';
 import { Pages, ProcessAgent } from './agents.mjs';
 import { compare, referenceOf } from './compare.mjs';
-import { describe, printResult, table, writeDocument } from './report.mjs';
+import { busyCores, describe, printResult, table, writeDocument } from './report.mjs';
 import { workloads } from './workloads.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -173,6 +173,7 @@ async function measure(workload, place) {
 }
 
 const columns = [];
+const others = [];
 for (const runtime of listed(given.runtime)) {
   const place = await placeOf(runtime);
   const present = competitors.filter((name) => !place.absent.has(name));
@@ -181,6 +182,7 @@ for (const runtime of listed(given.runtime)) {
   const rows = [];
   try {
     for (const workload of chosen) {
+      others.push(await busyCores());
       const results = await measure(workload, place);
       printResult(workload, results);
       rows.push({ workload, results });
@@ -193,4 +195,5 @@ for (const runtime of listed(given.runtime)) {
   console.log(`\n${table(run)}`);
 }
 console.log(describe(columns, settings));
-if (given.write) await writeDocument(columns, settings);
+const other = others.reduce((a, b) => a + b, 0) / others.length;
+if (given.write) await writeDocument(columns, { ...settings, other });
