@@ -60,6 +60,8 @@ export class Calibration {
   constructor(
     private readonly parts: PlanParts,
     private readonly deadline: Deadline,
+    /** Until when the host's threads may start. */
+    private readonly starting: Deadline,
     private readonly listener: Listener,
   ) {}
 
@@ -107,6 +109,8 @@ export class Calibration {
     const { clock } = this.deadline;
     const program = await this.#compiled(host, new Array<Step>(copies).fill(step));
     if (!program) return null;
+    // Also those that have first to fetch the kernels that it calls: what one thread takes is not what a plan will take.
+    if (host.ready) await this.starting.within(host.ready());
     let best = Number.POSITIVE_INFINITY;
     try {
       for (let run = 0; run < runs; run++) {

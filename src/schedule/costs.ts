@@ -235,7 +235,8 @@ export class MeasuredCosts implements Costs {
 
   async #calibrate(deadline: Deadline, hostUnits: Unit[], gpuUnits: Unit[]): Promise<void> {
     const { gpu, host, parts } = this;
-    const calibration = new Calibration(parts, deadline, {
+    const starting = new Deadline(this.clock, startPart * budget);
+    const calibration = new Calibration(parts, deadline, starting, {
       expected: ({ group, steps: { backend } }) =>
         parts.membersOf(group).reduce((n, t) => n + this.seconds(t, backend), 0),
       isKnown: ({ family, steps: { backend } }) => Boolean(this.#known(backend).families[family]),
@@ -243,12 +244,10 @@ export class MeasuredCosts implements Costs {
         this.#learn(group, backend, seconds, isBound),
     });
     // First the host, while nothing else is at work: threads of a compiler would be in its way.
-    const soon = new Deadline(this.clock, startPart * budget);
-    if (host.ready) await soon.within(host.ready());
-    soon.dispose();
     const ofHost = this.#known(host);
     ofHost.overhead ??= await calibration.hostOverhead(host);
     await calibration.host(hostUnits, gpuPart * budget);
+    starting.dispose();
     const first = new Deadline(this.clock, deadline.left / 2);
     this.#kept.transfers ??= await calibration.transfers(gpu, first);
     first.dispose();

@@ -120,6 +120,36 @@ test('the budget holds on a slow host with many families; what had no turn has i
   assert.ok(measuredOf().length > first.length, `${first} at first, then ${measuredOf()}`);
 });
 
+test('a host is measured with its threads, those that have yet to fetch kernels included', async () => {
+  for (const [fetching, speed] of [
+    [0.01, 2e9],
+    [60, 1e9], // it is not waited for: as it is with one thread
+  ] as const) {
+    const { clock, host, costs: make } = machine({ stamps: true }, { flopsPerSecond: 1e9 });
+    // What is asked for by a program comes later; then it is twice as fast.
+    let arrived: Promise<void> | null = null;
+    let isThere = false;
+    const { compile, run } = host;
+    host.compile = (steps) => {
+      arrived ??= clock.sleep(fetching).then(() => {
+        isThere = true;
+      });
+      return compile(steps);
+    };
+    host.ready = async () => void (await arrived);
+    host.run = (program) => {
+      const before = clock.now();
+      run(program);
+      if (isThere) clock.work((before - clock.now()) / 2);
+    };
+    const costs = make();
+    const graph = product(128);
+    await costs.measure(graph);
+    assert.ok(clock.now() < limit, `measuring took ${clock.now()} s`);
+    near(costs.seconds(graph.ops[0]!, host), (2 * 128 ** 3) / speed, 0.1, `threads after ${fetching} s`);
+  }
+});
+
 test('families that were not measured are as much slower than the first rates as the others', async () => {
   const { host, costs: make } = machine({ stamps: true }, { flopsPerSecond: 1e8 });
   const costs = make();

@@ -1,6 +1,6 @@
 // The workers that run programs together with the calling thread.
 import { DeviceError, StateError } from '../../errors.js';
-import { assetUrl, canBlock, startWorker, type WorkerHandle } from '../../platform.js';
+import { assetUrl, breathe, canBlock, startWorker, type WorkerHandle } from '../../platform.js';
 import { controlWords, type Extension, fail, type Report, type Setup } from './crew-member.js';
 import type { Heap } from './heap.js';
 import { control, controlBytes, type Kernels } from './kernels.js';
@@ -93,12 +93,15 @@ export class Crew {
     this.#signal(-2);
   }
 
-  /** Resolves when all workers run, or when it is clear that they will not. */
+  /** Resolves when all workers run and have all kernels, or when it is clear that they will not. */
   async ready(): Promise<void> {
     if (this.isReady || this.#state === 'ended') return;
     const timer = setTimeout(() => this.#giveUp(`they did not start in ${startTimeout} ms`), startTimeout);
     await this.#ready.promise;
     clearTimeout(timer);
+    // Workers say nothing of further kernels, they count.
+    const end = performance.now() + startTimeout;
+    while (this.#state === 'ready' && !this.isReady && performance.now() < end) await breathe();
   }
 
   /** Runs a list of calls on all threads, this one included. */
