@@ -1,5 +1,6 @@
-// Products by matrix units, which no adapter here has: their shaders go through Dawn's compiler, and run with loops in
-// place of the units; the trial that lets a kernel be used takes right ones and refuses wrong ones.
+// Products by matrix units, which no adapter here has: their shaders, and those that broadcast in subgroups, go through
+// Dawn's compiler, and run with loops in place of the units; the trial that lets a kernel be used takes right ones and
+// refuses wrong ones.
 // @suite devices=webgpu runtimes=node24,deno timeout=600
 
 import * as assert from 'uvu/assert';
@@ -147,7 +148,8 @@ const tables: Record<string, [KernelOp<Attributes>, KernelOp<Attributes>, readon
   conv2dInput: [conv2dInputGradient.definition, conv2dInputGradientHalf.definition, convolutions.input],
   conv2dFilter: [conv2dFilterGradient.definition, conv2dFilterGradientHalf.definition, convolutions.filter],
 };
-const rowsOf = (table: string): Variant[] => matrixRows(table === 'product' ? 'subgroups' : table);
+const tableOf = (table: string): string => (table === 'product' ? 'subgroups' : table);
+const rowsOf = (table: string): Variant[] => matrixRows(tableOf(table));
 const isHalf = ({ trial }: Variant): boolean => trial![0] === 1;
 
 for (const [table, [op, half, samples]] of Object.entries(tables)) {
@@ -206,8 +208,8 @@ function textsOf(op: KernelOp<Attributes>, { inputs, attributes }: Sample, c: Ca
   return lowerSteps([step], options).map(({ text }) => text);
 }
 
-test('shaders of matrix units go through the compiler of Dawn', async () => {
-  const name = "shaders of matrix units in Dawn's compiler";
+test('shaders with matrix units and with broadcasts in subgroups go through the compiler of Dawn', async () => {
+  const name = "shaders of subgroups in Dawn's compiler";
   if (!environment.runtime.startsWith('node')) return skip(name, 'only Node has the package with it');
   const { create } = await import('webgpu');
   // The null backend has every feature, and compiles without a GPU.
@@ -238,7 +240,7 @@ test('shaders of matrix units go through the compiler of Dawn', async () => {
     { units: [{ ...halves, N: 8, K: 8 }], sizes: {} },
   ];
   const limits = { maxComputeWorkgroupStorageSize: 49152, maxComputeInvocationsPerWorkgroup: 1024 };
-  let count = 0;
+  const names = new Set<string>();
   let last = '';
   for (const { units, sizes } of kinds) {
     const c = withUnits(
@@ -247,22 +249,29 @@ test('shaders of matrix units go through the compiler of Dawn', async () => {
       sizes,
     );
     for (const [table, [op, half, samples]] of Object.entries(tables)) {
-      for (const row of rowsOf(table).filter(({ needs }) => needs!(c))) {
+      const rows = [
+        ...rowsOf(table),
+        ...extra[tableOf(table)]!.filter(({ name }) => /^subgroup /.test(name)),
+      ];
+      for (const row of rows.filter(({ needs }) => needs!(c))) {
+        names.add(row.name);
         await alone(table, row, async () => {
           for (const sample of samples) {
-            const texts = isHalf(row) ? textsOf(half, packedSample(sample), c) : textsOf(op, sample, c);
-            for (const text of texts) {
-              const error = await errorOf(text);
-              assert.is(error, '', `${table} ${row.name} ${JSON.stringify(units)}: ${error}`);
-              if (text.includes('subgroupMatrixMultiply')) last = text;
-              count++;
+            for (const kind of row.trial!) {
+              const texts = kind ? textsOf(half, packedSample(sample), c) : textsOf(op, sample, c);
+              for (const text of texts) {
+                const error = await errorOf(text);
+                assert.is(error, '', `${table} ${row.name} ${JSON.stringify(units)}: ${error}`);
+                if (text.includes('subgroupMatrixMultiply')) last = text;
+              }
             }
           }
         });
       }
     }
   }
-  assert.ok(count >= 60, `${count} shaders`);
+  const onTrial = extra.subgroups!.filter(({ trial }) => trial).map(({ name }) => name);
+  assert.equal([...names].sort(), onTrial.sort());
   // And it does look.
   assert.match(await errorOf(last.replaceAll('col_major', 'column_major')), /template|no matching/i);
   assert.match(
