@@ -13,7 +13,7 @@ import { Arena, chainOf, handMade, instruction, kernelResult, operand, result } 
 
 /** SwiftShader takes seconds to compile a shader with many registers; it gets a few of them, lavapipe all. */
 const quick = /^(direct|bitonic|blocks|sorted|32x32|vector|subgroup 32x128)/;
-const quickProduct = /^16x16/;
+const quickProduct = /^(16x16|subgroup)/;
 
 const add = handMade('add', ['float32', 'float32'], 'float32', 'a + b', (a, b) => a! + b!);
 const relu = handMade('relu', ['float32'], 'float32', 'max(a, 0.0)', (a) => Math.max(a!, 0));
