@@ -39,8 +39,8 @@ export interface EngineOptions extends Pick<WasmOptions, 'build' | 'threads' | '
   gpuSeconds?: number;
   /**
    * false: which of several kernels a GPU computes a product or a convolution with follows from its shape alone. Else it is
-   * measured where a shape comes for the first time, a quarter of a second at most for a plan, and kept, by adapter, runtime
-   * and version. Which one it is shows in the last bits of results.
+   * measured where a shape comes for the first time, for half a second in a plan, and kept, by adapter, runtime and
+   * version. Which one it is shows in the last bits of results.
    */
   tune?: boolean;
 }

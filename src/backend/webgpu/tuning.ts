@@ -4,7 +4,7 @@
 // The kernels sum up in different orders, so within a process a shape keeps the kernel that it had first.
 import type { KernelOp, ShaderCall } from '../../ops/define.js';
 import { type CostStore, costStore } from '../../schedule/cost-store.js';
-import { type Clock, realClock } from '../../schedule/deadline.js';
+import { type Clock, Deadline, late, realClock } from '../../schedule/deadline.js';
 import type { Operand, SitedOp, Step, Tuned } from '../backend.js';
 import type { WebgpuBackend } from './index.js';
 import type { loadShaders } from './shaders.js';
@@ -30,8 +30,8 @@ export type TunedBackend = Pick<
   | 'tuned'
 >;
 
-/** Seconds after which no other shape of a plan is begun. */
-const budget = 0.25;
+/** Seconds that compilers are waited for in a plan, and after which no other shape is begun. */
+const budget = 0.5;
 /** Flops from which on it matters how a product is computed, and bytes of its operands at most. */
 const [fewestFlops, mostBytes] = [2 ** 25, 2 ** 28];
 /** Clocks of GPUs in browsers are coarse: a kernel runs so often that it takes as long as this, in seconds, or so many times. */
@@ -129,20 +129,20 @@ export async function tune(
     if (!(shape in tuned) && !settled.has(shape)) shapes.set(shape, { op, sited, call, flops });
   }
   if (shapes.size === 0) return;
-  const end = clock.now() + budget;
-  const left = (): number => end - clock.now();
+  const deadline = new Deadline(clock, budget);
   for (const [shape, { sited, call }] of [...shapes].sort(([, a], [, b]) => b.flops - a.flops)) {
     settled.add(shape);
-    if (left() <= 0) continue;
+    if (deadline.left <= 0) continue;
     try {
       const shaders = () => core.choose(call, backend.capabilities).map(({ shader }) => shader);
       await core.loadShaders(backend as WebgpuBackend, shaders);
-      Object.assign(tuned, await fastest(backend, sited, call, left, core));
+      Object.assign(tuned, await fastest(backend, sited, call, deadline, core));
     } catch (error) {
       // What is wrong with the device shows again, and is said, when the plan is compiled.
       if (!/^Device/.test((error as Error).name)) throw error;
     }
   }
+  deadline.dispose();
   for (const old of Object.keys(tuned).slice(0, -mostShapes)) delete tuned[old];
   await store?.put(key, JSON.stringify({ key, tuned })).catch(() => undefined);
 }
@@ -152,7 +152,7 @@ async function fastest(
   backend: TunedBackend,
   { op, site }: SitedOp,
   call: ShaderCall,
-  left: () => number,
+  deadline: Deadline,
   core: Core,
 ): Promise<Record<string, Tuned>> {
   const { capabilities: c } = backend;
@@ -164,6 +164,7 @@ async function fastest(
   const bytes = sizes.reduce((a, b) => a + b, 0);
   if (bytes > Math.min(mostBytes, backend.pieceBytes)) return {};
   const memory = backend.allocate(bytes);
+  const compiling: Promise<void>[] = [];
   try {
     let offset = 0;
     const operands = specs.map(({ shape, dtype }, i): Operand => {
@@ -183,7 +184,7 @@ async function fastest(
         chain: null,
       };
     };
-    const seconds = await race(backend, rivals, stepOf, left);
+    const seconds = await race(backend, rivals, stepOf, deadline, compiling);
     const best = seconds.indexOf(Math.min(...seconds));
     const winner = seconds[best]! < better * seconds[byTable]! ? best : byTable;
     const names = rivals.flatMap(({ name }, i) => (Number.isFinite(seconds[i]) ? [[name, seconds[i]]] : []));
@@ -191,23 +192,25 @@ async function fastest(
     const top = core.keyOf(call);
     return { ...path, [top]: { ...path[top]!, seconds: Object.fromEntries(names) } };
   } finally {
-    backend.free(memory);
+    // Kernels that nobody waits for are still being given their operands.
+    void Promise.allSettled(compiling).then(() => backend.free(memory));
   }
 }
 
-/** Seconds of each rival, Infinity of those that do not compile. */
+/** Seconds of each rival, Infinity of those that do not compile, or not in time. */
 async function race(
   backend: TunedBackend,
   rivals: readonly Rival[],
   stepOf: (rival: Rival, repeats: number) => Step,
-  left: () => number,
+  deadline: Deadline,
+  compiling: Promise<void>[],
 ): Promise<number[]> {
-  // The table's choice has to compile; what does not of the others is no rival.
   const seconds = await Promise.all(
     rivals.map(async (rival) => {
       try {
-        backend.release(await backend.compile([stepOf(rival, 1)]));
-        return 0;
+        const compiled = backend.compile([stepOf(rival, 1)]).then((program) => backend.release(program));
+        compiling.push(compiled);
+        return (await deadline.within(compiled)) === late ? Number.POSITIVE_INFINITY : 0;
       } catch (error) {
         if ((error as Error).name !== 'DeviceError') throw error;
         return Number.POSITIVE_INFINITY;
@@ -231,16 +234,17 @@ async function race(
       backend.release(program);
     }
   };
+  if (!seconds.includes(0)) return seconds;
   const total = (): number => seconds.reduce((n, s, i) => n + (Number.isFinite(s) ? s * repeats[i]! : 0), 0);
   // Some drivers compile at the first run: it counts only where there is no time for a second one.
   await run(1);
-  if (total() > left()) return seconds;
+  if (total() > deadline.left) return seconds;
   await run(1);
   const limit = hopeless * Math.min(...seconds) + coarse;
   for (const [i, took] of seconds.entries()) {
     if (took > limit) seconds[i] = Number.POSITIVE_INFINITY;
     repeats[i] = Math.max(1, Math.min(mostRepeats, Math.ceil(longEnough / took)));
   }
-  if (rounds * total() < left()) await run(rounds);
+  if (rounds * total() < deadline.left) await run(rounds);
   return seconds;
 }
