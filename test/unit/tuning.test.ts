@@ -188,14 +188,19 @@ test('kernels that do not compile are no rivals, the choice of the table include
 
 test('a compiler is not waited for longer than there is time', async () => {
   const clock = new FakeClock();
+  const store = memoryStore();
   const { backend, profiled, open } = gpu({ [tile64]: 1e-4, [wide]: 2e-4 }, clock, { compiling: 60 });
-  await tune(backend, [square(2048), square(1024)], 'test', core, null, clock);
+  await tune(backend, [square(2048), square(1024)], 'test', core, store, clock);
   assert.ok(clock.now() < 0.6, `it took ${clock.now()} s`);
   assert.equal(profiled, []);
   assert.equal(tiles(choosing.choose(callOf(square(1024)), backend.capabilities)), [64, 128]);
   assert.is(open(), 1, 'as long as it compiles');
   await clock.sleep(100);
   assert.is(open(), 0);
+  forgetTuned();
+  const next = gpu({ [tile64]: 1e-4, [wide]: 2e-4 }, clock);
+  await tune(next.backend, [square(1024)], 'test', core, store, clock);
+  assert.equal(tiles(choosing.choose(callOf(square(1024)), next.backend.capabilities)), [64, 64]);
 });
 
 test('little products, other ops and shapes without rivals are not measured', async () => {

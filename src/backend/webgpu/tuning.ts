@@ -106,7 +106,7 @@ function knownBy(key: string, store: CostStore | null): Promise<Known> {
 /** Forgets what this process has measured, but not what is kept. */
 export const forgetTuned = (): void => known.clear();
 
-/** Measures the shapes of these products and convolutions that are new, those with most work first. Never throws. */
+/** Measures the shapes of these products and convolutions that are new, those with most work first. */
 export async function tune(
   backend: TunedBackend,
   ops: readonly SitedOp[],
@@ -185,6 +185,7 @@ async function fastest(
       };
     };
     const seconds = await race(backend, rivals, stepOf, deadline, compiling);
+    if (!seconds) return {};
     const best = seconds.indexOf(Math.min(...seconds));
     const winner = seconds[best]! < better * seconds[byTable]! ? best : byTable;
     const names = rivals.flatMap(({ name }, i) => (Number.isFinite(seconds[i]) ? [[name, seconds[i]]] : []));
@@ -197,20 +198,22 @@ async function fastest(
   }
 }
 
-/** Seconds of each rival, Infinity of those that do not compile, or not in time. */
+/** Seconds of each rival, Infinity of those that do not compile; null where a compiler is not done in time. */
 async function race(
   backend: TunedBackend,
   rivals: readonly Rival[],
   stepOf: (rival: Rival, repeats: number) => Step,
   deadline: Deadline,
   compiling: Promise<void>[],
-): Promise<number[]> {
+): Promise<number[] | null> {
+  let isLate = false;
   const seconds = await Promise.all(
     rivals.map(async (rival) => {
       try {
         const compiled = backend.compile([stepOf(rival, 1)]).then((program) => backend.release(program));
         compiling.push(compiled);
-        return (await deadline.within(compiled)) === late ? Number.POSITIVE_INFINITY : 0;
+        if ((await deadline.within(compiled)) === late) isLate = true;
+        return 0;
       } catch (error) {
         if ((error as Error).name !== 'DeviceError') throw error;
         return Number.POSITIVE_INFINITY;
@@ -234,7 +237,7 @@ async function race(
       backend.release(program);
     }
   };
-  if (!seconds.includes(0)) return seconds;
+  if (isLate || !seconds.includes(0)) return null;
   const total = (): number => seconds.reduce((n, s, i) => n + (Number.isFinite(s) ? s * repeats[i]! : 0), 0);
   // Some drivers compile at the first run: it counts only where there is no time for a second one.
   await run(1);
