@@ -102,8 +102,8 @@ async function emulated(units: readonly MatrixUnit[], f: () => Promise<void>): P
   shaders.matmul_matrix = before.matmul_matrix
     .replace(/^(enable (subgroups|chromium)|diagnostic|@builtin\(subgroup).*\n/gm, '')
     .replace(
-      'tile_of(index);',
-      'tile_of(index);\nlet subgroup = thread / {{SIZE}}u;\nlet lane = thread % {{SIZE}}u;\nown_lane = lane;',
+      '{{tile_begin}}',
+      '{{tile_begin}}\nlet subgroup = thread / {{SIZE}}u;\nlet lane = thread % {{SIZE}}u;\nown_lane = lane;',
     );
   Object.defineProperty(backend, 'capabilities', { configurable: true, get: () => withUnits(base, units) });
   try {
@@ -331,13 +331,14 @@ const wrong: Record<string, readonly [Variant, RegExp]> = {
   'does not compile': [changed('broken', (call) => ({ ...call, shader: 'broken' })), /does not compile/],
   'does not exist': [changed('absent', (call) => ({ ...call, shader: 'nowhere' })), /no shader/],
   'is less precise': [
-    changed('rounded', (call) => ({ ...call, parts: { ...call.parts, tiles: 'tiles_rounded' } })),
+    changed('rounded', (call) => ({ ...call, shader: 'matmul_rounded' })),
     /^element \d+ of .* is .*, not/,
   ],
 };
 
 test('a trial refuses a kernel that is wrong, or less precise, and takes one that is right', async () => {
   const { backend, slow } = runner!;
+  shaders.matmul_rounded = shaders.matmul!.replace('{{tiles}}', '{{tiles_rounded}}');
   shaders.tiles_rounded = `${shaders.tiles!.replaceAll('Cell(unit', 'rounded(unit')}${rounding}`;
   shaders.broken = shaders[slow ? 'matmul_direct' : 'matmul']!.replace('fn main', 'fun main');
   await hardware(async () => {
@@ -355,6 +356,7 @@ test('a trial refuses a kernel that is wrong, or less precise, and takes one tha
       else assert.match(await tryOut(backend, variant, ordinary()), expected, what);
     }
   });
+  delete shaders.matmul_rounded;
   delete shaders.tiles_rounded;
   delete shaders.broken;
 });

@@ -189,7 +189,7 @@ function lowerCall(
     if (!operand) throw bug(label, `it has no ${binding}`);
     return { operand, stored };
   });
-  let text = ends ? template : fillTemplate(template, scopeOf(label, shaderCall, options));
+  let text = ends ? template : fillTemplate(template, scopeOf(shaderCall, options));
   const names = bufferNames(text);
 
   const bindings = new Bindings(label);
@@ -232,9 +232,12 @@ function lowerCall(
     const after = chainSource(chain, { lanes: constants.LANES === 4 ? 4 : 1, bind, size, kernel });
     if (bindings.list.length > options.maxBuffers) return null;
     const members = Object.keys(extra).map((name) => `  ${name}: u32,`);
-    const chains = { epilogue: withMath(`${before}\n${after}`), epilogueSizes: members.join('\n') };
-    const more = { ...chains, STORED: Number(!prologue) };
-    text = fillTemplate(template, scopeOf(label, shaderCall, options, more));
+    const more = {
+      epilogue: withMath(`${before}\n${after}`),
+      epilogueSizes: members.join('\n'),
+      STORED: Number(!prologue),
+    };
+    text = fillTemplate(template, scopeOf(shaderCall, options, more));
   }
   if (stores.some((to) => reads.some((from) => sizeOf(from.shape) > 0 && placeOf(from, bindingOf(to))))) {
     throw bug(label, 'it stores where the kernel reads');
@@ -249,15 +252,14 @@ function lowerCall(
   };
 }
 
-/** What a shader is filled with, its parts among it. */
-function scopeOf(label: string, call: ShaderCall, { subgroup }: Capabilities, more?: Scope): Scope {
-  const scope = { SUBGROUP: subgroup, ...call.constants, ...call.types, ...more };
-  const parts = Object.entries({ tree: 'tree', ...call.parts }).map(([name, shader]) => [
-    name,
-    fillTemplate(shaderOf(label, { shader }), scope),
-  ]);
-  return { ...scope, ...Object.fromEntries(parts) };
-}
+/** What a shader is filled with; other files of gpu/ by their names. */
+const scopeOf = (call: ShaderCall, { subgroup }: Capabilities, more?: Scope): Scope => ({
+  ...shaders,
+  SUBGROUP: subgroup,
+  ...call.constants,
+  ...call.types,
+  ...more,
+});
 
 /** The calls of a variant, the last one with the chain. Null if that has too many buffers. */
 function lowerFused(

@@ -96,7 +96,6 @@ export function tiled(call: ShaderCall, tile: Tile, parts: number, { features }:
       UNITS1: ceilDiv((EXTENT1 * BK) / (TURN1 ? 16 : 4), threads),
       WIDTH: LANES === 4 ? 4 : HALF ? 2 : 1,
     },
-    parts: { ...call.parts, tiles: 'tiles' },
     types: { Word: LANES === 4 ? (HALF ? 'vec2u' : 'vec4u') : 'u32' },
     workgroups: spread(TILES),
   };
