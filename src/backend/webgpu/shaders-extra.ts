@@ -43,7 +43,6 @@ import recurrent from '../../../gpu/recurrent.wgsl';
 import recurrentBack from '../../../gpu/recurrent_back.wgsl';
 import resample from '../../../gpu/resample.wgsl';
 import rowNorm from '../../../gpu/row_norm.wgsl';
-import rowNormGradient from '../../../gpu/row_norm_gradient.wgsl';
 import scatterAdd from '../../../gpu/scatter_add.wgsl';
 import softmax from '../../../gpu/softmax.wgsl';
 import sumParts from '../../../gpu/sum_parts.wgsl';
@@ -100,7 +99,6 @@ export const extraShaders: Readonly<Record<string, string>> = {
   recurrent_back: recurrentBack,
   resample,
   row_norm: rowNorm,
-  row_norm_gradient: rowNormGradient,
   scatter_add: scatterAdd,
   softmax,
   sum_parts: sumParts,
