@@ -37,6 +37,8 @@ import maxPoolPick from '../../../gpu/max_pool_pick.wgsl';
 import moments from '../../../gpu/moments.wgsl';
 import momentsJoin from '../../../gpu/moments_join.wgsl';
 import pairSums from '../../../gpu/pair_sums.wgsl';
+import poolFirst from '../../../gpu/pool_first.wgsl';
+import poolWindows from '../../../gpu/pool_windows.wgsl';
 import quantizeRows from '../../../gpu/quantize_rows.wgsl';
 import random from '../../../gpu/random.wgsl';
 import recurrent from '../../../gpu/recurrent.wgsl';
@@ -45,6 +47,7 @@ import resample from '../../../gpu/resample.wgsl';
 import rowNorm from '../../../gpu/row_norm.wgsl';
 import scatterAdd from '../../../gpu/scatter_add.wgsl';
 import softmax from '../../../gpu/softmax.wgsl';
+import sortKey from '../../../gpu/sort_key.wgsl';
 import sumParts from '../../../gpu/sum_parts.wgsl';
 import toHalf from '../../../gpu/to_half.wgsl';
 import together from '../../../gpu/together.wgsl';
@@ -93,6 +96,8 @@ export const extraShaders: Readonly<Record<string, string>> = {
   moments,
   moments_join: momentsJoin,
   pair_sums: pairSums,
+  pool_first: poolFirst,
+  pool_windows: poolWindows,
   quantize_rows: quantizeRows,
   random,
   recurrent,
@@ -101,6 +106,7 @@ export const extraShaders: Readonly<Record<string, string>> = {
   row_norm: rowNorm,
   scatter_add: scatterAdd,
   softmax,
+  sort_key: sortKey,
   sum_parts: sumParts,
   to_half: toHalf,
   together,
