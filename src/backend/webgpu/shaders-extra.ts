@@ -1,7 +1,6 @@
 // Shaders that a multilayer perceptron does not need: a chunk of their own in a bundle, loaded with the first of them.
 import addAlong from '../../../gpu/add_along.wgsl';
 import addSorted from '../../../gpu/add_sorted.wgsl';
-import along from '../../../gpu/along.wgsl';
 import argsort from '../../../gpu/argsort.wgsl';
 import argsortBlock from '../../../gpu/argsort_block.wgsl';
 import argsortStep from '../../../gpu/argsort_step.wgsl';
@@ -60,7 +59,6 @@ export { extraVariants } from './variants-extra.js';
 export const extraShaders: Readonly<Record<string, string>> = {
   add_along: addAlong,
   add_sorted: addSorted,
-  along,
   argsort,
   argsort_block: argsortBlock,
   argsort_step: argsortStep,
