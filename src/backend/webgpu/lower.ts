@@ -189,7 +189,16 @@ function lowerCall(
     if (!operand) throw bug(label, `it has no ${binding}`);
     return { operand, stored };
   });
-  let text = ends ? template : fillTemplate(template, scopeOf(shaderCall, options));
+  // Other files of gpu/ are put in by their names.
+  const filled = (more?: Scope): string =>
+    fillTemplate(template, {
+      ...shaders,
+      SUBGROUP: options.subgroup,
+      ...constants,
+      ...shaderCall.types,
+      ...more,
+    });
+  let text = ends ? template : filled();
   const names = bufferNames(text);
 
   const bindings = new Bindings(label);
@@ -232,12 +241,11 @@ function lowerCall(
     const after = chainSource(chain, { lanes: constants.LANES === 4 ? 4 : 1, bind, size, kernel });
     if (bindings.list.length > options.maxBuffers) return null;
     const members = Object.keys(extra).map((name) => `  ${name}: u32,`);
-    const more = {
+    text = filled({
       epilogue: withMath(`${before}\n${after}`),
       epilogueSizes: members.join('\n'),
       STORED: Number(!prologue),
-    };
-    text = fillTemplate(template, scopeOf(shaderCall, options, more));
+    });
   }
   if (stores.some((to) => reads.some((from) => sizeOf(from.shape) > 0 && placeOf(from, bindingOf(to))))) {
     throw bug(label, 'it stores where the kernel reads');
@@ -251,15 +259,6 @@ function lowerCall(
     workgroups: shaderCall.workgroups,
   };
 }
-
-/** What a shader is filled with; other files of gpu/ by their names. */
-const scopeOf = (call: ShaderCall, { subgroup }: Capabilities, more?: Scope): Scope => ({
-  ...shaders,
-  SUBGROUP: subgroup,
-  ...call.constants,
-  ...call.types,
-  ...more,
-});
 
 /** The calls of a variant, the last one with the chain. Null if that has too many buffers. */
 function lowerFused(

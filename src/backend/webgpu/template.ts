@@ -49,7 +49,7 @@ export function fillTemplate(text: string, scope: Scope): string {
         i = end;
       } else if (on) {
         const part = /^{{(\w+)}}$/.exec(line)?.[1];
-        out.push(part ? fillTemplate(String(resolve(part, inner)), inner) : fill(line, inner));
+        out.push(part ? fillTemplate(resolve(part, inner) as string, inner) : fill(line, inner));
       }
     }
     return i;
