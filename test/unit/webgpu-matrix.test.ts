@@ -11,7 +11,6 @@ import { tryOut } from '../../src/backend/webgpu/trials.js';
 import { type Capabilities, type Variant, variants } from '../../src/backend/webgpu/variants.js';
 import { type MatrixUnit, subgroupSize, unitFor } from '../../src/backend/webgpu/variants-product.js';
 import type { DType } from '../../src/dtype.js';
-import { DeviceError } from '../../src/errors.js';
 import type { Attributes } from '../../src/graph.js';
 import { samplesOf } from '../../src/ops/conv-samples.js';
 import type { KernelOp, Sample, ShaderCall } from '../../src/ops/define.js';
@@ -31,7 +30,15 @@ import { environment } from '../helpers/environment.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
 import { extra, product, VariantRunner } from '../helpers/variants.js';
-import { chainOf, handMade, instruction, kernelResult, operand, result } from '../helpers/webgpu.js';
+import {
+  chainOf,
+  handMade,
+  instruction,
+  kernelResult,
+  operand,
+  result,
+  unlessAbsent,
+} from '../helpers/webgpu.js';
 
 const test = suite('webgpu matrix units');
 let runner: VariantRunner | undefined;
@@ -447,12 +454,10 @@ test('the experimental feature is asked for where the adapter has it, and a devi
   }
 });
 
-try {
-  runner = new VariantRunner(await createWebgpuBackend());
-} catch (error) {
-  if (!(error instanceof DeviceError)) throw error;
-  skip('webgpu matrix units', error.problem);
-}
+runner = await unlessAbsent(
+  'webgpu matrix units',
+  async () => new VariantRunner(await createWebgpuBackend()),
+);
 if (runner) {
   await loadShaders(runner.backend, () => ['matmul_matrix']);
   test.after(() => runner!.backend.dispose());
