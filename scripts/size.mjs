@@ -62,7 +62,9 @@ async function bundle(code) {
     write: false,
   });
   const chunks = metafile.outputs;
-  const left = new Map(outputFiles.map(({ path, contents }) => [relative('', path), compressed(contents)]));
+  const left = new Map(
+    outputFiles.map(({ path, contents }) => [relative('', path).replaceAll('\\', '/'), compressed(contents)]),
+  );
   /** The size of what a chunk loads that was not there before. */
   const take = (path) => {
     const own = left.get(path);
