@@ -12,22 +12,7 @@ struct Sizes {
 @group(0) @binding(1) var<storage, read_write> source: array<u32>;
 @group(0) @binding(2) var<storage, read_write> result: array<u32>;
 
-const TYPE = {{TYPE}}u;
-const DESCENDING = {{DESCENDING}}u;
-
-// To a word that compares like the value as an unsigned number.
-fn to_key(word: u32) -> u32 {
-  var key = word ^ 0x80000000u;
-  if (TYPE == 0u) {
-    if ((word & 0x7fffffffu) > 0x7f800000u) {
-      key = 0xffffffffu;
-    } else if (word >= 0x80000000u) {
-      key = select(~word, 0x80000000u, word == 0x80000000u);
-    }
-  }
-  return select(key, ~key, DESCENDING == 1u);
-}
-
+{{sort_key}}
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let at = id.x + id.y * groups.x * 64u;

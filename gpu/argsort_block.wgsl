@@ -32,25 +32,11 @@ struct Sizes {
 
 const BLOCK = {{BLOCK}}u;
 const THREADS = {{THREADS}}u;
-const TYPE = {{TYPE}}u;
-const DESCENDING = {{DESCENDING}}u;
 
 var<workgroup> keys: array<u32, BLOCK>;
 var<workgroup> places: array<u32, BLOCK>;
 
-// To a word that compares like the value as an unsigned number.
-fn to_key(word: u32) -> u32 {
-  var key = word ^ 0x80000000u;
-  if (TYPE == 0u) {
-    if ((word & 0x7fffffffu) > 0x7f800000u) {
-      key = 0xffffffffu;
-    } else if (word >= 0x80000000u) {
-      key = select(~word, 0x80000000u, word == 0x80000000u);
-    }
-  }
-  return select(key, ~key, DESCENDING == 1u);
-}
-
+{{sort_key}}
 // One step of the network for pairs that lie `apart`; `first` is the block's first place, runs of `stage` get sorted.
 fn compare(thread: u32, first: u32, stage: u32, apart: u32) {
   for (var t = thread; t < BLOCK / 2u; t += THREADS) {

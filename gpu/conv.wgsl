@@ -3,7 +3,7 @@
 //   bindings: x (BATCH, HEIGHT, WIDTH, CHANNELS), w (KH, KW, CHANNELS / GROUPS, FILTERS), and what the epilogue reads and writes
 //   HALF: both are packed halves
 //   workgroups: ceil(elements of y / 64), linear (x fastest, then y)
-{{sizes}}
+{{conv_sizes}}
 @group(0) @binding(1) var<storage, read_write> side0: array<u32>;
 @group(0) @binding(2) var<storage, read_write> side1: array<u32>;
 {{epilogue}}
@@ -21,7 +21,7 @@ fn tap(total: f32, pixel: u32, place: u32, f: u32, first: u32) -> f32 {
   return sum;
 }
 
-{{walk}}
+{{conv_walk}}
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let at = id.x + id.y * groups.x * 64u;

@@ -4,7 +4,7 @@
 //   bindings: x (BATCH, HEIGHT, WIDTH, CHANNELS), dy (BATCH, OUT_HEIGHT, OUT_WIDTH, FILTERS), and what the epilogue reads and writes
 //   HALF: both are packed halves
 //   workgroups: ceil(elements of dw / 64), linear (x fastest, then y)
-{{sizes}}
+{{conv_sizes}}
 @group(0) @binding(1) var<storage, read_write> side0: array<u32>;
 @group(0) @binding(2) var<storage, read_write> side1: array<u32>;
 {{epilogue}}

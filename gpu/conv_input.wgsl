@@ -3,7 +3,7 @@
 //   bindings: dy (BATCH, OUT_HEIGHT, OUT_WIDTH, FILTERS), w (KH, KW, CHANNELS / GROUPS, FILTERS), and what the epilogue reads and writes
 //   HALF: both are packed halves
 //   workgroups: ceil(elements of dx / 64), linear (x fastest, then y)
-{{sizes}}
+{{conv_sizes}}
 @group(0) @binding(1) var<storage, read_write> side0: array<u32>;
 @group(0) @binding(2) var<storage, read_write> side1: array<u32>;
 {{epilogue}}

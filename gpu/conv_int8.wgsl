@@ -3,7 +3,7 @@
 // and filters are rows of bytes, four to a word. One invocation for each element of the result.
 //   bindings: x (BATCH, WORDS_X), w (FILTERS, WORDS_W), scale_x (BATCH), scale_w (FILTERS), result
 //   workgroups: ceil(elements of result / 64), linear (x fastest, then y)
-{{sizes}}
+{{conv_sizes}}
 @group(0) @binding(1) var<storage, read_write> x: array<i32>;
 @group(0) @binding(2) var<storage, read_write> w: array<i32>;
 @group(0) @binding(3) var<storage, read_write> scale_x: array<f32>;
@@ -29,7 +29,7 @@ fn tap(total: i32, pixel: u32, place: u32, f: u32, first: u32) -> i32 {
   return sum;
 }
 
-{{walk}}
+{{conv_walk}}
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let at = id.x + id.y * groups.x * 64u;

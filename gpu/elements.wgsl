@@ -1,10 +1,28 @@
-// Elements of side0 and side1, which the shader declares as words: floats, or where HALF packed halves.
-//#for s 2
-fn element{{s}}(index: u32) -> f32 {
+// Words and elements of side0 and side1, which the shader declares as arrays of words: floats, or where HALF packed halves;
+// LANES of them are an element.
+//#if LANES>1
 //#if HALF
-  return unpack2x16float(side{{s}}[index / 2u])[index % 2u];
+alias Word = vec2u;
 //#else
-  return bitcast<f32>(side{{s}}[index]);
+alias Word = vec4u;
+//#end
+alias Value = vec4f;
+//#else
+alias Word = u32;
+alias Value = f32;
+//#end
+
+//#for s 2
+fn element{{s}}(index: u32) -> Value {
+//#if HALF
+//#if LANES>1
+  let word = side{{s}}[index];
+  return vec4f(unpack2x16float(word.x), unpack2x16float(word.y));
+//#else
+  return unpack2x16float(side{{s}}[index / 2u])[index % 2u];
+//#end
+//#else
+  return bitcast<Value>(side{{s}}[index]);
 //#end
 }
 

@@ -1,4 +1,5 @@
-// result[o, c, i] = source[o, indices[c], i], any dtype (words). An index outside of the axis gives NaN.
+// result[o, c, i] = source[o, indices[c], i], or where ALONG source[o, indices[o, c, i], i], any dtype (words). An index
+// outside of the axis gives NaN.
 //   bindings: source, indices (int32), result;  sizes OUTER, AXIS, INNER of source, COUNT of indices
 //   workgroups: ceil(OUTER * COUNT * INNER / 256), linear (x fastest, then y)
 struct Sizes {
@@ -19,9 +20,13 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) group
     return;
   }
   let i = at % sizes.INNER;
-  let c = at / sizes.INNER % sizes.COUNT;
   let o = at / (sizes.INNER * sizes.COUNT);
-  let index = indices[c]; // negative ones are large unsigned numbers
+  // Negative ones are large unsigned numbers.
+//#if ALONG
+  let index = indices[at];
+//#else
+  let index = indices[at / sizes.INNER % sizes.COUNT];
+//#end
   var word = 0x7fc00000u;
   if (index < sizes.AXIS) {
     word = source[(o * sizes.AXIS + index) * sizes.INNER + i];

@@ -17,28 +17,15 @@ enable f16;
 @group(0) @binding(2) var<storage, read_write> side1: array<Word>;
 {{tiles}}
 {{epilogue}}
-//#if CONV
-{{gather}}
-//#end
 @compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let index = group.x + group.y * groups.x;
-  if (index >= sizes.TILES) {
-    return;
-  }
-  let tile = tile_of(index);
-  let start = tile.x * sizes.PART;
-  let end = min(sizes.K, start + sizes.PART);
+{{tile_begin}}
   let row = thread / COLUMNS;
   let column = thread % COLUMNS;
-//#if CONV
-  prepare(tile.z, thread);
-  workgroupBarrier();
-//#end
 //#for r TM
 //#for c TN/4
   var sum_{{r}}_{{c}} = vec4f();

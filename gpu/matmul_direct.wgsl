@@ -15,36 +15,10 @@ struct Sizes {
 {{epilogueSizes}}
 }
 @group(0) @binding(0) var<uniform> sizes: Sizes;
-//#if LANES>1
-//#if HALF
-alias Word = vec2u;
-//#else
-alias Word = vec4u;
-//#end
-alias Value = vec4f;
-//#else
-alias Word = u32;
-alias Value = f32;
-//#end
 @group(0) @binding(1) var<storage, read_write> side0: array<Word>;
 @group(0) @binding(2) var<storage, read_write> side1: array<Word>;
 {{epilogue}}
-// Elements from LANES * index on.
-//#for s 2
-fn element{{s}}(index: u32) -> Value {
-//#if HALF
-//#if LANES>1
-  let word = side{{s}}[index];
-  return vec4f(unpack2x16float(word.x), unpack2x16float(word.y));
-//#else
-  return unpack2x16float(side{{s}}[index / 2u])[index % 2u];
-//#end
-//#else
-  return bitcast<Value>(side{{s}}[index]);
-//#end
-}
-
-//#end
+{{elements}}
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let across = (sizes.N + 7u) / 8u;

@@ -16,14 +16,11 @@ diagnostic(off, chromium.subgroup_matrix_uniformity);
 @group(0) @binding(2) var<storage, read_write> side1: array<Word>;
 {{tiles}}
 {{epilogue}}
-//#if CONV
-{{gather}}
-//#end
 const PRODUCT = {{UM}}u * {{UN}}u / 4u;
 // (subgroups, UM, UN / 4): products on their way to the epilogue.
 var<workgroup> products: array<vec4f, PRODUCT * {{SUBGROUPS}}u>;
 
-{{units}}
+{{matrix_units}}
 @compute @workgroup_size(THREADS)
 //#if SIZED
 @subgroup_size({{SIZE}})
@@ -35,19 +32,9 @@ fn main(
   @builtin(subgroup_id) subgroup: u32,
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
-  let index = group.x + group.y * groups.x;
-  if (index >= sizes.TILES) {
-    return;
-  }
-  let tile = tile_of(index);
-  let start = tile.x * sizes.PART;
-  let end = min(sizes.K, start + sizes.PART);
+{{tile_begin}}
   let row = subgroup / {{SIDES}}u * ({{DOWN}}u * {{UM}}u);
   let column = subgroup % {{SIDES}}u * ({{ACROSS}}u * {{UN}}u);
-//#if CONV
-  prepare(tile.z, thread);
-  workgroupBarrier();
-//#end
 //#for r DOWN
 //#for c ACROSS
   var sum_{{r}}_{{c}} = Product();

@@ -1,53 +1,18 @@
 // The word of `other` where source has its window's first maximum. source, other (N, H, W, C), result (N, OH, OW, C).
-//   bindings: source, other, result;  windows as in max_pool.wgsl
+//   bindings: source, other, result;  windows as in pool_windows.wgsl
 //   workgroups: ceil(N * OH * OW * C / 64), linear (x fastest, then y)
-struct Sizes {
-  N: u32,
-  H: i32,
-  W: i32,
-  C: u32,
-  OH: u32,
-  OW: u32,
-  KH: i32,
-  KW: i32,
-  SH: i32,
-  SW: i32,
-  PT: i32,
-  PL: i32,
-  DH: i32,
-  DW: i32,
-}
-@group(0) @binding(0) var<uniform> sizes: Sizes;
+{{pool_windows}}
 @group(0) @binding(1) var<storage, read_write> source: array<f32>;
 @group(0) @binding(2) var<storage, read_write> other: array<f32>;
 @group(0) @binding(3) var<storage, read_write> result: array<f32>;
 
+{{pool_first}}
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let at = id.x + id.y * groups.x * 64u;
-  if (at >= sizes.N * sizes.OH * sizes.OW * sizes.C) {
+  if (at >= sizes.N * u32(sizes.OH * sizes.OW) * sizes.C) {
     return;
   }
-  let c = at % sizes.C;
-  let left = i32(at / sizes.C % sizes.OW) * sizes.SW - sizes.PL;
-  let top = i32(at / (sizes.C * sizes.OW) % sizes.OH) * sizes.SH - sizes.PT;
-  let n = i32(at / (sizes.C * sizes.OW * sizes.OH));
-  var first = true;
-  var best = 0.0f;
-  var place = 0u;
-  for (var k = 0; k < sizes.KH; k++) {
-    for (var l = 0; l < sizes.KW; l++) {
-      let y = top + k * sizes.DH;
-      let x = left + l * sizes.DW;
-      if (y >= 0 && y < sizes.H && x >= 0 && x < sizes.W) {
-        let i = u32((n * sizes.H + y) * sizes.W + x) * sizes.C + c;
-        if (first || source[i] > best) {
-          first = false;
-          best = source[i];
-          place = i;
-        }
-      }
-    }
-  }
-  result[at] = other[place];
+  let window = window_of(at);
+  result[at] = other[first_maximum(window.n, window.top, window.left, window.c)];
 }

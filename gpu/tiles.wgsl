@@ -58,6 +58,9 @@ fn store(tile: vec4u, m: u32, n: u32, sum: vec4f) {
   }
 }
 
+//#if CONV
+{{conv_gather}}
+//#end
 //#for s 2
 const EXTENT{{s}} = {{EXTENT{{s}}}}u;
 // (BK, EXTENT / 4): four rows of A, or columns of B, in a vector. Twice where the tiles take turns.

@@ -1,8 +1,9 @@
 // Builds everything: the four kernel builds, the bundles and the type declarations.
 //   node scripts/build.mjs [--kernels] [--bundles] [--types] [--tests [--suite=PART-OF-PATH]]
-// With no flag: kernels, bundles and types.
+// With no flag: kernels, bundles and types. Whoever uses dist/ meanwhile finds the old files or the new ones, and whole ones.
 import { execFile } from 'node:child_process';
-import { chmod, cp, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { bundleOptions, withSamples } from './bundle.mjs';
@@ -38,11 +39,14 @@ async function buildKernels() {
     for (const { suffix, entry, options } of kernelModules) {
       const outFile = main.replace(/\.wasm$/, `${suffix}.wasm`);
       if ((await exists(outFile)) && (await stat(outFile)).mtimeMs > changed) continue;
-      const args = [entry, '--target', target, '--outFile', outFile, ...options];
+      const made = `build/${outFile}`;
+      const args = [entry, '--target', target, '--outFile', made, ...options];
       const { stderr } = await run(process.execPath, ['node_modules/assemblyscript/bin/asc.js', ...args]);
       const said = stderr.replaceAll('Last converge was suboptimal.', '').trim(); // no fault of ours
       if (said) console.error(said);
-      await checkNoData(outFile);
+      await checkNoData(made);
+      await mkdir(dirname(outFile), { recursive: true });
+      await rename(made, outFile);
     }
   }
 }
@@ -67,8 +71,27 @@ const common = {
   chunkNames: 'chunks/[name]-[hash]',
 };
 
+/** Bundles for dist/; chunks come first, as what imports them by name does so at once. */
+async function bundle(options) {
+  const { metafile, outputFiles } = await build({
+    ...bundleOptions,
+    ...common,
+    outdir: 'dist',
+    metafile: true,
+    write: false,
+    ...options,
+  });
+  const isChunk = ({ path }) => Number(basename(dirname(path)) === 'chunks');
+  for (const file of outputFiles.sort((a, b) => isChunk(b) - isChunk(a))) {
+    const { path, contents, text } = file;
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(`${path}.new`, contents, { mode: text.startsWith('#!') ? 0o755 : 0o644 });
+    await rename(`${path}.new`, path);
+  }
+  return metafile;
+}
+
 async function buildBundles() {
-  await rm('dist/chunks', { recursive: true, force: true });
   // A file with a fixed name, so that package.json's `browser` field can name it.
   const node = { in: 'src/platform-node.ts', out: 'platform-node' };
   const names = ['index', 'worker', 'bench', 'bench/first-step'];
@@ -79,16 +102,18 @@ async function buildBundles() {
   const entryPoints = [...names.map((name) => ({ in: `src/${name}.ts`, out: name })), ...parts, node];
   // Comlink is bundled, so that browsers can start worker-thread.js as it is.
   const external = ['webgpu', 'echarts', 'node:*'];
-  const options = { ...bundleOptions, ...common, external, outdir: 'dist', metafile: true };
-  const { metafile } = await build({ ...options, entryPoints });
+  const metafile = await bundle({ external, entryPoints });
   // Workers have bundles of their own, without what only the library's other parts need; no bundler of the app's makes them
   // smaller. Names of classes and functions stay, for messages and stacks.
-  await build({
-    ...options,
-    ...{ minify: true, keepNames: true },
+  const { outputs } = await bundle({
+    ...{ external, minify: true, keepNames: true },
     entryPoints: [...['worker-thread', 'thread'].map((name) => ({ in: `src/${name}.ts`, out: name })), node],
     chunkNames: 'chunks/worker-[name]-[hash]',
   });
+  for (const name of await readdir('dist/chunks')) {
+    const path = `dist/chunks/${name}`;
+    if (!(path in metafile.outputs) && !(path in outputs)) await rm(path, { recursive: true });
+  }
   await writeFile('dist/LICENSES.txt', await licencesOf(metafile));
   await buildCommandLine();
   await linkForExamples();
@@ -113,21 +138,16 @@ async function buildCommandLine() {
         external: true,
       })),
   };
-  const { metafile } = await build({
-    ...bundleOptions,
-    ...common,
+  const metafile = await bundle({
     entryPoints: ['src/cli.ts'],
-    outdir: 'dist',
     platform: 'node',
     splitting: false,
     plugins: [library],
-    metafile: true,
     // Packages in CommonJS ask for Node's own modules by require.
     banner: {
       js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);",
     },
   });
-  await chmod('dist/cli.js', 0o755);
   await writeFile('dist/cli.js.LEGAL.txt', await licencesOf(metafile));
 }
 
@@ -180,8 +200,12 @@ async function buildTests() {
 }
 
 async function buildTypes() {
+  const made = 'build/types';
+  await rm(made, { recursive: true, force: true });
+  const tsc = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.types.json', '--outDir', made];
+  await run(process.execPath, tsc);
   await rm('dist/types', { recursive: true, force: true });
-  await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.types.json']);
+  await rename(made, 'dist/types');
 }
 
 const present = async (paths) => {

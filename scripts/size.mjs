@@ -1,10 +1,10 @@
-// What an app has to load: sizes of bundles, minified, in bytes gzip and brotli. Exits with 1 if the core is too large, or
-// if the table in the docs is no longer right.
+// What an app has to load: sizes of bundles, minified, in bytes gzip and brotli. What an app or a part of it loads is what it
+// imports by statements, and what that does; a chunk that comes by import() later counts where that is said, and once. Exits
+// with 1 if the core is too large, or if the table in the docs is no longer right.
 //   node scripts/size.mjs [--json] [--write]     --write brings the docs up to date
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
+import { dirname, join, relative, resolve } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 import { bundleOptions } from './bundle.mjs';
@@ -49,45 +49,42 @@ const sourceOf = (part) => {
   return existsSync(folder) ? folder : resolve(`src${part}.ts`);
 };
 
-/** Sizes of the files that load at once, of those that load with the GPU backend, and of its further shaders. */
+/** Sizes of what loads at once, of what loads with the GPU backend, its further shaders, and the like; none of it twice. */
 async function bundle(code) {
-  const folder = await mkdtemp(join(tmpdir(), 'everygrad-size-'));
-  try {
-    const entry = join(folder, 'app.ts');
-    await writeFile(
-      entry,
-      code.replace(/'everygrad(\/?.*?)'/g, (_, part) => JSON.stringify(sourceOf(part))),
-    );
-    await build({
-      ...bundleOptions,
-      entryPoints: [entry],
-      outdir: join(folder, 'out'),
-      minify: true,
-      splitting: true,
-    });
-    const files = (await readdir(join(folder, 'out'))).filter((f) => f.endsWith('.js'));
-    const sizes = await Promise.all(
-      files.map(async (f) => ({ f, ...compressed(await readFile(join(folder, 'out', f))) })),
-    );
-    const gpu = sizes.filter(({ f }) => f.startsWith('webgpu'));
-    const more = sizes.filter(({ f }) => f.startsWith('shaders-extra'));
-    const csv = sizes.filter(({ f }) => f.startsWith('papaparse')); // loaded by readCsv and csvRows alone
-    const costs = sizes.filter(({ f }) => /^(costs|tuning)-/.test(f));
-    // Loaded when a plan is to be explained, changed by hand or profiled, and when something goes wrong.
-    const seldom = sizes.filter(({ f }) =>
-      /^(explain|overrides|plan-size|profile|reference|replay|recover|shader-error)-/.test(f),
-    );
-    const node = sizes.filter(({ f }) => f.startsWith('platform-node')); // loaded by no page
-    const main = sizes.filter(
-      (s) => ![gpu, more, csv, costs, seldom, node].some((files) => files.includes(s)),
-    );
-    return {
-      ...{ main: sum(main), webgpu: sum(gpu), moreShaders: sum(more), csv: sum(csv) },
-      ...{ costs: sum(costs), seldom: sum(seldom) },
-    };
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  const contents = code.replace(/'everygrad(\/?.*?)'/g, (_, part) => JSON.stringify(sourceOf(part)));
+  const { metafile, outputFiles } = await build({
+    ...bundleOptions,
+    stdin: { contents, resolveDir: process.cwd() },
+    outdir: 'build/size',
+    minify: true,
+    splitting: true,
+    metafile: true,
+    write: false,
+  });
+  const chunks = metafile.outputs;
+  const left = new Map(
+    outputFiles.map(({ path, contents }) => [relative('', path).replaceAll('\\', '/'), compressed(contents)]),
+  );
+  /** The size of what a chunk loads that was not there before. */
+  const take = (path) => {
+    const own = left.get(path);
+    if (!own) return sum([]);
+    left.delete(path);
+    const statements = chunks[path].imports.filter(({ kind }) => kind === 'import-statement');
+    return sum([own, ...statements.map((i) => take(i.path))]);
+  };
+  const loaded = (source) =>
+    take(Object.keys(chunks).find((path) => chunks[path].entryPoint?.endsWith(source)));
+  const sizes = {
+    main: loaded('<stdin>'),
+    webgpu: loaded('webgpu/index.ts'),
+    moreShaders: loaded('webgpu/shaders-extra.ts'),
+    csv: loaded('papaparse.js'), // by readCsv and csvRows alone
+    costs: sum([loaded('schedule/costs.ts'), loaded('webgpu/tuning.ts')]),
+    node: loaded('src/platform-node.ts'), // by no page
+  };
+  // Loaded when a plan is to be explained, changed by hand or profiled, and when something goes wrong.
+  return { ...sizes, seldom: sum([...left.values()]) };
 }
 
 const added = (with_, without) => ({
@@ -127,7 +124,7 @@ async function measure() {
       sum([small.main, kernels]),
     ],
     ['+ WebGPU, loaded where there is one', small.webgpu],
-    ['+ what measures costs, loaded before plans that WASM and WebGPU may share', small.costs],
+    ['+ what measures costs and kernels, loaded before plans for a GPU', small.costs],
     ['+ explanations, profiles, recovery, loaded when they are needed', small.seldom],
     ['+ further kernels, loaded by convolutions, recurrent layers and the like', moreKernels],
     ['+ their shaders', small.moreShaders],

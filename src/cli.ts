@@ -294,6 +294,19 @@ program
   .addHelpText('after', examples('everygrad assets public/everygrad'))
   .action(assets);
 
+// Instead of commander's own, which says nothing of a command that is not there.
+program
+  .helpCommand(false)
+  .command('help')
+  .description('display help for command')
+  .argument('[command]')
+  .action(async (name?: string) => {
+    const found = name === undefined ? program : program.commands.find((c) => c.name() === name);
+    // As if it were called: an error that names those that may be meant.
+    if (!found) await program.parseAsync([name!], { from: 'user' });
+    found?.help();
+  });
+
 // A reader that went away, as `head` does, is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);

@@ -9,14 +9,7 @@ import { type Tensor, Variable } from './graph.js';
 import { runtime } from './platform.js';
 import { mayHaveGpu, requestAdapter } from './platform-gpu.js';
 import type { MeasuredCosts } from './schedule/costs.js';
-import {
-  hostData,
-  type NeededGraph,
-  needed,
-  type OpTensor,
-  type Request,
-  structureKey,
-} from './schedule/graph.js';
+import { hostData, type NeededGraph, needed, type Request, structureKey } from './schedule/graph.js';
 import type { Overrides } from './schedule/overrides.js';
 import type { Cut, PlaceOptions } from './schedule/place.js';
 import { planGraph, planParts } from './schedule/plan.js';
@@ -139,11 +132,6 @@ export class Engine {
     }
   }
 
-  /** What ops cost, where two backends share them and a plan was made. */
-  get costs(): MeasuredCosts | undefined {
-    return this.#planning.costs;
-  }
-
   /** One thing at a time: `f` starts when all before it is done. It may be synchronous, and then nothing waits. */
   exclusively<T>(f: () => T | Promise<T>): T | Promise<T> {
     if (this.#loss) throw this.#loss;
@@ -238,12 +226,15 @@ export class Engine {
     const { order, backends } = this;
     const planning = this.#planning;
     const { name, version } = runtime();
-    const sited = (t: OpTensor) => ({ op: t.source.op, site: planParts.siteOf(t) });
-    await order[0]!.tune?.(graph.ops.map(sited), `${name} ${version}`);
+    const place = `${name} ${version}`;
+    await order[0]!.tune?.(
+      graph.ops.map((t) => ({ op: t.source.op, site: planParts.siteOf(t) })),
+      place,
+    );
     if (this.share) {
       if (!planning.costs) {
         const { cutWith, MeasuredCosts } = await import('./schedule/costs.js');
-        planning.costs = new MeasuredCosts(order, planParts, `${name} ${version}`);
+        planning.costs = new MeasuredCosts(order, planParts, place);
         planning.share = cutWith(planParts);
       }
       await planning.costs.measure(graph);

@@ -2,8 +2,9 @@
 import { dtypes, normalizeAxis, requireDType, sameShape, showShape, sizeOf } from '../dtype.js';
 import { ShapeError } from '../errors.js';
 import { type Attributes, record, type Spec, type Tensor } from '../graph.js';
-import { addAlongShader, takeAlongShader } from './axis-shaders.js';
+import { addAlongShader } from './axis-shaders.js';
 import { type KernelOp, type Sample, type Site, streamingCost, suffix } from './define.js';
+import { gatherShader } from './shader-calls.js';
 
 type TakeAttributes = { readonly axis: number };
 type AddAttributes = { readonly axis: number; readonly size: number };
@@ -79,7 +80,7 @@ const takeDefinition: KernelOp<TakeAttributes> = {
   },
   webgpu: {
     calls: ({ inputs: [x, indices], attributes: { axis } }) =>
-      takeAlongShader(view(indices!, axis, x!.shape[axis]!)),
+      gatherShader(view(indices!, axis, x!.shape[axis]!), 1),
   },
 };
 

@@ -1,6 +1,6 @@
 // How the shaders that work along one axis are called; the .wgsl files say what the constants mean.
 import type { ShaderCall } from './define.js';
-import { type RowsView, spread, type WgslType } from './shader-calls.js';
+import { type RowsView, rowConstants, spread, type WgslType } from './shader-calls.js';
 
 /** A tensor seen as (outer, size, inner) around the axis of `size`. */
 export interface AxisView {
@@ -29,23 +29,6 @@ export const argsortShader = (
     },
     bindings: [{ input: 0 }, 'output'],
     workgroups: groups(view.outer * view.size * view.inner, 64),
-  },
-];
-
-const rowConstants = ({ outer, axisSize, inner, count }: RowsView) => ({
-  OUTER: outer,
-  AXIS: axisSize,
-  INNER: inner,
-  COUNT: count,
-});
-
-/** Elements of any dtype. Bindings: source (outer, axisSize, inner), indices (outer, count, inner) int32, output. */
-export const takeAlongShader = (view: RowsView): ShaderCall[] => [
-  {
-    shader: 'along',
-    constants: rowConstants(view),
-    bindings: [{ input: 0 }, { input: 1 }, 'output'],
-    workgroups: groups(view.outer * view.count * view.inner, 256),
   },
 ];
 

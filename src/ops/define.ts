@@ -72,8 +72,6 @@ export interface ShaderCall {
   readonly constants: Readonly<Record<string, number>>;
   /** WGSL types for the shader's template names, e.g. `{ Value: 'i32' }`. */
   readonly types?: Readonly<Record<string, string>>;
-  /** Further .wgsl files, by the names where the shader puts them in; they are filled with the same values. */
-  readonly parts?: Readonly<Record<string, string>>;
   /** Members of the shader's sizes that it does not name itself. */
   readonly sizes?: Readonly<Record<string, number>>;
   /** What is bound, in the order of the shader's binding numbers. */

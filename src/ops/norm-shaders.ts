@@ -64,28 +64,20 @@ interface RowSizes {
   readonly cols: number;
 }
 
-const overRows = (
-  shader: string,
-  inputs: number,
-  { rows, cols }: RowSizes,
-  more: Record<string, number>,
-): ShaderCall[] => [
+type RowNormSizes = RowSizes & { readonly centred: boolean; readonly eps: number };
+
+const rowNorm = (GRADIENT: 0 | 1, { rows, cols, centred, eps }: RowNormSizes): ShaderCall[] => [
   {
-    shader,
-    constants: { ROWS: rows, COLUMNS: cols, ...more },
-    bindings: [...Array.from({ length: inputs }, (_, input) => ({ input })), 'output'],
+    shader: 'row_norm',
+    constants: { ROWS: rows, COLUMNS: cols, CENTRED: Number(centred), EPS: eps, GRADIENT },
+    bindings: [{ input: 0 }, ...(GRADIENT ? [{ input: 1 }] : []), 'output'],
     workgroups: spread(cols === 0 ? 0 : rows),
   },
 ];
-
-type RowNormSizes = RowSizes & { readonly centred: boolean; readonly eps: number };
-
 /** Bindings: x, output. */
-export const rowNormShader = ({ centred, eps, ...sizes }: RowNormSizes): ShaderCall[] =>
-  overRows('row_norm', 1, sizes, { CENTRED: Number(centred), EPS: eps });
+export const rowNormShader = (sizes: RowNormSizes): ShaderCall[] => rowNorm(0, sizes);
 /** Bindings: x, dy, output. */
-export const rowNormGradientShader = ({ centred, eps, ...sizes }: RowNormSizes): ShaderCall[] =>
-  overRows('row_norm_gradient', 2, sizes, { CENTRED: Number(centred), EPS: eps });
+export const rowNormGradientShader = (sizes: RowNormSizes): ShaderCall[] => rowNorm(1, sizes);
 
 /** Bindings: x, output. */
 export const windowSumShader = ({

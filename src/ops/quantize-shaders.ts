@@ -8,10 +8,9 @@ function each(
   invocations: number,
   constants: Record<string, number>,
   inputs: number,
-  parts: Record<string, string> = {},
 ): ShaderCall[] {
   const bindings = [...Array.from({ length: inputs }, (_, input) => ({ input })), 'output' as const];
-  return [{ shader, constants, bindings, parts, workgroups: spread(Math.ceil(invocations / 64)) }];
+  return [{ shader, constants, bindings, workgroups: spread(Math.ceil(invocations / 64)) }];
 }
 
 /** Bindings: source (n), output (ceil(n / 2)). */
@@ -39,6 +38,5 @@ export function convInt8Shader(g: ConvGeometry, wordsX: number, wordsW: number):
   const kernel = { KH: g.kh, KW: g.kw, SH: g.sh, SW: g.sw, TOP: g.top, LEFT: g.left, DH: g.dh, DW: g.dw };
   const words = { INT8: 1, WORDS_X: wordsX, WORDS_W: wordsW };
   const constants = { ...sizes, ...outSizes, ...kernel, GROUPS: g.groups, ...words };
-  const parts = { sizes: 'conv_sizes', walk: 'conv_walk' };
-  return each('conv_int8', g.batch * g.outHeight * g.outWidth * g.filters, constants, 4, parts);
+  return each('conv_int8', g.batch * g.outHeight * g.outWidth * g.filters, constants, 4);
 }

@@ -222,18 +222,21 @@ export interface RowsView {
   readonly count: number;
 }
 
-const rowConstants = ({ outer, axisSize, inner, count }: RowsView) => ({
+export const rowConstants = ({ outer, axisSize, inner, count }: RowsView) => ({
   OUTER: outer,
   AXIS: axisSize,
   INNER: inner,
   COUNT: count,
 });
 
-/** Elements of any dtype. Bindings: source (outer, axisSize, inner), indices (count) int32, output. */
-export const gatherShader = (view: RowsView): ShaderCall[] => [
+/**
+ * Elements of any dtype. Bindings: source (outer, axisSize, inner), indices (count) int32, or with `ALONG` (outer, count,
+ * inner), output.
+ */
+export const gatherShader = (view: RowsView, ALONG = 0): ShaderCall[] => [
   {
     shader: 'gather',
-    constants: rowConstants(view),
+    constants: { ...rowConstants(view), ALONG },
     bindings: [input(0), input(1), 'output'],
     workgroups: spread(ceilDiv(view.outer * view.count * view.inner, 256)),
   },

@@ -56,8 +56,8 @@ export class MeasuredCosts implements Costs {
   readonly #bounds = new Map<string, Sample[]>();
   /** Fitted models, until something is learned. */
   readonly #models = new Map<string, FamilyModel>();
-  /** Seconds that measuring has taken, for all plans so far. */
-  spent = 0;
+  /** Seconds that measuring has taken in this process. */
+  static spent = 0;
   private readonly gpu: Backend;
   private readonly host: Backend;
 
@@ -228,7 +228,7 @@ export class MeasuredCosts implements Costs {
     } finally {
       deadline.dispose();
       this.#models.clear();
-      this.spent += this.clock.now() - start;
+      MeasuredCosts.spent += this.clock.now() - start;
     }
     await this.#save();
   }

@@ -113,9 +113,10 @@ const succeed = (core: Core, engine: Engine, loss: DeviceError, wantsGpu: boolea
 /** A new device, opened as the one of this engine was; null where there is none. */
 async function newGpu({ order }: Engine): Promise<Backend | null> {
   const old = order.find((b): b is WebgpuBackend => 'options' in b);
+  const { adapter: _, ...options } = old?.options ?? {};
   const { createWebgpuBackend } = await import('../backend/webgpu/index.js');
   for (let i = 0; i < attempts; i++) {
-    const backend = await createWebgpuBackend(old?.options).catch((error: Error) => {
+    const backend = await createWebgpuBackend(options).catch((error: Error) => {
       if (isDeviceError(error) && error.values.seconds) i = attempts; // it was waited for long enough
       return null;
     });

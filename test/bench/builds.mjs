@@ -54,3 +54,34 @@ export async function peakKernel() {
     if (WebAssembly.validate(binary)) return instance(binary, { abort() {} }).peak;
   }
 }
+
+/**
+ * GFLOPS of each build, whose `run(build)` does so many `flops`, and of the peak kernel, as columns: they take turns for some
+ * seconds, the best of many runs counts.
+ */
+export function race(builds, run, { flops, seconds, peak }) {
+  const calls = Math.max(1, Math.round(2e6 / flops));
+  const runs = [
+    ...builds.map((b) => ({
+      flops: flops * calls,
+      run: () => {
+        for (let i = 0; i < calls; i++) run(b);
+      },
+    })),
+    { flops: 1.92e6, run: () => peak(20000, 0.5, 0.25) },
+  ].map((r) => ({ ...r, best: Infinity }));
+  const stop = performance.now() + 1000 * seconds * builds.length;
+  for (let i = 0; i < 5 || performance.now() < stop; i++) {
+    for (const r of runs) {
+      const start = performance.now();
+      r.run();
+      r.best = Math.min(r.best, performance.now() - start);
+    }
+  }
+  return columns(runs.map((r) => (r.flops / r.best / 1e6).toFixed(1)));
+}
+
+/** The head of such a table. */
+export const headOf = (builds) => columns([...builds.map(({ name }) => name), 'limit']);
+
+const columns = (list) => list.map((text, i) => text.padStart(i < list.length - 1 ? 22 : 10)).join('');

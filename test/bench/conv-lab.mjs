@@ -19,7 +19,7 @@
 //   - depthwise as a product for each group: 2; vectors of channels 22 to 27. With two filters for each channel one lane at
 //     a time: forward 2, input 4; four lanes 6 and 17.
 //   What is slow: one to three columns, as in the gradient for a first layer's input (9): vectors of 4 are mostly padding.
-import { loadBuilds, peakKernel } from './builds.mjs';
+import { headOf, loadBuilds, peakKernel, race } from './builds.mjs';
 
 const files = [];
 let only = '';
@@ -66,14 +66,13 @@ const ops = {
 };
 
 const align = (n) => (n + 63) & ~63;
-console.log(`${'layer'.padEnd(24)}${builds.map((b) => b.name.padStart(22)).join('')}${'limit'.padStart(10)}`);
+console.log(`${'layer'.padEnd(24)}${headOf(builds)}`);
 for (const [layer, [batch, h, w, c, f, k, s, p, g]] of Object.entries(layers)) {
   if (!layer.includes(only)) continue;
   const n = onlyBatch || batch;
   const oh = Math.floor((h + 2 * p - k) / s) + 1;
   const ow = Math.floor((w + 2 * p - k) / s) + 1;
   const flops = (2 * n * oh * ow * f * k * k * c) / g;
-  const calls = Math.max(1, Math.round(2e6 / flops));
   const sizes = { x: n * h * w * c, w: (k * k * c * f) / g, y: n * oh * ow * f };
   const names = { n, h, w, c, oh, ow, f, kh: k, kw: k, sh: s, sw: s, top: p, left: p, dh: 1, dw: 1, g };
   for (const [op, [kernel, [a, b, out], scratchArgs]] of Object.entries(ops)) {
@@ -96,25 +95,8 @@ for (const [layer, [batch, h, w, c, f, k, s, p, g]] of Object.entries(layers)) {
       });
       const words = [at[out], at[a], at[b], ...Object.values(names), at.scratch, bytes];
       new Int32Array(build.memory.buffer, args, words.length).set(words);
-      build.best = Infinity;
-      build.run = () => {
-        const start = performance.now();
-        for (let i = 0; i < calls; i++) build.exports[`${kernel}_f32`](args, 0, 1);
-        build.best = Math.min(build.best, (performance.now() - start) / calls);
-      };
     }
-    let fastest = Infinity;
-    const runPeak = () => {
-      const start = performance.now();
-      peak(20000, 0.5, 0.25);
-      fastest = Math.min(fastest, performance.now() - start);
-    };
-    const stop = performance.now() + 1000 * seconds * builds.length;
-    for (let i = 0; i < 5 || performance.now() < stop; i++) {
-      runPeak();
-      for (const build of builds) build.run();
-    }
-    const rates = builds.map((build) => (flops / build.best / 1e6).toFixed(1).padStart(22)).join('');
-    console.log(`${`${layer} ${op}`.padEnd(24)}${rates}${(1.92 / fastest).toFixed(1).padStart(10)}`);
+    const run = ({ exports }) => exports[`${kernel}_f32`](1024, 0, 1);
+    console.log(`${`${layer} ${op}`.padEnd(24)}${race(builds, run, { flops, seconds, peak })}`);
   }
 }

@@ -4,7 +4,7 @@
 // Dawn's experimental features are on here (matrix units), elsewhere in Node they are not. Nothing was measured yet.
 import { build } from 'esbuild';
 import { create, globals } from 'webgpu';
-import { wgsl } from '../../scripts/wgsl.mjs';
+import { bundleOptions } from '../../scripts/bundle.mjs';
 
 const options = { sizes: [], only: '', half: 0, runs: 10 };
 for (let i = 2; i < process.argv.length; i += 2) {
@@ -17,6 +17,7 @@ if (options.sizes.length === 0) options.sizes.push(1024, 4096);
 
 const outfile = new URL('../../build/gemm-gpu-lab/library.mjs', import.meta.url).pathname;
 await build({
+  ...bundleOptions,
   stdin: {
     contents: `
       export { createWebgpuBackend } from './src/backend/webgpu/index.ts';
@@ -27,12 +28,6 @@ await build({
     resolveDir: new URL('../../', import.meta.url).pathname,
   },
   outfile,
-  bundle: true,
-  format: 'esm',
-  platform: 'node',
-  external: ['webgpu', 'comlink'],
-  plugins: [wgsl],
-  define: { WITH_SAMPLES: 'false' },
 });
 const { createWebgpuBackend, loadShaders, tryOut, variants, matmulShader } = await import(outfile);
 

@@ -22,7 +22,7 @@
 //     128x800x800 1.00, 64x64x64 1.00, 10x100x784 1.00, train/mlp100_b10 0.99, train/mlp800_b128 between 0.8 and 1.1
 //     (noise). The pass streams from L2 and L3 ahead of its use, and is bound by its instructions; on the way from tile
 //     to tile it costs the L1 cache its panels.
-import { loadBuilds, peakKernel } from './builds.mjs';
+import { headOf, loadBuilds, peakKernel, race } from './builds.mjs';
 
 const files = [];
 const shapes = [];
@@ -78,14 +78,11 @@ const builds = loadBuilds(files);
 const peak = await peakKernel();
 
 const align = (n) => (n + 63) & ~63;
-console.log(
-  `${'M x N x K'.padEnd(20)}${builds.map((b) => b.name.padStart(22)).join('')}${'limit'.padStart(10)}`,
-);
+console.log(`${'M x N x K'.padEnd(20)}${headOf(builds)}`);
 for (const shape of shapes) {
   const [size, ...flags] = shape.split(':');
   const [M, N, K] = size.split('x').map(Number);
   const flops = 2 * M * N * K;
-  const calls = Math.max(1, Math.round(2e6 / flops));
   for (const b of builds) {
     const scratch = b.exports.matmulScratchBytes(M, N, K);
     const args = 1024;
@@ -114,25 +111,7 @@ for (const shape of shapes) {
       ps,
       scratch,
     ]);
-    b.best = Infinity;
-    b.run = () => {
-      const start = performance.now();
-      for (let i = 0; i < calls; i++) b.exports.matmul_f32(args, 0, 1);
-      b.best = Math.min(b.best, (performance.now() - start) / calls);
-    };
   }
-  let fastest = Infinity;
-  const runPeak = () => {
-    const start = performance.now();
-    peak(20000, 0.5, 0.25);
-    fastest = Math.min(fastest, performance.now() - start);
-  };
-  const stop = performance.now() + 1000 * seconds * builds.length;
-  for (let i = 0; i < 5 || performance.now() < stop; i++) {
-    runPeak();
-    for (const b of builds) b.run();
-  }
-  console.log(
-    `${shape.padEnd(20)}${builds.map((b) => (flops / b.best / 1e6).toFixed(1).padStart(22)).join('')}${(1.92 / fastest).toFixed(1).padStart(10)}`,
-  );
+  const run = ({ exports }) => exports.matmul_f32(1024, 0, 1);
+  console.log(`${shape.padEnd(20)}${race(builds, run, { flops, seconds, peak })}`);
 }

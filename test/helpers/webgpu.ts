@@ -10,8 +10,21 @@ import type {
 } from '../../src/backend/backend.js';
 import type { WebgpuBackend } from '../../src/backend/webgpu/index.js';
 import { type DType, dtypes, type HostArray, type Shape, sizeOf } from '../../src/dtype.js';
+import { DeviceError } from '../../src/errors.js';
 import type { Spec } from '../../src/graph.js';
 import type { ElementwiseOp, KernelOp, ShaderCall } from '../../src/ops/define.js';
+import { skip } from './skip.js';
+
+/** What `make` makes with a GPU; undefined where there is none, which is said. */
+export async function unlessAbsent<T>(suite: string, make: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await make();
+  } catch (error) {
+    if (!(error instanceof DeviceError)) throw error;
+    skip(suite, error.problem);
+    return undefined;
+  }
+}
 
 /** Operands side by side in one buffer, as plans lay them out. */
 export class Arena {

@@ -1,11 +1,6 @@
-// Bad input ends in an error that names what was wrong, before or at the first step: files, options, labels, shapes, splits,
-// numbers that are none.
-// @suite devices=wasm
-import * as assert from 'uvu/assert';
 import {
   configure,
   data,
-  EverygradError,
   evaluate,
   fit,
   loss,
@@ -19,6 +14,7 @@ import {
 } from '../../src/index.js';
 import { decisionSurface } from '../../src/inspect/index.js';
 import { search, uniform } from '../../src/search/index.js';
+import { rejectsWith } from '../helpers/errors.js';
 import { suite } from '../helpers/suite.js';
 
 const test = suite('bad input');
@@ -29,16 +25,7 @@ test.before(async () => {
 
 /** Each call is refused with the library's own error, which says this. */
 async function refused(cases: readonly (readonly [() => unknown, RegExp])[]): Promise<void> {
-  for (const [call, says] of cases) {
-    let found: unknown;
-    try {
-      await call();
-    } catch (error) {
-      found = error;
-    }
-    assert.ok(found instanceof EverygradError, `${says}: ${String(found)}`);
-    assert.match(found.message, says);
-  }
+  for (const [call, says] of cases) await rejectsWith(call, says);
 }
 
 test('CSV: file, line and column', () => {

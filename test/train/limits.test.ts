@@ -18,27 +18,18 @@ import {
   zeros,
 } from '../../src/index.js';
 import * as ops from '../../src/ops/index.js';
+import { failsWith, rejectsWith } from '../helpers/errors.js';
 import { suite } from '../helpers/suite.js';
 
 const test = suite('limits');
-
-async function thrown(action: () => unknown): Promise<Error> {
-  try {
-    await action();
-  } catch (error) {
-    return error as Error;
-  }
-  return new Error('nothing was thrown');
-}
 
 test('a tensor that cannot be addressed is refused where it is made, before anything is allocated', async () => {
   await configure({ device: 'wasm' });
   const before = await memoryStats();
   const [tall, wide] = [zeros([70_000, 10]), zeros([10, 70_000])];
-  const product = await thrown(() => ops.matmul(tall, wide));
-  assert.ok(product instanceof ShapeError);
-  assert.is(
-    product.message,
+  failsWith(
+    () => ops.matmul(tall, wide),
+    ShapeError,
     '[matmul] float32 (70000,70000) of (70000,10), (10,70000) has 4900000000 elements, 19600000000 bytes (a tensor has less than 2^31 elements and 4 GiB: use a smaller batch, or compute it in parts)',
   );
   const cases: [string, () => unknown][] = [
@@ -53,10 +44,9 @@ test('a tensor that cannot be addressed is refused where it is made, before anyt
     ['w', () => new Variable([2 ** 30, 2 ** 30, 2 ** 30], 'float32', null, 'w')],
   ];
   for (const [where, action] of cases) {
-    const error = await thrown(action);
-    assert.ok(error instanceof ShapeError, `${where}: ${error}`);
-    assert.is((error as ShapeError).where, where);
-    assert.ok((error as ShapeError).hint?.length, where);
+    const error = failsWith(action, ShapeError);
+    assert.is(error.where, where);
+    assert.ok(error.hint?.length, where);
   }
   assert.equal(await memoryStats(), before);
   // Just small enough is recorded; it is computed only where there is room.
@@ -79,12 +69,9 @@ for (const threads of [1, 2]) {
       const options = { loss: loss.crossEntropy(), optimizer };
       await m.initialize(1);
       const before = await memoryStats();
-      const error = await thrown(() =>
+      await rejectsWith(
         fit(m, digits.train, { ...options, batchSize: 6000, recovery: false }),
-      );
-      assert.ok(error instanceof DeviceError, `${error}`);
-      assert.match(
-        error.message,
+        DeviceError,
         /^\[wasm\] out of memory: (\d+) bytes asked for, \d+ bytes in use, the runtime gives no more; the plan needs \1 bytes on wasm, its largest tensors are Tensor\(6000,784\) float32 from \w+ 18816000 bytes; .* \(use a smaller batch or model/,
       );
       for (const v of optimizer.state()) if (v.storage) v.dispose();
@@ -107,9 +94,8 @@ for (const threads of [1, 2]) {
 
 test('a limit that is none', async () => {
   for (const maximumBytes of [0, 1000, 1.5e6 + 0.5, Number.NaN]) {
-    const error = await thrown(() => configure({ device: 'wasm', maximumBytes }));
-    assert.ok(error instanceof OptionError, `${error}`);
-    assert.match(error.message, /\[maximumBytes\] .* is not a size of memory/);
+    const says = /\[maximumBytes\] .* is not a size of memory/;
+    await rejectsWith(() => configure({ device: 'wasm', maximumBytes }), OptionError, says);
   }
 });
 

@@ -19,6 +19,7 @@ import {
 } from '../../src/index.js';
 import { explainNonFinite, type NonFinite } from '../../src/inspect/explain-non-finite.js';
 import { environment } from '../helpers/environment.js';
+import { rejectsWith } from '../helpers/errors.js';
 import { suite } from '../helpers/suite.js';
 
 /** Numbers 0 to 99 as inputs and targets, in one column. */
@@ -31,16 +32,6 @@ const points = (values: (i: number) => number = (i) => i / 100) =>
     targetShape: [1],
     targetDType: 'float32',
   });
-
-async function failure(promise: Promise<unknown>): Promise<DataError> {
-  try {
-    await promise;
-  } catch (error) {
-    assert.instance(error, DataError, String(error));
-    return error as DataError;
-  }
-  throw new Error('it did not fail');
-}
 
 for (const device of environment.devices) {
   const test = suite(`not finite on ${device}`);
@@ -91,7 +82,7 @@ for (const device of environment.devices) {
     const model = nn.sequential(nn.identity(), pole, nn.linear(1, 1));
     const optimizer = optim.adam({ lr: 0.01 });
     const options = { loss: loss.meanSquaredError(), optimizer, batchSize: 10, epochs: 3, shuffle: false };
-    const error = await failure(fit(model, points(), options));
+    const error = await rejectsWith(fit(model, points(), options), DataError);
     assert.match(error.message, /the loss became (NaN|Infinity) in epoch 1; first, in batch 4 of epoch 1, /);
     const { op, layer, element, batch, epoch } = error.values as unknown as NonFinite &
       Record<string, number>;
@@ -105,7 +96,10 @@ for (const device of environment.devices) {
     const model = nn.sequential(nn.linear(1, 4), nn.tanh(), nn.linear(4, 1));
     const rates: schedules.ScheduleLike = ({ epoch }) => (epoch < 30 ? 1 : 1e30);
     const options = { loss: loss.meanSquaredError(), optimizer: optim.sgd({ lr: 0.1 }), batchSize: 10 };
-    const error = await failure(fit(model, points(), { ...options, epochs: 60, schedule: rates, seed: 4 }));
+    const error = await rejectsWith(
+      fit(model, points(), { ...options, epochs: 60, schedule: rates, seed: 4 }),
+      DataError,
+    );
     assert.match(error.message, /in batch \d+ of epoch 31/);
     assert.ok((await read(model.parameters())).every((v) => v.every(Number.isFinite)));
   });
@@ -128,7 +122,7 @@ for (const device of environment.devices) {
       nn.linear(1, 1),
     );
     const options = { loss: loss.meanSquaredError(), optimizer: optim.sgd({ lr: 0.01 }), batchSize: 1 };
-    const error = await failure(fit(model, points(), { ...options, epochs: 2, seed: 1 }));
+    const error = await rejectsWith(fit(model, points(), { ...options, epochs: 2, seed: 1 }), DataError);
     assert.is(error.values.layer, '3 (ratio)');
     assert.is(error.values.op, 'reciprocal');
   });
@@ -150,7 +144,7 @@ for (const device of environment.devices) {
       nn.linear(1, 1),
     );
     const options = { loss: loss.meanSquaredError(), optimizer: optim.sgd({ lr: 0.1 }), batchSize: 10 };
-    const error = await failure(fit(model, once, options));
+    const error = await rejectsWith(fit(model, once, options), DataError);
     assert.match(error.message, /the loss became (NaN|Infinity) in epoch 1 \(use/);
     assert.instance(error.cause, StateError);
   });
@@ -158,7 +152,10 @@ for (const device of environment.devices) {
   test('with accumulated steps the message says that much less', async () => {
     const model = nn.sequential(nn.linear(1, 1));
     const options = { loss: loss.meanSquaredError(), optimizer: optim.sgd({ lr: 1e30 }), batchSize: 10 };
-    const error = await failure(fit(model, points(), { ...options, accumulate: 2, epochs: 4 }));
+    const error = await rejectsWith(
+      fit(model, points(), { ...options, accumulate: 2, epochs: 4 }),
+      DataError,
+    );
     assert.match(error.message, /the loss became (NaN|Infinity) in epoch \d \(use/);
   });
 

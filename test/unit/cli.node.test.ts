@@ -43,6 +43,20 @@ test('--version and --help, for each command with examples', async () => {
   }
 });
 
+test('help, of a command and of one that is not there', async () => {
+  for (const [args, same] of [
+    [['help'], ['--help']],
+    [
+      ['help', 'doctor'],
+      ['doctor', '--help'],
+    ],
+  ] as const)
+    assert.equal(await everygrad(args), await everygrad(same));
+  const wrong = await everygrad(['help', 'trian']);
+  assert.match(wrong.stderr, /^error: unknown command 'trian'\n\(Did you mean train\?\)/);
+  assert.equal(wrong, await everygrad(['trian']));
+});
+
 test('assets copies what pages load, all that it imports, and takes away what an earlier version left', async () => {
   const to = join(folder, 'public', 'everygrad');
   await fs.mkdir(join(to, 'chunks'), { recursive: true });

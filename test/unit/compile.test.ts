@@ -16,6 +16,7 @@ import {
   zeros,
 } from '../../src/index.js';
 import { environment } from '../helpers/environment.js';
+import { rejectsWith } from '../helpers/errors.js';
 import { suite } from '../helpers/suite.js';
 
 const test = suite('compile');
@@ -33,16 +34,6 @@ const pieces = async (): Promise<number> =>
   Object.values(await memoryStats()).reduce((n, s) => n + s.pieces, 0);
 /** Every number that must not grow in a loop. */
 const memory = async (): Promise<string> => JSON.stringify(await memoryStats());
-
-async function rejectsWith(f: () => Promise<unknown>, message: RegExp | string): Promise<void> {
-  const error = await f().then(
-    () => assert.unreachable('no error'),
-    (e: unknown) => e,
-  );
-  assert.instance(error, StateError);
-  if (typeof message === 'string') assert.is((error as Error).message, message);
-  else assert.match((error as Error).message, message);
-}
 
 test('results have the form of what the function returns', async () => {
   const x = tensor([1, 2, 3]);
@@ -272,13 +263,13 @@ test('disposed results, arguments and functions', async () => {
   const f = compile((t: Tensor) => t.add(1));
   const result = await f(tensor([1]));
   dispose(result);
-  await rejectsWith(() => result.data(), '[result] result (1) was disposed (make a new one)');
-  await rejectsWith(() => f(result), /was disposed/);
+  await rejectsWith(() => result.data(), StateError, '[result] result (1) was disposed (make a new one)');
+  await rejectsWith(() => f(result), StateError, /was disposed/);
   const v = variable(tensor([1]), { name: 'weight' });
   const g = compile(() => v.mul(2));
   dispose(await g());
   v.dispose();
-  await rejectsWith(() => g(), /\[weight\]/);
+  await rejectsWith(() => g(), StateError, /\[weight\]/);
   f.dispose();
   // A function that was disposed is traced anew when it is called again.
   const again = await f(tensor([4]));
@@ -292,6 +283,7 @@ test('errors of tracing', async () => {
   const asynchronous = compile((async (t: Tensor) => t) as unknown as (t: Tensor) => Tensor);
   await rejectsWith(
     () => asynchronous(tensor([1])),
+    StateError,
     '[compile] the function is asynchronous (a traced function records ops and returns tensors; read values outside of it)',
   );
   let inside: Promise<unknown> = Promise.resolve();
@@ -303,6 +295,7 @@ test('errors of tracing', async () => {
   dispose(await reading(tensor([1])));
   await rejectsWith(
     () => inside,
+    StateError,
     '[data] Tensor(1) float32 from input has no values: it is an argument of a function that is being compiled (return it from the function, and read it outside)',
   );
   // An error leaves no trace behind, and the next call tries again.

@@ -5,6 +5,7 @@ import { DataError, EverygradError, FormatError, OptionError, StorageError } fro
 import { RandomStream } from '../../src/philox.js';
 import { hasFiles } from '../../src/platform.js';
 import { environment } from '../helpers/environment.js';
+import { rejectsWith } from '../helpers/errors.js';
 import { suite } from '../helpers/suite.js';
 
 const test = suite('csv');
@@ -38,17 +39,8 @@ async function refused(
   pattern: RegExp,
   options: CsvOptions = {},
 ): Promise<EverygradError> {
-  const read = [() => readCsv(source, options), () => rowsOf(source, options)];
-  let found: unknown;
-  for (const attempt of read) {
-    found = await attempt().then(
-      () => assert.unreachable(`read without complaint; expected ${pattern}`),
-      (error: unknown) => error,
-    );
-    assert.instance(found, type, String((found as Error)?.stack));
-    assert.match((found as Error).message, pattern, (found as Error).message);
-  }
-  return found as EverygradError;
+  await rejectsWith(() => readCsv(source, options), type, pattern);
+  return rejectsWith(() => rowsOf(source, options), type, pattern);
 }
 
 test('numbers, categories, quotes, blanks around values and missing ones', async () => {
@@ -198,9 +190,8 @@ test('errors name the file, the line, the column and the value', async () => {
 test('a late row of another type is an error of the stream, and a category of the table', async () => {
   const text = `v\n${'1\n'.repeat(1500)}x\n`;
   assert.is((await readCsv({ text })).column('v').type, 'category');
-  const error = await rowsOf({ text }).catch((e: unknown) => e);
-  assert.instance(error, FormatError);
-  assert.match((error as Error).message, /line 1502, column v \(1\): "x" is not a number/);
+  const says = /line 1502, column v \(1\): "x" is not a number/;
+  await rejectsWith(rowsOf({ text }), FormatError, says);
 });
 
 test('bad options', async () => {
@@ -214,13 +205,8 @@ test('bad options', async () => {
     [{ encoding: 'klingon' }, /klingon/],
     [{ columns: { age: 'skip' }, others: 'skip' }, /all columns are skipped/],
   ];
-  for (const [options, pattern] of bad) {
-    const found = await (async () => rowsOf(encode(people), options as CsvOptions))().catch(
-      (e: unknown) => e,
-    );
-    assert.instance(found, OptionError, JSON.stringify(options));
-    assert.match((found as Error).message, pattern);
-  }
+  for (const [options, pattern] of bad)
+    await rejectsWith(() => rowsOf(encode(people), options as CsvOptions), OptionError, pattern);
 });
 
 test('rows are a stream: map, take, prefetch; the source is closed when the reader stops', async () => {

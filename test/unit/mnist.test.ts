@@ -6,6 +6,7 @@ import { DataError, FormatError, OptionError, StorageError } from '../../src/err
 import { cache, hasFiles, runtime, sha256 } from '../../src/platform.js';
 import { temporaryCache } from '../helpers/cache.js';
 import { environment } from '../helpers/environment.js';
+import { rejectsWith } from '../helpers/errors.js';
 import { gzip } from '../helpers/gzip.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
@@ -60,8 +61,7 @@ async function load(
 
 async function refused(files: Files, type: typeof DataError, pattern: RegExp, options?: MnistOptions) {
   const { error } = await load(files, options);
-  assert.instance(error, type);
-  assert.match((error as Error).message, pattern);
+  await rejectsWith(Promise.reject(error), type, pattern);
 }
 
 test('the last part of the train files is for validation; images stay uint8', async () => {

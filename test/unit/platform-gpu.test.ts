@@ -2,6 +2,7 @@
 // @suite devices=wasm
 import * as assert from 'uvu/assert';
 import { configure, DeviceError, data, fit, loss, nn, optim } from '../../src/index.js';
+import { rejectsWith } from '../helpers/errors.js';
 import { suite } from '../helpers/suite.js';
 
 const test = suite('a GPU that does not come');
@@ -54,12 +55,10 @@ for (const [name, answer, times, reason] of cases) {
     await fit(model, train, { loss: loss.crossEntropy(), optimizer: optim.sgd({ lr: 0.1 }) });
     model.dispose();
     asked = 0;
-    const error = await configure({ device: 'webgpu', threads: 1, gpuSeconds: 0.05 }).catch(
-      (e: unknown) => e,
-    );
-    assert.instance(error, DeviceError);
-    assert.match((error as DeviceError).problem, reason);
-    assert.match((error as DeviceError).hint!, /device "wasm"/);
+    const configuring = configure({ device: 'webgpu', threads: 1, gpuSeconds: 0.05 });
+    const { problem, hint } = await rejectsWith(configuring, DeviceError, reason);
+    assert.match(problem, reason);
+    assert.match(hint!, /device "wasm"/);
   });
 }
 

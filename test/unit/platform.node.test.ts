@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { StorageError } from '../../src/errors.js';
 import { RandomStream } from '../../src/philox.js';
 import { cache, readBytes, writeFileAtomic } from '../../src/platform.js';
+import { rejectsWith } from '../helpers/errors.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
 
@@ -16,16 +17,6 @@ test.after(() => fs.rm(folder, { recursive: true, force: true }));
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const utf8 = (s: string) => new TextEncoder().encode(s);
-
-async function failure(run: Promise<unknown>, pattern: RegExp): Promise<StorageError> {
-  const error = await run.then(
-    () => undefined,
-    (e: unknown) => e,
-  );
-  assert.instance(error, StorageError);
-  assert.match((error as Error).message, pattern);
-  return error as StorageError;
-}
 
 test('reads a file by path and by URL, tells progress', async () => {
   const path = join(folder, 'a ü.txt');
@@ -40,10 +31,10 @@ test('reads a file by path and by URL, tells progress', async () => {
 });
 
 test('a missing file is a StorageError with its path', async () => {
-  const error = await failure(readBytes(join(folder, 'none')), /none\] cannot be read/);
+  const error = await rejectsWith(readBytes(join(folder, 'none')), StorageError, /none\] cannot be read/);
   assert.is(error.values.missing, true);
   assert.is(error.values.code, 'ENOENT');
-  assert.is((await failure(readBytes(folder), /cannot be read/)).values.missing, false);
+  assert.is((await rejectsWith(readBytes(folder), StorageError, /cannot be read/)).values.missing, false);
 });
 
 test('an aborted read rejects with the reason of the signal', async () => {
@@ -66,10 +57,14 @@ test('writes whole files, replaces them, leaves nothing else behind', async () =
 });
 
 test('a write that fails is a StorageError, and no temporary file stays', async () => {
-  await failure(writeFileAtomic(join(folder, 'no', 'such', 'x'), utf8('1')), /folder exist/);
+  await rejectsWith(
+    writeFileAtomic(join(folder, 'no', 'such', 'x'), utf8('1')),
+    StorageError,
+    /folder exist/,
+  );
   const taken = join(folder, 'taken');
   await fs.mkdir(join(taken, 'inner'), { recursive: true });
-  await failure(writeFileAtomic(taken, utf8('1')), /cannot be written/);
+  await rejectsWith(writeFileAtomic(taken, utf8('1')), StorageError, /cannot be written/);
   assert.equal(
     (await fs.readdir(folder)).filter((f) => f.includes('.tmp')),
     [],
@@ -88,8 +83,9 @@ test('on a full disk the old file survives', async () => {
   try {
     const path = join(disk, 'weights');
     await writeFileAtomic(path, utf8('the old weights'));
-    const error = await failure(
+    const error = await rejectsWith(
       writeFileAtomic(path, new Uint8Array(200_000)),
+      StorageError,
       /200000 bytes .*the disk is full/,
     );
     assert.is(error.values.code, 'ENOSPC');
@@ -177,10 +173,14 @@ test('HTTP failures are StorageErrors: status, connection cut, nobody there; an 
   };
   let closed = '';
   await served(answer, async (base) => {
-    assert.equal((await failure(readBytes(`${base}/404`), /answered 404/)).values.missing, true);
-    const { status, missing } = (await failure(readBytes(`${base}/500`), /answered 500/)).values;
+    assert.equal(
+      (await rejectsWith(readBytes(`${base}/404`), StorageError, /answered 404/)).values.missing,
+      true,
+    );
+    const { status, missing } = (await rejectsWith(readBytes(`${base}/500`), StorageError, /answered 500/))
+      .values;
     assert.equal([status, missing], [500, false]);
-    await failure(readBytes(`${base}/cut`), /cannot be read|ended after 100 of 1000/);
+    await rejectsWith(readBytes(`${base}/cut`), StorageError, /cannot be read|ended after 100 of 1000/);
     const stop = new AbortController();
     const reading = readBytes(`${base}/slow`, { signal: stop.signal }).catch((e: unknown) => e);
     const reason = new Error('enough');
@@ -188,7 +188,7 @@ test('HTTP failures are StorageErrors: status, connection cut, nobody there; an 
     assert.is(await reading, reason);
     closed = base;
   });
-  await failure(readBytes(closed), /cannot be read/);
+  await rejectsWith(readBytes(closed), StorageError, /cannot be read/);
 });
 
 test.run();

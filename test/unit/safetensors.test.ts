@@ -10,6 +10,7 @@ import {
   type SafetensorsFile,
   type SavedTensor,
 } from '../../src/safetensors.js';
+import { failsWith } from '../helpers/errors.js';
 import { suite } from '../helpers/suite.js';
 
 const test = suite('safetensors');
@@ -26,15 +27,9 @@ const entry = (dtype: string, shape: unknown, begin: number, end: number) =>
   JSON.stringify({ dtype, shape, data_offsets: [begin, end] });
 
 function refused(bytes: Uint8Array, pattern: RegExp): FormatError {
-  try {
-    decodeSafetensors(bytes, { file: 'w.safetensors' });
-  } catch (error) {
-    assert.instance(error, FormatError, String(error));
-    assert.match((error as FormatError).message, /^\[w\.safetensors\] /);
-    assert.match((error as FormatError).message, pattern);
-    return error as FormatError;
-  }
-  throw new Error(`nothing was thrown, expected ${pattern}`);
+  const error = failsWith(() => decodeSafetensors(bytes, { file: 'w.safetensors' }), FormatError, pattern);
+  assert.match(error.message, /^\[w\.safetensors\] /);
+  return error;
 }
 
 const values = ({ tensors }: SafetensorsFile, name: string) => [...(tensors.get(name) as SavedTensor).data];

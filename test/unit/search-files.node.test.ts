@@ -2,6 +2,7 @@
 import * as assert from 'uvu/assert';
 import { StorageError } from '../../src/index.js';
 import { search, uniform } from '../../src/search/index.js';
+import { rejectsWith } from '../helpers/errors.js';
 import { suite } from '../helpers/suite.js';
 
 const test = suite('search in files');
@@ -39,13 +40,8 @@ test('a line for each trial; a torn line is dropped', async () => {
 });
 
 test('a folder that is not there', async () => {
-  try {
-    await search(space, ({ x }) => x, { trials: 1, storage: join(folder, 'no', 'such', 'file') });
-    assert.unreachable();
-  } catch (error) {
-    assert.instance(error, StorageError);
-    assert.match((error as Error).message, /a result cannot be written/);
-  }
+  const searching = search(space, ({ x }) => x, { trials: 1, storage: join(folder, 'no', 'such', 'file') });
+  await rejectsWith(searching, StorageError, /a result cannot be written/);
 });
 
 test.run();

@@ -1,7 +1,7 @@
 // Searches over hyperparameters: spaces, strategies, halving, order, interruption. No backend is needed.
 import * as assert from 'uvu/assert';
 import { cosPi, exponential } from '../../src/exact.js';
-import { DataError, EverygradError, FormatError, StateError } from '../../src/index.js';
+import { DataError, FormatError, StateError } from '../../src/index.js';
 import { cholesky, expectedImprovement, GaussianProcess } from '../../src/search/gaussian-process.js';
 import { Halving, type Report } from '../../src/search/halving.js';
 import {
@@ -19,24 +19,10 @@ import {
   search,
   uniform,
 } from '../../src/search/index.js';
+import { rejectsWith } from '../helpers/errors.js';
 import { suite } from '../helpers/suite.js';
 
 const test = suite('search');
-
-async function refused(
-  action: () => unknown,
-  message: RegExp,
-  kind: new (...args: never[]) => Error = EverygradError,
-): Promise<void> {
-  try {
-    await action();
-  } catch (error) {
-    assert.instance(error, kind, String(error));
-    assert.match((error as Error).message, message);
-    return;
-  }
-  assert.unreachable(`nothing was refused: ${message}`);
-}
 
 /** Branin's function, with three minima of 0.397887. */
 const branin = ({ x, y }: { x: number; y: number }): number => {
@@ -254,26 +240,26 @@ test('what a storage may not hold', async () => {
   const storage = memory();
   await search(braninSpace, branin, { trials: 2, storage });
   const more = { trials: 3, storage };
-  await refused(
+  await rejectsWith(
     () => search(braninSpace, branin, { ...more, seed: 1 }),
+    StateError,
     /results of another search/,
-    StateError,
   );
-  await refused(
+  await rejectsWith(
     () => search({ x: uniform(0, 1), y: uniform(0, 1) }, branin, more),
-    /another search/,
     StateError,
+    /another search/,
   );
-  await refused(
+  await rejectsWith(
     () => search(braninSpace, branin, { trials: 2, storage: memory(['no json']) }),
-    /line 1/,
     FormatError,
+    /line 1/,
   );
   storage.lines.push('{"trial": 2, "par');
-  await refused(
+  await rejectsWith(
     () => search(braninSpace, branin, more),
-    /line 4 of the results is no JSON object/,
     FormatError,
+    /line 4 of the results is no JSON object/,
   );
 });
 
@@ -300,12 +286,12 @@ test('a trial that diverges is a failed one; any other error ends the search', a
   const broken = (): number => {
     throw new TypeError('a mistake');
   };
-  await refused(() => search(braninSpace, broken, { trials: 3 }), /a mistake/, TypeError);
-  await refused(
+  await rejectsWith(() => search(braninSpace, broken, { trials: 3 }), TypeError, /a mistake/);
+  await rejectsWith(
     () => search(braninSpace, () => undefined as never, { trials: 3 }),
     /gave undefined in trial 0/,
   );
-  await refused(
+  await rejectsWith(
     () => search(braninSpace, (_, trial) => Number(trial.report(2, 1) && trial.report(2, 1)), { trials: 1 }),
     /reports for 2 after 2/,
   );
@@ -331,7 +317,7 @@ test('spaces and options that make no sense', async () => {
     [() => bayesian({ kernel: 'x' as never }), /kernel is x/],
     [() => grid({ points: 0 }), /points is 0/],
   ];
-  for (const [action, message] of cases) await refused(action, message);
+  for (const [action, message] of cases) await rejectsWith(action, message);
 });
 
 test('the normal distribution, against known values', () => {

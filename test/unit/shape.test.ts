@@ -14,21 +14,11 @@ import {
   sizeOf,
   stridesOf,
 } from '../../src/dtype.js';
-import { DTypeError, type EverygradError, ShapeError } from '../../src/errors.js';
+import { DTypeError, ShapeError } from '../../src/errors.js';
+import { failsWith } from '../helpers/errors.js';
 import { suite } from '../helpers/suite.js';
 
 const test = suite('shape');
-
-/** The error that `fn` throws, which has to be of the given class. */
-function thrown(fn: () => void, type: typeof EverygradError): EverygradError {
-  try {
-    fn();
-  } catch (error) {
-    if (!(error instanceof type)) throw error;
-    return error;
-  }
-  return assert.unreachable('nothing was thrown') as never;
-}
 
 test('sizes and strides, with scalars and empty tensors', () => {
   assert.is(sizeOf([]), 1);
@@ -93,14 +83,14 @@ const clashes: [Shape, Shape][] = [
 
 for (const [a, b] of clashes) {
   test(`${showShape(a)} and ${showShape(b)} do not broadcast`, () => {
-    const error = thrown(() => broadcastShapes('add', a, b), ShapeError);
+    const error = failsWith(() => broadcastShapes('add', a, b), ShapeError);
     assert.match(error.message, `[add] shapes do not broadcast: ${showShape(a)} and ${showShape(b)}`);
     assert.equal(error.values, { a, b });
   });
 }
 
 test('the error names the sizes that clash', () => {
-  const error = thrown(() => broadcastShapes('mul', [4, 2, 5], [3, 5]), ShapeError);
+  const error = failsWith(() => broadcastShapes('mul', [4, 2, 5], [3, 5]), ShapeError);
   assert.is(
     error.message,
     '[mul] shapes do not broadcast: (4,2,5) and (3,5), 2 != 3 ' +
@@ -136,8 +126,8 @@ test('axes count from either end, and only whole ones in range', () => {
   assert.is(normalizeAxis('sum', 0, 3), 0);
   assert.is(normalizeAxis('sum', -1, 3), 2);
   assert.is(normalizeAxis('sum', -3, 3), 0);
-  for (const axis of [3, -4, 0.5, Number.NaN]) thrown(() => normalizeAxis('sum', axis, 3), ShapeError);
-  const error = thrown(() => normalizeAxis('sum', 2, 2), ShapeError);
+  for (const axis of [3, -4, 0.5, Number.NaN]) failsWith(() => normalizeAxis('sum', axis, 3), ShapeError);
+  const error = failsWith(() => normalizeAxis('sum', 2, 2), ShapeError);
   assert.is(error.message, '[sum] axis 2 is out of range for a tensor of 2 axes (axes go from -2 to 1)');
 });
 
@@ -146,7 +136,7 @@ test('shapes that cannot be are refused', () => {
   checkShape('zeros', [0, 3]);
   checkShape('zeros', [2 ** 16, 2 ** 16]);
   for (const shape of [[-1], [1.5], [Number.NaN], [2 ** 17, 2 ** 16], [Number.POSITIVE_INFINITY]]) {
-    const error = thrown(() => checkShape('zeros', shape), ShapeError);
+    const error = failsWith(() => checkShape('zeros', shape), ShapeError);
     assert.match(error.message, `[zeros] ${showShape(shape)} is not a usable shape`);
   }
 });
@@ -160,7 +150,7 @@ test('dtypes: sizes fit the host arrays, only the floats are floats', () => {
 
 test('a dtype that is not allowed is named with those that are', () => {
   requireDType('exp', 'float32', ['float32', 'float64']);
-  const error = thrown(() => requireDType('exp', 'int32', ['float32', 'float64']), DTypeError);
+  const error = failsWith(() => requireDType('exp', 'int32', ['float32', 'float64']), DTypeError);
   assert.is(
     error.message,
     '[exp] dtype int32 is not supported, it takes float32, float64 (convert with .cast(dtype))',

@@ -2,13 +2,14 @@
 import * as assert from 'uvu/assert';
 import type { Program, Step } from '../../src/backend/backend.js';
 import { forgetTuned, rivalsOf, type TunedBackend, tune } from '../../src/backend/webgpu/tuning.js';
-import { type Capabilities, choosing, variants } from '../../src/backend/webgpu/variants.js';
+import { type Capabilities, choose, usable, variants } from '../../src/backend/webgpu/variants.js';
 import { sizeOf } from '../../src/dtype.js';
 import { DeviceError } from '../../src/errors.js';
 import type { Attributes } from '../../src/graph.js';
 import { samplesOf } from '../../src/ops/conv-samples.js';
 import type { KernelOp, Sample, ShaderCall } from '../../src/ops/define.js';
 import { conv2d, matmul, softmax } from '../../src/ops/index.js';
+import { keyOf } from '../../src/ops/shader-calls.js';
 import type { CostStore } from '../../src/schedule/cost-store.js';
 import { FakeClock } from '../helpers/clock.js';
 import { suite } from '../helpers/suite.js';
@@ -84,6 +85,7 @@ function memoryStore(): CostStore & { texts: Map<string, string> } {
   return { texts, get: async (key) => texts.get(key), put: async (key, text) => void texts.set(key, text) };
 }
 
+const choosing = { keyOf, usable, choose };
 const core = { ...choosing, loadShaders: async () => {} };
 const tiles = (calls: readonly ShaderCall[]): number[] =>
   ['EXTENT0', 'EXTENT1'].map((name) => calls[0]!.constants[name]!);
@@ -127,12 +129,12 @@ test('the fastest is taken, and is remembered by this process and the next', asy
   const [clock, store] = [new FakeClock(), memoryStore()];
   const ops = [square(1024)];
   const call = callOf(ops[0]!);
-  assert.equal(tiles(choosing.choose(call, nvidia)), [64, 128]);
+  assert.equal(tiles(choose(call, nvidia)), [64, 128]);
   const times = { [tile128]: 3e-4, [wide]: 2e-4, [tile64]: 1e-4, [tile32]: 5e-4 };
   const first = gpu(times, clock);
   await tune(first.backend, ops, 'test 1', core, store, clock);
-  assert.equal(tiles(choosing.choose(call, first.backend.capabilities)), [64, 64]);
-  const found = first.backend.tuned[choosing.keyOf(call)]!;
+  assert.equal(tiles(choose(call, first.backend.capabilities)), [64, 64]);
+  const found = first.backend.tuned[keyOf(call)]!;
   assert.is(found.seconds![tile64], 1e-4);
   await clock.sleep(1);
   assert.is(first.open(), 0, 'memory is given back');
@@ -141,7 +143,7 @@ test('the fastest is taken, and is remembered by this process and the next', asy
     forget();
     const again = gpu({ ...times, [tile64]: 1 }, clock);
     await tune(again.backend, ops, 'test 1', core, store, clock);
-    assert.equal(tiles(choosing.choose(call, again.backend.capabilities)), [64, 64]);
+    assert.equal(tiles(choose(call, again.backend.capabilities)), [64, 64]);
     assert.equal(again.profiled, []);
   }
   // Another runtime, another adapter; and what was kept is damaged.
@@ -157,7 +159,7 @@ test('the fastest is taken, and is remembered by this process and the next', asy
     const { backend, profiled } = gpu(times, clock);
     await tune(backend, ops, 'test 1', core, store, clock);
     assert.ok(profiled.length > 0, text);
-    assert.equal(tiles(choosing.choose(call, backend.capabilities)), [64, 64], text);
+    assert.equal(tiles(choose(call, backend.capabilities)), [64, 64], text);
   }
 });
 
@@ -166,7 +168,7 @@ test('what is hardly faster than the choice of the table is not taken', async ()
   const ops = [square(1024)];
   const { backend } = gpu({ [tile128]: 1e-3, [wide]: 1e-4, [tile64]: 0.95e-4, [tile32]: 1e-3 }, clock);
   await tune(backend, ops, 'test', core, null, clock);
-  assert.equal(tiles(choosing.choose(callOf(ops[0]!), backend.capabilities)), [64, 128]);
+  assert.equal(tiles(choose(callOf(ops[0]!), backend.capabilities)), [64, 128]);
 });
 
 test('kernels that do not compile are no rivals, the choice of the table included', async () => {
@@ -180,7 +182,7 @@ test('kernels that do not compile are no rivals, the choice of the table include
     forgetTuned();
     const { backend, open } = gpu(times, clock);
     await tune(backend, [square(1024)], 'test', core, null, clock);
-    assert.equal(tiles(choosing.choose(call, backend.capabilities)), expected);
+    assert.equal(tiles(choose(call, backend.capabilities)), expected);
     await clock.sleep(1);
     assert.is(open(), 0);
   }
@@ -193,14 +195,14 @@ test('a compiler is not waited for longer than there is time', async () => {
   await tune(backend, [square(2048), square(1024)], 'test', core, store, clock);
   assert.ok(clock.now() < 0.6, `it took ${clock.now()} s`);
   assert.equal(profiled, []);
-  assert.equal(tiles(choosing.choose(callOf(square(1024)), backend.capabilities)), [64, 128]);
+  assert.equal(tiles(choose(callOf(square(1024)), backend.capabilities)), [64, 128]);
   assert.is(open(), 1, 'as long as it compiles');
   await clock.sleep(100);
   assert.is(open(), 0);
   forgetTuned();
   const next = gpu({ [tile64]: 1e-4, [wide]: 2e-4 }, clock);
   await tune(next.backend, [square(1024)], 'test', core, store, clock);
-  assert.equal(tiles(choosing.choose(callOf(square(1024)), next.backend.capabilities)), [64, 64]);
+  assert.equal(tiles(choose(callOf(square(1024)), next.backend.capabilities)), [64, 64]);
 });
 
 test('little products, other ops and shapes without rivals are not measured', async () => {
@@ -223,16 +225,16 @@ test('no shape is begun when time is over, and those that had no turn keep the k
   const [large, small] = [square(2048), square(1024)];
   await tune(backend, [small, large], 'test', core, store, clock);
   // The first rounds have used up the time: they decide.
-  assert.equal(tiles(choosing.choose(callOf(large), backend.capabilities)), [64, 64], 'most work first');
+  assert.equal(tiles(choose(callOf(large), backend.capabilities)), [64, 64], 'most work first');
   assert.is(profiled.length, 4);
   assert.ok(clock.now() < 0.6, `it took ${clock.now()} s`);
-  assert.equal(tiles(choosing.choose(callOf(small), backend.capabilities)), [64, 128]);
+  assert.equal(tiles(choose(callOf(small), backend.capabilities)), [64, 128]);
   await tune(backend, [small, large], 'test', core, store, clock);
   assert.is(profiled.length, 4, 'within a process a shape keeps its kernel');
   forgetTuned();
   const next = gpu(times, clock);
   await tune(next.backend, [small, large], 'test', core, store, clock);
-  assert.equal(tiles(choosing.choose(callOf(small), next.backend.capabilities)), [64, 64]);
+  assert.equal(tiles(choose(callOf(small), next.backend.capabilities)), [64, 64]);
 });
 
 test('clocks that tell tenths of milliseconds are enough', async () => {
@@ -241,7 +243,7 @@ test('clocks that tell tenths of milliseconds are enough', async () => {
   const exact = backend.profile;
   backend.profile = async (program) => (await exact(program)).map((s) => Math.floor(s * 1e4) / 1e4);
   await tune(backend, [square(1024)], 'test', core, null, clock);
-  assert.equal(tiles(choosing.choose(callOf(square(1024)), backend.capabilities)), [64, 64]);
+  assert.equal(tiles(choose(callOf(square(1024)), backend.capabilities)), [64, 64]);
 });
 
 test.run();

@@ -7,6 +7,7 @@ import { DeviceError, OptionError, StateError } from '../../src/errors.js';
 import type { ElementwiseOp, KernelOp, WasmArgument } from '../../src/ops/define.js';
 import { RandomStream } from '../../src/philox.js';
 import { assetUrl, compileWasm, setAssetsUrl } from '../../src/platform.js';
+import { rejectsWith } from '../helpers/errors.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
 import { opBase, place, read, runOnce, silently, unused } from '../helpers/wasm-backend.js';
@@ -318,14 +319,8 @@ test('too large requests end in an error, and the backend goes on', async () => 
 });
 
 test('options are checked', async () => {
-  const failing = async (options: object, expected: new (...args: never[]) => Error) => {
-    try {
-      await createWasmBackend(options);
-    } catch (error) {
-      return assert.instance(error, expected);
-    }
-    assert.unreachable(JSON.stringify(options));
-  };
+  const failing = (options: object, expected: new (...args: never[]) => Error) =>
+    rejectsWith(createWasmBackend(options), expected);
   await failing({ threads: 0 }, OptionError);
   await failing({ threads: 1.5 }, OptionError);
   await failing({ build: 'fast' }, OptionError);

@@ -5,7 +5,6 @@ import * as assert from 'uvu/assert';
 import type { Operand } from '../../src/backend/backend.js';
 import { createWebgpuBackend, type WebgpuBackend } from '../../src/backend/webgpu/index.js';
 import { type HostArray, type Shape, sizeOf, stridesOf } from '../../src/dtype.js';
-import { DeviceError } from '../../src/errors.js';
 import {
   argReduceShader,
   fillShader,
@@ -36,6 +35,7 @@ import {
   operand,
   result,
   scalar,
+  unlessAbsent,
 } from '../helpers/webgpu.js';
 
 const test = suite('webgpu kernels');
@@ -467,12 +467,7 @@ function fresh(): Arena {
   return new Arena(backend!, 2 ** 26);
 }
 
-try {
-  backend = await createWebgpuBackend();
-} catch (error) {
-  if (!(error instanceof DeviceError)) throw error;
-  skip('webgpu kernels', error.problem);
-}
+backend = await unlessAbsent('webgpu kernels', () => createWebgpuBackend());
 if (backend) {
   test.before.each(() => {
     random = new RandomStream(1, 0);

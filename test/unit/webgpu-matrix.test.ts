@@ -12,7 +12,6 @@ import { tryOut } from '../../src/backend/webgpu/trials.js';
 import { type Capabilities, type Variant, variants } from '../../src/backend/webgpu/variants.js';
 import { type MatrixUnit, subgroupSize, unitFor } from '../../src/backend/webgpu/variants-product.js';
 import type { DType } from '../../src/dtype.js';
-import { DeviceError } from '../../src/errors.js';
 import type { Attributes } from '../../src/graph.js';
 import { samplesOf } from '../../src/ops/conv-samples.js';
 import type { KernelOp, Sample, ShaderCall } from '../../src/ops/define.js';
@@ -32,7 +31,15 @@ import { environment } from '../helpers/environment.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
 import { extra, product, VariantRunner } from '../helpers/variants.js';
-import { chainOf, handMade, instruction, kernelResult, operand, result } from '../helpers/webgpu.js';
+import {
+  chainOf,
+  handMade,
+  instruction,
+  kernelResult,
+  operand,
+  result,
+  unlessAbsent,
+} from '../helpers/webgpu.js';
 
 const test = suite('webgpu matrix units');
 let runner: VariantRunner | undefined;
@@ -103,8 +110,8 @@ async function emulated(units: readonly MatrixUnit[], f: () => Promise<void>): P
   shaders.matmul_matrix = before.matmul_matrix
     .replace(/^(enable (subgroups|chromium)|diagnostic|@builtin\(subgroup).*\n/gm, '')
     .replace(
-      'tile_of(index);',
-      'tile_of(index);\nlet subgroup = thread / {{SIZE}}u;\nlet lane = thread % {{SIZE}}u;\nown_lane = lane;',
+      '{{tile_begin}}',
+      '{{tile_begin}}\nlet subgroup = thread / {{SIZE}}u;\nlet lane = thread % {{SIZE}}u;\nown_lane = lane;',
     );
   Object.defineProperty(backend, 'capabilities', { configurable: true, get: () => withUnits(base, units) });
   try {
@@ -340,13 +347,14 @@ const wrong: Record<string, readonly [Variant, RegExp]> = {
   'does not compile': [changed('broken', (call) => ({ ...call, shader: 'broken' })), /does not compile/],
   'does not exist': [changed('absent', (call) => ({ ...call, shader: 'nowhere' })), /no shader/],
   'is less precise': [
-    changed('rounded', (call) => ({ ...call, parts: { ...call.parts, tiles: 'tiles_rounded' } })),
+    changed('rounded', (call) => ({ ...call, shader: 'matmul_rounded' })),
     /^element \d+ of .* is .*, not/,
   ],
 };
 
 test('a trial refuses a kernel that is wrong, or less precise, and takes one that is right', async () => {
   const { backend, slow } = runner!;
+  shaders.matmul_rounded = shaders.matmul!.replace('{{tiles}}', '{{tiles_rounded}}');
   shaders.tiles_rounded = `${shaders.tiles!.replaceAll('Cell(unit', 'rounded(unit')}${rounding}`;
   shaders.broken = shaders[slow ? 'matmul_direct' : 'matmul']!.replace('fn main', 'fun main');
   await hardware(async () => {
@@ -364,6 +372,7 @@ test('a trial refuses a kernel that is wrong, or less precise, and takes one tha
       else assert.match(await tryOut(backend, variant, ordinary()), expected, what);
     }
   });
+  delete shaders.matmul_rounded;
   delete shaders.tiles_rounded;
   delete shaders.broken;
 });
@@ -454,12 +463,10 @@ test('the experimental feature is asked for where the adapter has it, and a devi
   }
 });
 
-try {
-  runner = new VariantRunner(await createWebgpuBackend());
-} catch (error) {
-  if (!(error instanceof DeviceError)) throw error;
-  skip('webgpu matrix units', error.problem);
-}
+runner = await unlessAbsent(
+  'webgpu matrix units',
+  async () => new VariantRunner(await createWebgpuBackend()),
+);
 if (runner) {
   await loadShaders(runner.backend, () => ['matmul_matrix']);
   test.after(() => runner!.backend.dispose());

@@ -4,11 +4,18 @@
 import * as assert from 'uvu/assert';
 import type { Step } from '../../src/backend/backend.js';
 import { createWebgpuBackend, type WebgpuBackend } from '../../src/backend/webgpu/index.js';
-import { DeviceError } from '../../src/errors.js';
 import { iotaShader } from '../../src/ops/shader-calls.js';
-import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
-import { Arena, chainOf, handMade, instruction, kernelCall, operand, scalar } from '../helpers/webgpu.js';
+import {
+  Arena,
+  chainOf,
+  handMade,
+  instruction,
+  kernelCall,
+  operand,
+  scalar,
+  unlessAbsent,
+} from '../helpers/webgpu.js';
 
 const test = suite('webgpu together');
 let backend: WebgpuBackend | undefined;
@@ -177,12 +184,7 @@ test('a buffer that one takes in fours and another one by one', async () => {
   );
 });
 
-try {
-  backend = await createWebgpuBackend();
-} catch (error) {
-  if (!(error instanceof DeviceError)) throw error;
-  skip('webgpu together', error.problem);
-}
+backend = await unlessAbsent('webgpu together', () => createWebgpuBackend());
 if (backend) {
   test.before.each(() => {
     arena = new Arena(backend!);

@@ -3,9 +3,10 @@
 import * as assert from 'uvu/assert';
 import type { WebgpuBackend } from '../../src/backend/webgpu/index.js';
 import { forgetTuned, rivalsOf } from '../../src/backend/webgpu/tuning.js';
-import { choosing } from '../../src/backend/webgpu/variants.js';
+import { choose, usable } from '../../src/backend/webgpu/variants.js';
 import { compile, configure, tensor } from '../../src/index.js';
 import { matmul } from '../../src/ops/index.js';
+import { keyOf } from '../../src/ops/shader-calls.js';
 import { RandomStream } from '../../src/philox.js';
 import { suite } from '../helpers/suite.js';
 import { product, VariantRunner } from '../helpers/variants.js';
@@ -41,7 +42,11 @@ test('a plan measures its products, says so, and computes what is right with eac
   const specs = sample.inputs.map(({ shape }) => ({ shape, dtype: 'float32' as const }));
   const { attributes } = sample;
   const site = { inputs: specs, output: matmul.definition.infer(specs, attributes), attributes };
-  const rivals = rivalsOf(matmul.definition.webgpu.calls(site)![0]!, backend.capabilities, choosing);
+  const rivals = rivalsOf(matmul.definition.webgpu.calls(site)![0]!, backend.capabilities, {
+    keyOf,
+    usable,
+    choose,
+  });
   assert.ok(rivals.length > 1);
   for (const { name, path } of rivals) {
     backend.tuned = { ...path };

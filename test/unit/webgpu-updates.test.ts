@@ -7,7 +7,6 @@ import type { WebgpuBackend } from '../../src/backend/webgpu/index.js';
 import { late } from '../../src/backend/webgpu/shaders.js';
 import { type Shape, sizeOf } from '../../src/dtype.js';
 import { Engine } from '../../src/engine.js';
-import { DeviceError } from '../../src/errors.js';
 import { gradients } from '../../src/grad.js';
 import { Tensor, traced, type Variable } from '../../src/graph.js';
 import * as loss from '../../src/loss/index.js';
@@ -16,8 +15,8 @@ import { inference, Parameter } from '../../src/nn/module.js';
 import * as optim from '../../src/optim/index.js';
 import { RandomStream } from '../../src/philox.js';
 import { membersOf } from '../../src/schedule/fuse.js';
-import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
+import { unlessAbsent } from '../helpers/webgpu.js';
 import '../../src/tensor.js';
 
 const test = suite('webgpu updates');
@@ -151,12 +150,7 @@ test('variables that share a buffer are read, written, copied and freed each by 
   assert.equal([left, bytes], [before.pieces, before.bytes]);
 });
 
-try {
-  engine = await Engine.create({ device: 'webgpu' });
-} catch (error) {
-  if (!(error instanceof DeviceError)) throw error;
-  skip('webgpu updates', error.problem);
-}
+engine = await unlessAbsent('webgpu updates', () => Engine.create({ device: 'webgpu' }));
 if (engine) {
   test.after(() => engine!.dispose());
   test.run();

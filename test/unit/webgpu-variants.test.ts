@@ -4,7 +4,6 @@
 import { createWebgpuBackend } from '../../src/backend/webgpu/index.js';
 import { variants } from '../../src/backend/webgpu/variants.js';
 import { sizeOf } from '../../src/dtype.js';
-import { DeviceError } from '../../src/errors.js';
 import type { Attributes } from '../../src/graph.js';
 import { samplesOf } from '../../src/ops/conv-samples.js';
 import type { KernelOp, Sample } from '../../src/ops/define.js';
@@ -33,6 +32,7 @@ import { RandomStream } from '../../src/philox.js';
 import { skip } from '../helpers/skip.js';
 import { suite } from '../helpers/suite.js';
 import { extra, product, VariantRunner } from '../helpers/variants.js';
+import { unlessAbsent } from '../helpers/webgpu.js';
 
 const test = suite('webgpu variants');
 let runner: VariantRunner | undefined;
@@ -280,12 +280,7 @@ const siteOf = (op: KernelOp, { inputs, attributes }: Sample) => {
   return { inputs: specs, output: op.infer(specs, attributes), attributes };
 };
 
-try {
-  runner = new VariantRunner(await createWebgpuBackend());
-} catch (error) {
-  if (!(error instanceof DeviceError)) throw error;
-  skip('webgpu variants', error.problem);
-}
+runner = await unlessAbsent('webgpu variants', async () => new VariantRunner(await createWebgpuBackend()));
 if (runner) {
   test.before.each(() => {
     runner!.random = new RandomStream(1, 0);

@@ -99,9 +99,8 @@ export class Crew {
     const timer = setTimeout(() => this.#giveUp(`they did not start in ${startTimeout} ms`), startTimeout);
     await this.#ready.promise;
     clearTimeout(timer);
-    // Workers say nothing of further kernels, they count.
-    const end = performance.now() + startTimeout;
-    while (this.#state === 'ready' && !this.isReady && performance.now() < end) await breathe();
+    // Workers say nothing when they have further kernels, they count; one that fails ends all of them.
+    while (this.#state === 'ready' && !this.isReady) await breathe();
   }
 
   /** Runs a list of calls on all threads, this one included. */

@@ -4,13 +4,14 @@ import { sizeOf } from '../../dtype.js';
 import { DeviceError } from '../../errors.js';
 import type { Spec } from '../../graph.js';
 import type { OpDefinition, Site } from '../../ops/define.js';
+import { keyOf } from '../../ops/shader-calls.js';
 import type { Backend, Memory, MemoryStats, Program, Rates, SitedOp, Step, Tuned } from '../backend.js';
 import { Gpu, type WebgpuOptions } from './device.js';
 import { type Binding, type Dispatch, lowerSteps, shadersOf } from './lower.js';
 import { elementBytes, GpuMemories, type GpuMemory } from './memory.js';
 import type { TimedCommand } from './profile.js';
 import { loadShaders, PipelineCache, sizesStride } from './shaders.js';
-import { type Capabilities, choosing } from './variants.js';
+import { type Capabilities, choose, usable } from './variants.js';
 
 export type { WebgpuOptions } from './device.js';
 
@@ -67,7 +68,6 @@ export class WebgpuBackend implements Backend {
 
   constructor(
     gpu: Gpu,
-    /** What another one after it is to be made with. */
     readonly options: WebgpuOptions,
   ) {
     const { limits } = gpu.device;
@@ -159,10 +159,9 @@ export class WebgpuBackend implements Backend {
   }
 
   async tune(ops: readonly SitedOp[], runtime: string): Promise<void> {
-    const products = ops.filter(({ op }) => op.kind === 'kernel' && op.webgpu.epilogue);
-    if (this.options.tune === false || this.variants === 'software' || products.length === 0) return;
+    if (this.options.tune === false || this.variants === 'software') return;
     const { tune } = await import('./tuning.js');
-    await tune(this, products, runtime, { ...choosing, loadShaders });
+    await tune(this, ops, runtime, { keyOf, usable, choose, loadShaders });
   }
 
   async compile(steps: readonly Step[]): Promise<WebgpuProgram> {
@@ -320,6 +319,5 @@ export class WebgpuBackend implements Backend {
 
 /** Throws DeviceError with the reason where there is no GPU. */
 export async function createWebgpuBackend(options: WebgpuOptions = {}): Promise<WebgpuBackend> {
-  const { adapter: _, ...again } = options;
-  return new WebgpuBackend(await Gpu.open(options), again);
+  return new WebgpuBackend(await Gpu.open(options), options);
 }

@@ -189,7 +189,16 @@ function lowerCall(
     if (!operand) throw bug(label, `it has no ${binding}`);
     return { operand, stored };
   });
-  let text = ends ? template : fillTemplate(template, scopeOf(label, shaderCall, options));
+  // Other files of gpu/ are put in by their names.
+  const filled = (more?: Scope): string =>
+    fillTemplate(template, {
+      ...shaders,
+      SUBGROUP: options.subgroup,
+      ...constants,
+      ...shaderCall.types,
+      ...more,
+    });
+  let text = ends ? template : filled();
   const names = bufferNames(text);
 
   const bindings = new Bindings(label);
@@ -232,9 +241,11 @@ function lowerCall(
     const after = chainSource(chain, { lanes: constants.LANES === 4 ? 4 : 1, bind, size, kernel });
     if (bindings.list.length > options.maxBuffers) return null;
     const members = Object.keys(extra).map((name) => `  ${name}: u32,`);
-    const chains = { epilogue: withMath(`${before}\n${after}`), epilogueSizes: members.join('\n') };
-    const more = { ...chains, STORED: Number(!prologue) };
-    text = fillTemplate(template, scopeOf(label, shaderCall, options, more));
+    text = filled({
+      epilogue: withMath(`${before}\n${after}`),
+      epilogueSizes: members.join('\n'),
+      STORED: Number(!prologue),
+    });
   }
   if (stores.some((to) => reads.some((from) => sizeOf(from.shape) > 0 && placeOf(from, bindingOf(to))))) {
     throw bug(label, 'it stores where the kernel reads');
@@ -247,16 +258,6 @@ function lowerCall(
     label,
     workgroups: shaderCall.workgroups,
   };
-}
-
-/** What a shader is filled with, its parts among it. */
-function scopeOf(label: string, call: ShaderCall, { subgroup }: Capabilities, more?: Scope): Scope {
-  const scope = { SUBGROUP: subgroup, ...call.constants, ...call.types, ...more };
-  const parts = Object.entries({ tree: 'tree', ...call.parts }).map(([name, shader]) => [
-    name,
-    fillTemplate(shaderOf(label, { shader }), scope),
-  ]);
-  return { ...scope, ...Object.fromEntries(parts) };
 }
 
 /** The calls of a variant, the last one with the chain. Null if that has too many buffers. */

@@ -1,7 +1,6 @@
 // Shaders that a multilayer perceptron does not need: a chunk of their own in a bundle, loaded with the first of them.
 import addAlong from '../../../gpu/add_along.wgsl';
 import addSorted from '../../../gpu/add_sorted.wgsl';
-import along from '../../../gpu/along.wgsl';
 import argsort from '../../../gpu/argsort.wgsl';
 import argsortBlock from '../../../gpu/argsort_block.wgsl';
 import argsortStep from '../../../gpu/argsort_step.wgsl';
@@ -37,15 +36,17 @@ import maxPoolPick from '../../../gpu/max_pool_pick.wgsl';
 import moments from '../../../gpu/moments.wgsl';
 import momentsJoin from '../../../gpu/moments_join.wgsl';
 import pairSums from '../../../gpu/pair_sums.wgsl';
+import poolFirst from '../../../gpu/pool_first.wgsl';
+import poolWindows from '../../../gpu/pool_windows.wgsl';
 import quantizeRows from '../../../gpu/quantize_rows.wgsl';
 import random from '../../../gpu/random.wgsl';
 import recurrent from '../../../gpu/recurrent.wgsl';
 import recurrentBack from '../../../gpu/recurrent_back.wgsl';
 import resample from '../../../gpu/resample.wgsl';
 import rowNorm from '../../../gpu/row_norm.wgsl';
-import rowNormGradient from '../../../gpu/row_norm_gradient.wgsl';
 import scatterAdd from '../../../gpu/scatter_add.wgsl';
 import softmax from '../../../gpu/softmax.wgsl';
+import sortKey from '../../../gpu/sort_key.wgsl';
 import sumParts from '../../../gpu/sum_parts.wgsl';
 import toHalf from '../../../gpu/to_half.wgsl';
 import together from '../../../gpu/together.wgsl';
@@ -58,7 +59,6 @@ export { extraVariants } from './variants-extra.js';
 export const extraShaders: Readonly<Record<string, string>> = {
   add_along: addAlong,
   add_sorted: addSorted,
-  along,
   argsort,
   argsort_block: argsortBlock,
   argsort_step: argsortStep,
@@ -94,15 +94,17 @@ export const extraShaders: Readonly<Record<string, string>> = {
   moments,
   moments_join: momentsJoin,
   pair_sums: pairSums,
+  pool_first: poolFirst,
+  pool_windows: poolWindows,
   quantize_rows: quantizeRows,
   random,
   recurrent,
   recurrent_back: recurrentBack,
   resample,
   row_norm: rowNorm,
-  row_norm_gradient: rowNormGradient,
   scatter_add: scatterAdd,
   softmax,
+  sort_key: sortKey,
   sum_parts: sumParts,
   to_half: toHalf,
   together,

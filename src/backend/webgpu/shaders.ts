@@ -5,6 +5,7 @@ import elementwise from '../../../gpu/elementwise.wgsl';
 import fill from '../../../gpu/fill.wgsl';
 import matmul from '../../../gpu/matmul.wgsl';
 import reduce from '../../../gpu/reduce.wgsl';
+import tileBegin from '../../../gpu/tile_begin.wgsl';
 import tiles from '../../../gpu/tiles.wgsl';
 import tree from '../../../gpu/tree.wgsl';
 import { DeviceError } from '../../errors.js';
@@ -20,6 +21,7 @@ export const shaders: Record<string, string> = {
   fill,
   matmul,
   reduce,
+  tile_begin: tileBegin,
   tiles,
   tree,
 };

@@ -1,7 +1,7 @@
 // Fills in the shaders of gpu/: lines that repeat or are left out, and names that stand for values.
 //   //#for r COUNT ... //#end    repeats for r = 0, 1, ...; or for each record r of a list, with {{r.field}}
 //   //#if NAME ... //#else ... //#end
-//   {{NAME}}, also inside of the other ones: {{SIZE{{s}}}}, //#if SIZE{{s}}
+//   {{NAME}}, also inside of the other ones: {{SIZE{{s}}}}, //#if SIZE{{s}}; alone in a line: a text that is filled in, too
 // Where a value is a number, NAME/4, NAME%4 and NAME>1 are worked out.
 
 export type TemplateValue = string | number | readonly Record<string, string | number>[];
@@ -48,7 +48,8 @@ export function fillTemplate(text: string, scope: Scope): string {
         for (const s of scopes) emit(i + 1, { ...inner, ...s }, true);
         i = end;
       } else if (on) {
-        out.push(fill(line, inner));
+        const part = /^{{(\w+)}}$/.exec(line)?.[1];
+        out.push(part ? fillTemplate(resolve(part, inner) as string, inner) : fill(line, inner));
       }
     }
     return i;

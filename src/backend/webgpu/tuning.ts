@@ -3,14 +3,22 @@
 //
 // The kernels sum up in different orders, so within a process a shape keeps the kernel that it had first.
 import type { KernelOp, ShaderCall } from '../../ops/define.js';
+import type { keyOf } from '../../ops/shader-calls.js';
 import { type CostStore, costStore } from '../../schedule/cost-store.js';
 import { type Clock, Deadline, late, realClock } from '../../schedule/deadline.js';
 import type { Operand, SitedOp, Step, Tuned } from '../backend.js';
 import type { WebgpuBackend } from './index.js';
 import type { loadShaders } from './shaders.js';
-import type { Capabilities, Choosing } from './variants.js';
+import type { Capabilities, choose, usable } from './variants.js';
 
 declare const EVERYGRAD_VERSION: string;
+
+/** What tuning needs of the core. */
+export interface Choosing {
+  readonly keyOf: typeof keyOf;
+  readonly usable: typeof usable;
+  readonly choose: typeof choose;
+}
 
 type Core = Choosing & { readonly loadShaders: typeof loadShaders };
 
@@ -61,21 +69,31 @@ interface Known {
 const sameCalls = (a: Rival, calls: readonly ShaderCall[]): boolean =>
   JSON.stringify(a.calls) === JSON.stringify(calls);
 
-/** The ways to compute a call among which the fastest may be, each once. */
+/** Tiles of which there are so many times fewer than a table wants may still be the best. */
+const fewer = 4;
+
+/** The ways to compute a call among which the fastest may be, each once: tiles have to be half full, at least. */
 export function rivalsOf(call: ShaderCall, c: Capabilities, core: Choosing): Rival[] {
   const key = core.keyOf(call);
-  const found: Rival[] = [];
+  const sizes = call.constants;
+  // Tiles are counted for each matrix of a batch, and each group of channels.
+  const batches = 'GROUPS' in sizes ? 'GROUPS' : 'BATCH';
+  const relaxed = { ...sizes, [batches]: fewer * sizes[batches]! };
   const list = core.usable(call, c) ?? [];
-  const byTable = list.find(({ when }) => when?.(call.constants, c) ?? true);
+  const byTable = list.find(({ when }) => when?.(sizes, c) ?? true);
+  const found: Rival[] = [];
   for (const variant of list) {
-    const { name, trial, table, when, worth = when } = variant;
-    const isWorth = variant === byTable || (worth?.(call.constants, c) ?? true);
-    if (!isWorth || (trial && !(name in c.verdicts))) continue;
+    const { name, trial, table, when } = variant;
+    if (trial && !(name in c.verdicts)) continue;
     const inner = table
       ? rivalsOf({ ...call, shader: table }, c, core)
       : [{ name, path: {}, calls: variant.calls(call, c) }];
     for (const rival of inner) {
-      if (found.some((known) => sameCalls(known, rival.calls))) continue;
+      const { M, N, EXTENT0, EXTENT1 } = rival.calls[0]?.constants ?? {};
+      const tiled = EXTENT0! > 0;
+      const isFull = !tiled || (2 * M! >= EXTENT0! && 2 * N! >= EXTENT1!);
+      const isWorth = isFull && (when?.(tiled ? relaxed : sizes, c) ?? true);
+      if ((variant !== byTable && !isWorth) || found.some((known) => sameCalls(known, rival.calls))) continue;
       found.push({ ...rival, path: { ...rival.path, [key]: { variant: name } } });
     }
   }
@@ -118,15 +136,16 @@ export async function tune(
   const key = `fastest kernels ${EVERYGRAD_VERSION} ${runtime} ${backend.description}`;
   const { tuned, settled } = await knownBy(key, store);
   backend.tuned = tuned;
-  const shapes = new Map<string, { op: KernelOp; sited: SitedOp; call: ShaderCall; flops: number }>();
+  const shapes = new Map<string, { sited: SitedOp; call: ShaderCall; flops: number }>();
   for (const sited of ops) {
-    const op = sited.op as KernelOp;
-    const calls = op.webgpu.calls(sited.site) ?? [];
-    const { flops } = op.cost(sited.site);
+    const { op, site } = sited;
+    if (op.kind !== 'kernel' || !op.webgpu.epilogue) continue; // a product or a convolution has one
+    const calls = op.webgpu.calls(site) ?? [];
+    const { flops } = op.cost(site);
     const [call] = calls;
     if (calls.length !== 1 || !call || flops < fewestFlops) continue;
     const shape = core.keyOf(call);
-    if (!(shape in tuned) && !settled.has(shape)) shapes.set(shape, { op, sited, call, flops });
+    if (!(shape in tuned) && !settled.has(shape)) shapes.set(shape, { sited, call, flops });
   }
   if (shapes.size === 0) return;
   const deadline = new Deadline(clock, budget);

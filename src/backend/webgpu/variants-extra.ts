@@ -72,7 +72,6 @@ function convVariants({ plain, flags, product }: AsProduct, tools: Toolbox): Var
       ...call,
       shader: plain,
       constants: { ...call.constants, LANES: 1, INT8: 0 },
-      parts: { sizes: 'conv_sizes', walk: 'conv_walk', elements: 'elements' },
       workgroups: spread(Math.ceil(elementsOf(productOf(call.constants)) / 64)),
     },
   ];
@@ -91,7 +90,7 @@ function convVariants({ plain, flags, product }: AsProduct, tools: Toolbox): Var
         STRIDED,
         ELEMENTS: elementsOf(of),
       };
-      return tiled({ ...call, constants, sizes, parts: { gather: 'conv_gather' } }, tile, parts, c);
+      return tiled({ ...call, constants, sizes }, tile, parts, c);
     };
   return [
     { name: 'direct', when: (sizes, { software }) => software || isThin(sizes), calls: each },

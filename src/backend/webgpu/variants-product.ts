@@ -43,7 +43,6 @@ export function vectors(call: ShaderCall, { spread }: Toolbox): ShaderCall[] {
       shader: 'matvec',
       constants: { ...call.constants, ...sizes },
       types: { State: VECTORS > 1 ? `vec${VECTORS}f` : 'f32' },
-      parts: { elements: 'elements' },
       workgroups: spread(BATCH! * Math.min(VECTORS, 1) * Math.ceil(LENGTH / TX)),
     },
   ];
@@ -77,8 +76,6 @@ export function subgroupVariants(tools: Toolbox, tiling: Tiling): Variant[] {
       needs: (c) =>
         variant.needs!(c) && c.subgroup > 0 && (c.device.adapterInfo?.subgroupMaxSize ?? 128) <= EXTENT1 / TN,
       when: (sizes, c) => broadcastsWell.test(c.device.adapterInfo?.vendor ?? '') && variant.when!(sizes, c),
-      worth: (sizes, c) =>
-        broadcastsWell.test(c.device.adapterInfo?.vendor ?? '') && variant.worth!(sizes, c),
     };
   });
 }
@@ -167,8 +164,7 @@ export function matrixVariants(half: boolean, tools: Toolbox, tiling: Tiling): V
     };
     const constants = { ...product.constants, ...own };
     const types = { ...product.types, Unit };
-    const withUnits = { ...product.parts, units: 'matrix_units' };
-    return [{ ...product, shader: 'matmul_matrix', constants, types, parts: withUnits }, ...sum];
+    return [{ ...product, shader: 'matmul_matrix', constants, types }, ...sum];
   };
   const list = tools.tileVariants(tiling.with(multiplied), tiling.product, tiling.more, matrixRows);
   return list.map((variant, i) => {

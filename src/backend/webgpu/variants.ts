@@ -36,8 +36,6 @@ export interface Variant {
   readonly fits?: (sizes: Sizes) => boolean;
   /** Whether it is the best for these sizes, as far as the rows above it do not match. */
   readonly when?: (sizes: Sizes, c: Capabilities) => boolean;
-  /** Whether it may be the best, so that measuring is worth while; as `when` where not said. */
-  readonly worth?: (sizes: Sizes, c: Capabilities) => boolean;
   /** It is another table of variants. */
   readonly table?: string;
   /**
@@ -103,7 +101,6 @@ export function tiled(call: ShaderCall, tile: Tile, parts: number, { features }:
       UNITS1: ceilDiv((EXTENT1 * BK) / (TURN1 ? 16 : 4), threads),
       WIDTH: LANES === 4 ? 4 : HALF ? 2 : 1,
     },
-    parts: { ...call.parts, tiles: 'tiles' },
     types: { Word: LANES === 4 ? (HALF ? 'vec2u' : 'vec4u') : 'u32' },
     workgroups: spread(TILES),
   };
@@ -160,11 +157,6 @@ export const tileVariants = (
       name: `${EXTENT0}x${EXTENT1}x${BK} by ${TM}x${TN}${DOUBLE ? ' double' : ''}`,
       needs: ({ software, device }) => !software && bytes <= device.limits.maxComputeWorkgroupStorageSize,
       when: (sizes) => when(product(sizes), groupsOf(product(sizes), tile)),
-      worth(sizes) {
-        const made = product(sizes);
-        const isFull = 2 * made.M! >= EXTENT0 && 2 * made.N! >= EXTENT1;
-        return isFull && when(made, 4 * groupsOf(made, tile));
-      },
       calls: (call, c) => calls(call, tile, partsFor(product(call.constants), tile), c),
     };
   });
@@ -206,13 +198,9 @@ export const usable = ({ shader, constants }: ShaderCall, c: Capabilities): Vari
 /** The calls that compute `call` on this adapter; the shader 'trial' where that waits for one. */
 export function choose(call: ShaderCall, c: Capabilities): ShaderCall[] {
   const list = usable(call, c);
+  const known = c.tuned[keyOf(call)]?.variant;
   const found =
-    list?.find(({ name }) => name === c.tuned[keyOf(call)]?.variant) ??
-    list?.find(({ when }) => when?.(call.constants, c) ?? true);
+    list?.find(({ name }) => name === known) ?? list?.find(({ when }) => when?.(call.constants, c) ?? true);
   if (found?.trial && !(found.name in c.verdicts)) return [{ ...call, shader: 'trial' }];
   return found?.calls(call, c) ?? [call];
 }
-
-/** What tuning.ts needs. */
-export const choosing = { keyOf, usable, choose };
-export type Choosing = typeof choosing;
