@@ -96,7 +96,7 @@ export async function labFolder(): Promise<string> {
 export async function run(args: readonly string[], cwd: string): Promise<string> {
   const { execFile } = await import('node:child_process');
   const { promisify } = await import('node:util');
-  const options = { cwd, timeout: 120_000, maxBuffer: 2 ** 24 };
+  const options = { cwd, timeout: 600_000, maxBuffer: 2 ** 24 };
   return (await promisify(execFile)(args[0]!, args.slice(1), options)).stdout;
 }
 

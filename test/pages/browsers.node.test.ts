@@ -1,6 +1,6 @@
 // The pages in Chromium, Firefox and WebKitGTK: each loads with no complaint, trains, survives a reload in the middle and
 // a worker that is killed, with WebGPU where the browser has it, and with neither that nor cross-origin isolation.
-// @suite devices=wasm runtimes=node timeout=400
+// @suite devices=wasm runtimes=node timeout=1200
 import { mkdir } from 'node:fs/promises';
 import * as assert from 'uvu/assert';
 import { environment } from '../helpers/environment.js';

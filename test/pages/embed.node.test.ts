@@ -1,5 +1,5 @@
 // An app with everygrad in it, as its users make one: from the packed package, by each bundler or none, in Chromium.
-// @suite devices=wasm runtimes=node timeout=240
+// @suite devices=wasm runtimes=node timeout=1200
 import { cp, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import * as assert from 'uvu/assert';
 import { data } from '../../src/index.js';

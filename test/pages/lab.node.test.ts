@@ -1,5 +1,5 @@
 // Training in a page's worker: what can happen to it in a real browser, and that the page stays free meanwhile.
-// @suite devices=wasm runtimes=node timeout=240
+// @suite devices=wasm runtimes=node timeout=1200
 import { rm } from 'node:fs/promises';
 import * as assert from 'uvu/assert';
 import { environment } from '../helpers/environment.js';

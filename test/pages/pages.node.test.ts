@@ -1,5 +1,5 @@
 // The pages in Chromium: what can be done on each of them, how they look and how accessible they are, how much they load.
-// @suite devices=wasm runtimes=node timeout=240
+// @suite devices=wasm runtimes=node timeout=1200
 import * as assert from 'uvu/assert';
 import { environment } from '../helpers/environment.js';
 import { skip } from '../helpers/skip.js';

@@ -1,6 +1,6 @@
 // Checkpoints in the three browsers: a page that is hidden saves one at once; where storage is full or forbidden that is said
 // once, and training goes on to the same weights.
-// @suite devices=wasm runtimes=node timeout=120
+// @suite devices=wasm runtimes=node timeout=1200
 import { rm } from 'node:fs/promises';
 import * as assert from 'uvu/assert';
 import { environment } from '../helpers/environment.js';

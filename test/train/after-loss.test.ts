@@ -1,5 +1,4 @@
 // A GPU that is lost while no step of a training runs: models in use, callbacks of fit, loops of one's own.
-// @suite timeout=240
 import * as assert from 'uvu/assert';
 import {
   compile,

@@ -1,5 +1,5 @@
 // A training that was stopped, killed or crashed goes on from its checkpoint to the same bits as one that was not.
-// @suite devices=wasm timeout=180
+// @suite devices=wasm
 import * as assert from 'uvu/assert';
 import {
   checkpointed,

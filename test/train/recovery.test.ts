@@ -1,5 +1,4 @@
 // A training whose GPU is lost, or whose memory runs out, goes on: no step is done twice, none is left out.
-// @suite timeout=240
 import * as assert from 'uvu/assert';
 import {
   compile,

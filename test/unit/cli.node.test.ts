@@ -1,5 +1,5 @@
 // The command line as its users meet it: help, JSON lines, exit codes, messages, Ctrl-C. It runs from dist/.
-// @suite timeout=300
+// @suite timeout=1200
 import * as assert from 'uvu/assert';
 import { confusionMatrix, drawImage, drawMatrix, sideBySide } from '../../src/cli/drawing.js';
 import { configure, load, nn, weightsSha256 } from '../../src/index.js';

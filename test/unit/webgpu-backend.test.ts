@@ -1,5 +1,5 @@
 // The WebGPU backend: memory, generated chains, errors, losing the device.
-// @suite devices=webgpu timeout=600
+// @suite devices=webgpu
 
 import * as assert from 'uvu/assert';
 import type { ChainInput, Instruction, Operand, Step } from '../../src/backend/backend.js';
