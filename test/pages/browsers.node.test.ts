@@ -117,7 +117,7 @@ async function look(tab: Tab): Promise<void> {
     for (const width of widths) {
       await tab.resize(width);
       const over = 'document.documentElement.scrollWidth - innerWidth';
-      await tab.until(`${over} <= 0`, 2).catch(() => found.push(`it scrolls sideways at ${width}`));
+      await tab.until(`${over} <= 0`, 20).catch(() => found.push(`it scrolls sideways at ${width}`));
     }
     // Colours change gradually.
     await tab.until('document.getAnimations().length === 0');

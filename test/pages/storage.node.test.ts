@@ -88,7 +88,10 @@ async function hidden(tab: Tab): Promise<void> {
   assert.is(await result(tab, kept('hidden')), 0);
   await tab.hide();
   let bytes = 0;
-  for (let i = 0; i < 100 && bytes === 0; i++) bytes = await result(tab, kept('hidden'));
+  for (let i = 0; i < 400 && bytes === 0; i++) {
+    bytes = await result(tab, kept('hidden'));
+    await new Promise((done) => setTimeout(done, 100));
+  }
   assert.ok(bytes > 784 * 24 * 4 * 3, `${bytes} bytes kept`);
 }
 
