@@ -38,7 +38,7 @@ test('kernels of the further module come when they are needed, to all threads', 
     };
     const program = await backend.compile([step]);
     // At first on one thread, until the others have the kernels too.
-    for (let n = 0; n < 1000 && (n < 3 || backend.activeThreads < threads); n++) {
+    for (let n = 0; n < 10_000 && (n < 3 || backend.activeThreads < threads); n++) {
       await backend.run(program);
       await new Promise((done) => setTimeout(done, n > 2 ? 5 : 0));
     }
