@@ -25,6 +25,7 @@ export interface Page {
   emulateMediaFeatures(features: { name: string; value: string }[]): Promise<void>;
   screenshot(options: { path: string; fullPage: boolean }): Promise<unknown>;
   createCDPSession(): Promise<{ send(method: string, parameters?: object): Promise<unknown> }>;
+  tracing: { start(options: { categories: string[] }): Promise<void>; stop(): Promise<Uint8Array> };
   close(): Promise<void>;
 }
 export interface Context {
