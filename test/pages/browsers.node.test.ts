@@ -27,19 +27,32 @@ async function playground(tab: Tab, address: string): Promise<void> {
   await tab.goto(`${address}index.html#data=xor&layers=8,4&lr=0.03`);
   await tab.click('#play');
   await tab.until(`${number('accuracy')} >= 96 && ${number('epoch')} > 5`);
-  await tab.until('sessionStorage.length > 0');
+  // Written down once a second.
+  const epoch = await tab.evaluate<number>(number('epoch'));
+  await tab.until(`JSON.parse(sessionStorage.getItem('everygrad.playground'))?.losses.at(-1)[0] > ${epoch}`);
   await tab.reload();
-  assert.ok((await tab.evaluate<number>(number('epoch'))) >= 1, 'the network is as it was');
+  assert.ok((await tab.evaluate<number>(number('epoch'))) >= epoch, 'the network is as it was');
   assert.ok((await tab.evaluate<number>(number('accuracy'))) >= 80);
   await tab.click('#play');
   await tab.until(`${number('accuracy')} >= 96 && ${number('speed')} > 0`);
   await tab.click('#play');
 }
 
+/** Epochs of the model that the page has kept; looks for a later time. */
+const keptEpochs = `(() => {
+  const open = indexedDB.open('everygrad-pages');
+  open.onsuccess = () => {
+    const get = open.result.transaction('kept').objectStore('kept').get('mlp');
+    get.onsuccess = () => (open.result.close(), (window.keptEpochs = get.result?.epochs));
+  };
+  return window.keptEpochs ?? 0;
+})()`;
+
 async function digits(tab: Tab, address: string): Promise<void> {
   await tab.goto(`${address}digits.html#examples=2000`);
   await tab.click('#play');
   await tab.until(`${number('accuracy')} >= 88`);
+  await tab.until(`${keptEpochs} >= 1`); // every two seconds
   await tab.reload();
   const epochs = await tab.evaluate<number>(number('epoch'));
   assert.ok(epochs >= 1, 'the model is as it was');
