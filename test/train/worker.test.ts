@@ -25,7 +25,7 @@ const layers = [['linear', 784, 32], ['sigmoid'], ['linear', 32, 10]] as const;
 const rule = { loss: ['crossEntropy'], optimizer: ['sgd', { lr: 0.5 }], batchSize: 10 } as const;
 
 /** In seconds: long enough for a machine that is busy. */
-const patience = 6;
+const patience = 4;
 
 /** A training that is paused while the other tests run. */
 async function pausedTraining() {
