@@ -40,7 +40,6 @@ interface TraceEvent {
   pid: number;
   tid: number;
   tdur?: number;
-  args?: { name?: string };
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -72,13 +71,17 @@ const errorOf = (page: Page, code: string): Promise<{ name: string; message: str
  * of its own time, which does not count what else the machine does.
  */
 async function tasksDuring(page: Page, code: string): Promise<{ result: number; tasks: number[] }> {
-  await page.tracing.start({ categories: ['-*', 'disabled-by-default-devtools.timeline'] });
+  const categories = ['-*', 'disabled-by-default-devtools.timeline', 'blink.user_timing'];
+  await page.tracing.start({ categories });
+  // Which of the traced threads is this page's: the browser has pages of its own.
+  await page.evaluate("void performance.mark('here')");
   const result = await page.evaluate<number>(code);
   const trace = new TextDecoder().decode(await page.tracing.stop());
   const { traceEvents } = JSON.parse(trace) as { traceEvents: TraceEvent[] };
-  const thread = ({ pid, tid }: TraceEvent): string => `${pid} ${tid}`;
-  const pages = new Set(traceEvents.filter(({ args }) => args?.name === 'CrRendererMain').map(thread));
-  const tasks = traceEvents.filter((event) => event.name === 'RunTask' && pages.has(thread(event)));
+  const here = traceEvents.find(({ name }) => name === 'here')!;
+  const tasks = traceEvents.filter(
+    ({ name, pid, tid }) => name === 'RunTask' && pid === here.pid && tid === here.tid,
+  );
   return { result, tasks: tasks.map(({ tdur = 0 }) => tdur / 1000) };
 }
 
