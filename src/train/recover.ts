@@ -205,8 +205,8 @@ async function repeat({ engine, tensor }: Core, course: Course): Promise<number>
         await training.run(await training.forSize(batch.size), batch);
         repeated++;
       }
+      if (n < end && Number.isFinite(end)) throw new Error(`${data.name} gave ${n} batches, not ${end}`);
     }
-    if (n < end && Number.isFinite(end)) throw new Error(`${data.name} gave ${n} batches, not ${end}`);
     if (end === Number.POSITIVE_INFINITY) await training.finishStep();
   }
   if (training.startsStep) await nextRate(); // of the step that was interrupted, if one was

@@ -1,6 +1,6 @@
 // Pages with code: their blocks run as one program and print what they say, commands run or are at least ones that there are.
 // A new page is here by itself.
-// @suite devices=wasm timeout=400
+// @suite devices=wasm timeout=1200
 import * as assert from 'uvu/assert';
 import { everygrad } from '../helpers/command.js';
 import { blocksOf, commandsOf, runBlocks, type Surroundings, textOf } from '../helpers/docs.js';

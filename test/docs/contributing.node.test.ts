@@ -1,5 +1,5 @@
 // The files that CONTRIBUTING shows for a new layer, loss and optimizer: they fit the sources, and a network made of them learns.
-// @suite devices=wasm timeout=120
+// @suite devices=wasm timeout=1200
 import * as assert from 'uvu/assert';
 import { environment, readFixture } from '../helpers/environment.js';
 import { skip } from '../helpers/skip.js';

@@ -1,5 +1,5 @@
 // Every example of demo/examples runs from the command line, in its shortened form, and what it claims holds.
-// @suite devices=wasm timeout=300
+// @suite devices=wasm timeout=1200
 import * as assert from 'uvu/assert';
 import { data } from '../../src/index.js';
 import { environment } from '../helpers/environment.js';
@@ -310,7 +310,7 @@ for (const [name, { claim, pictures = [] }] of chosen) {
       const command = [...run, program, '--quick', '--out', folder];
       const { stdout } = await promisify(execFile)(process.execPath, command, {
         cwd: folder,
-        timeout: 120_000,
+        timeout: 600_000,
       });
       const table = new Table(stdout);
       claim(table);

@@ -1,6 +1,6 @@
 // Results and gradients against PyTorch's, made by make.sh: every op of the table, functions made of ops, losses,
 // optimizers, and the training of small networks.
-// @suite devices=wasm,webgpu timeout=600
+// @suite devices=wasm,webgpu timeout=1200
 import * as assert from 'uvu/assert';
 import { type DType, type HostArray, isFloat, type Shape } from '../../src/dtype.js';
 import { Engine } from '../../src/engine.js';

@@ -28,7 +28,7 @@ export function everygrad(
   const command = [...(runtimeArguments[environment.runtime] ?? []), program, ...args];
   const child = spawn(process.execPath, command, {
     env: { ...process.env, ...env },
-    timeout: 120_000, // a command that hangs must not outlive its test
+    timeout: 600_000, // a command that hangs must not outlive its test
     killSignal: 'SIGKILL',
   });
   const outcome: Outcome = { code: null, stdout: '', stderr: '' };

@@ -98,7 +98,7 @@ export async function runBlocks(
     await writeFile(join(folder, 'page.mjs'), `${before}\n${programOf(blocks)}\n${after}\n`);
     const run = environment.runtime === 'deno' ? ['run', '-A', ...flags, 'page.mjs'] : ['page.mjs'];
     const env = { ...process.env, EVERYGRAD_CACHE: folder };
-    const options = { cwd: folder, env, timeout: 120_000 };
+    const options = { cwd: folder, env, timeout: 600_000 };
     return compare((await promisify(execFile)(process.execPath, run, options)).stdout);
   } finally {
     await rm(folder, { recursive: true });

@@ -95,7 +95,7 @@ export const destroy = async (): Promise<void> => (await gpu()).device.destroy()
 
 /** The error that this ends in, which says that something is lost, once the loss is known. */
 export async function lost(action: () => Promise<unknown>, message: RegExp): Promise<DeviceLostError> {
-  for (let i = 0; i < 100; i++) {
+  for (let i = 0; i < 3000; i++) {
     const error = await action().then(
       () => null,
       (e: unknown) => e,

@@ -5,6 +5,8 @@ import { describe } from './describe.js';
 
 /** What a suite that runs tells the runner. */
 export type HarnessEvent =
+  /** The runtime runs what it was given. */
+  | { type: 'up' }
   | { type: 'start'; test: string }
   | { type: 'line'; text: string }
   | { type: 'error'; message: string }

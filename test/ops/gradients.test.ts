@@ -1,6 +1,6 @@
 // Gradients of every op: first and second ones against finite differences in double precision, on the reference and on
 // WASM; then those in single precision, on every backend, against the ones in double precision.
-// @suite devices=wasm,webgpu timeout=600
+// @suite devices=wasm,webgpu timeout=1200
 import * as assert from 'uvu/assert';
 import { type HostArray, isFloat, sizeOf } from '../../src/dtype.js';
 import { Engine } from '../../src/engine.js';

@@ -1,5 +1,5 @@
 // Random graphs with variables, planned and run on every backend, against an evaluation without plan and backend.
-// @suite devices=wasm,webgpu timeout=600
+// @suite devices=wasm,webgpu
 import * as assert from 'uvu/assert';
 import type { Backend } from '../../src/backend/backend.js';
 import { ReferenceBackend } from '../../src/backend/reference.js';

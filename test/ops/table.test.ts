@@ -1,5 +1,5 @@
 // Every op of the table on every backend against its own reference: samples, other dtypes, awkward sizes.
-// @suite devices=wasm,webgpu timeout=600
+// @suite devices=wasm,webgpu
 import * as assert from 'uvu/assert';
 import type { HostArray } from '../../src/dtype.js';
 import { type Device, Engine } from '../../src/engine.js';

@@ -1,5 +1,5 @@
 // Bad input to the pages, in Chromium: each says what is wrong in a sentence and goes on, and nothing trained is lost.
-// @suite devices=wasm runtimes=node timeout=200
+// @suite devices=wasm runtimes=node timeout=1200
 import * as assert from 'uvu/assert';
 import { data, nn, weightsToBytes } from '../../src/index.js';
 import { environment } from '../helpers/environment.js';

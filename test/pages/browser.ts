@@ -2,9 +2,13 @@
 import { fileURLToPath } from 'node:url';
 import { environment } from '../helpers/environment.js';
 
+/** How long is waited for something that a page is to show, in milliseconds: enough for any machine. */
+export const patience = 120_000;
+
 /** As much of puppeteer as is used here. */
 export interface Page {
   on(event: string, hear: (what: never) => void): void;
+  setDefaultTimeout(milliseconds: number): void;
   goto(address: string): Promise<unknown>;
   reload(): Promise<unknown>;
   bringToFront(): Promise<void>;
@@ -13,7 +17,7 @@ export interface Page {
   focus(selector: string): Promise<void>;
   keyboard: { press(key: string): Promise<void> };
   select(selector: string, value: string): Promise<unknown>;
-  waitForFunction(f: string, options?: { timeout: number }): Promise<unknown>;
+  waitForFunction(f: string): Promise<unknown>;
   evaluate<T>(f: string): Promise<T>;
   evaluateOnNewDocument(f: string): Promise<unknown>;
   addScriptTag(options: { url: string }): Promise<unknown>;
@@ -21,6 +25,7 @@ export interface Page {
   emulateMediaFeatures(features: { name: string; value: string }[]): Promise<void>;
   screenshot(options: { path: string; fullPage: boolean }): Promise<unknown>;
   createCDPSession(): Promise<{ send(method: string, parameters?: object): Promise<unknown> }>;
+  tracing: { start(options: { categories: string[] }): Promise<void>; stop(): Promise<Uint8Array> };
   close(): Promise<void>;
 }
 export interface Context {
@@ -96,7 +101,7 @@ export async function labFolder(): Promise<string> {
 export async function run(args: readonly string[], cwd: string): Promise<string> {
   const { execFile } = await import('node:child_process');
   const { promisify } = await import('node:util');
-  const options = { cwd, timeout: 120_000, maxBuffer: 2 ** 24 };
+  const options = { cwd, timeout: 600_000, maxBuffer: 2 ** 24 };
   return (await promisify(execFile)(args[0]!, args.slice(1), options)).stdout;
 }
 
@@ -118,6 +123,7 @@ export async function open(
   { first = '', width = 1280 } = {},
 ): Promise<Opened> {
   const page = await browser.newPage();
+  page.setDefaultTimeout(patience);
   const complaints: string[] = [];
   page.on('console', (m: { type(): string; text(): string }) => {
     if (['error', 'warn', 'warning'].includes(m.type())) complaints.push(m.text());

@@ -1,6 +1,6 @@
 // The pages in Chromium, Firefox and WebKitGTK: each loads with no complaint, trains, survives a reload in the middle and
 // a worker that is killed, with WebGPU where the browser has it, and with neither that nor cross-origin isolation.
-// @suite devices=wasm runtimes=node timeout=400
+// @suite devices=wasm runtimes=node timeout=1200
 import { mkdir } from 'node:fs/promises';
 import * as assert from 'uvu/assert';
 import { environment } from '../helpers/environment.js';
@@ -27,19 +27,32 @@ async function playground(tab: Tab, address: string): Promise<void> {
   await tab.goto(`${address}index.html#data=xor&layers=8,4&lr=0.03`);
   await tab.click('#play');
   await tab.until(`${number('accuracy')} >= 96 && ${number('epoch')} > 5`);
-  await tab.until('sessionStorage.length > 0');
+  // Written down once a second.
+  const epoch = await tab.evaluate<number>(number('epoch'));
+  await tab.until(`JSON.parse(sessionStorage.getItem('everygrad.playground'))?.losses.at(-1)[0] > ${epoch}`);
   await tab.reload();
-  assert.ok((await tab.evaluate<number>(number('epoch'))) >= 1, 'the network is as it was');
+  assert.ok((await tab.evaluate<number>(number('epoch'))) >= epoch, 'the network is as it was');
   assert.ok((await tab.evaluate<number>(number('accuracy'))) >= 80);
   await tab.click('#play');
   await tab.until(`${number('accuracy')} >= 96 && ${number('speed')} > 0`);
   await tab.click('#play');
 }
 
+/** Epochs of the model that the page has kept; looks for a later time. */
+const keptEpochs = `(() => {
+  const open = indexedDB.open('everygrad-pages');
+  open.onsuccess = () => {
+    const get = open.result.transaction('kept').objectStore('kept').get('mlp');
+    get.onsuccess = () => (open.result.close(), (window.keptEpochs = get.result?.epochs));
+  };
+  return window.keptEpochs ?? 0;
+})()`;
+
 async function digits(tab: Tab, address: string): Promise<void> {
   await tab.goto(`${address}digits.html#examples=2000`);
   await tab.click('#play');
   await tab.until(`${number('accuracy')} >= 88`);
+  await tab.until(`${keptEpochs} >= 1`); // every two seconds
   await tab.reload();
   const epochs = await tab.evaluate<number>(number('epoch'));
   assert.ok(epochs >= 1, 'the model is as it was');
@@ -117,7 +130,7 @@ async function look(tab: Tab): Promise<void> {
     for (const width of widths) {
       await tab.resize(width);
       const over = 'document.documentElement.scrollWidth - innerWidth';
-      await tab.until(`${over} <= 0`, 2).catch(() => found.push(`it scrolls sideways at ${width}`));
+      await tab.until(`${over} <= 0`, 20).catch(() => found.push(`it scrolls sideways at ${width}`));
     }
     // Colours change gradually.
     await tab.until('document.getAnimations().length === 0');

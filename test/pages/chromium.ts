@@ -18,16 +18,15 @@ export const shots = root('build/screenshots');
 export const axe = root('demo/node_modules/axe-core/axe.min.js');
 
 export const ready = (page: Page): Promise<unknown> =>
-  page.waitForFunction('document.documentElement.dataset.ready === "true"', { timeout: 30_000 });
+  page.waitForFunction('document.documentElement.dataset.ready === "true"');
 export const text = (page: Page, id: string): Promise<string> =>
   page.evaluate<string>(`document.getElementById(${JSON.stringify(id)}).textContent`);
-export const until = (page: Page, condition: string, timeout = 40_000): Promise<unknown> =>
-  page.waitForFunction(condition, { timeout });
+export const until = (page: Page, condition: string): Promise<unknown> => page.waitForFunction(condition);
 export const number = (id: string): string => `parseFloat(document.getElementById("${id}").textContent)`;
 /** Waits for a part of what the page's status says. */
 export async function says(page: Page, part: string): Promise<void> {
   const condition = `document.getElementById("status").textContent.includes(${JSON.stringify(part)})`;
-  await until(page, condition, 20_000).catch(async () => {
+  await until(page, condition).catch(async () => {
     throw new Error(`the page does not say "${part}", but "${await text(page, 'status')}"`);
   });
 }

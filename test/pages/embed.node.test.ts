@@ -1,5 +1,5 @@
 // An app with everygrad in it, as its users make one: from the packed package, by each bundler or none, in Chromium.
-// @suite devices=wasm runtimes=node timeout=240
+// @suite devices=wasm runtimes=node timeout=1200
 import { cp, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import * as assert from 'uvu/assert';
 import { data } from '../../src/index.js';
@@ -46,7 +46,7 @@ async function built(bundler: string, app: string): Promise<string> {
 
 async function trained(page: Page, complaints: readonly string[]): Promise<void> {
   const read = '/read as ([\\d ]+)/.exec(document.querySelector("output")?.textContent)?.[1]';
-  await page.waitForFunction(read, { timeout: 40_000 }).catch(async (error) => {
+  await page.waitForFunction(read).catch(async (error) => {
     const text = await page.evaluate<string>('document.body.textContent');
     throw new Error(`not trained: ${error}\n${text}\n${complaints.join('\n')}`);
   });
@@ -212,7 +212,7 @@ function embedding(): void {
     const again = await serveSite(page);
     const { page: tab, complaints } = await open(browser, `${again.address}nowhere.html`);
     await tab.waitForFunction('true');
-    for (let i = 0; i < 100 && complaints.length < 2; i++) await new Promise((r) => setTimeout(r, 50));
+    for (let i = 0; i < 1000 && complaints.length < 2; i++) await new Promise((r) => setTimeout(r, 50));
     const said = complaints.join('\n');
     assert.match(
       said,

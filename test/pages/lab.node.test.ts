@@ -1,5 +1,5 @@
 // Training in a page's worker: what can happen to it in a real browser, and that the page stays free meanwhile.
-// @suite devices=wasm runtimes=node timeout=240
+// @suite devices=wasm runtimes=node timeout=1200
 import { rm } from 'node:fs/promises';
 import * as assert from 'uvu/assert';
 import { environment } from '../helpers/environment.js';
@@ -30,14 +30,23 @@ interface Told {
   killed: { heard: number[]; error: string; message: string };
   silent: { heard: number[]; error: string; message: string };
   last: { heard: number[]; sha: string };
+  epochs: number;
   same: boolean;
+}
+
+/** Of Chromium's traces: an event of a thread, with its time in microseconds of the thread's own clock. */
+interface TraceEvent {
+  name: string;
+  pid: number;
+  tid: number;
+  tdur?: number;
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** What a page told by asking for an address below report/. */
 async function told(from: Site): Promise<Told> {
-  for (let i = 0; i < 600; i++, await pause(100)) {
+  for (let i = 0; i < 3000; i++, await pause(100)) {
     const name = [...from.served].find((address) => address.startsWith('report/'));
     if (name) return JSON.parse(decodeURIComponent(name.slice('report/'.length))) as Told;
   }
@@ -57,40 +66,55 @@ const errorOf = (page: Page, code: string): Promise<{ name: string; message: str
     `(async () => { ${code} })().then(() => null, ({ name, message, values }) => ({ name, message, values }))`,
   );
 
+/**
+ * What a piece of the page's program comes to, and what each task of the page's main thread took meanwhile: in milliseconds
+ * of its own time, which does not count what else the machine does.
+ */
+async function tasksDuring(page: Page, code: string): Promise<{ result: number; tasks: number[] }> {
+  const categories = ['-*', 'disabled-by-default-devtools.timeline', 'blink.user_timing'];
+  await page.tracing.start({ categories });
+  // Which of the traced threads is this page's: the browser has pages of its own.
+  await page.evaluate("void performance.mark('here')");
+  const result = await page.evaluate<number>(code);
+  const trace = new TextDecoder().decode(await page.tracing.stop());
+  const { traceEvents } = JSON.parse(trace) as { traceEvents: TraceEvent[] };
+  const here = traceEvents.find(({ name }) => name === 'here')!;
+  const tasks = traceEvents.filter(
+    ({ name, pid, tid }) => name === 'RunTask' && pid === here.pid && tid === here.tid,
+  );
+  return { result, tasks: tasks.map(({ tdur = 0 }) => tdur / 1000) };
+}
+
 function chromiumOnly(): void {
   test('no long task in the page while a worker starts, gets 90 MB and trains', async () => {
-    // A loaded machine can hold up any task, but not the same one every time: what the library does would.
-    const rounds: string[][] = [];
-    for (let round = 0; round < 3; round++) {
-      const { page, close } = await lab();
-      const tasks = await page.evaluate<string[]>(`(async () => {
-        const n = 30_000, inputs = new Float32Array(n * 784).map((_, i) => (i % 7) / 7);
-        const data = { ...train, inputs, targets: new Int32Array(n).map((_, i) => i % 10) };
-        const set = { inputShape: [784], inputDType: 'float32', targetShape: [], targetDType: 'int32', classes: 10 };
-        await new Promise((resolve) => setTimeout(resolve, 300));
-        const seen = [];
-        const observer = new PerformanceObserver((list) => {
-          for (const { duration, startTime } of list.getEntries()) seen.push(duration + ' ms at ' + startTime);
-        });
-        observer.observe({ type: 'longtask' });
+    const { page, close } = await lab();
+    await page.evaluate(`(() => {
+      const n = 30_000;
+      window.inputs = new Float32Array(n * 784).map((_, i) => (i % 7) / 7);
+      const set = { inputShape: [784], inputDType: 'float32', targetShape: [], targetDType: 'int32', classes: 10 };
+      window.set = { inputs, targets: new Int32Array(n).map((_, i) => i % 10), ...set };
+    })()`);
+    const { result: heard, tasks } = await tasksDuring(
+      page,
+      `(async () => {
         const lab = await trainer({ device: 'wasm' });
         const model = await lab.create([['linear', 784, 64], ['relu'], ['linear', 64, 10]], 1);
         let heard = 0;
         const onProgress = () => heard++;
-        const { epochs } = await lab.fit(model, { ...set, inputs: data.inputs, targets: data.targets },
-          { ...rule, batchSize: 100, epochs: 2, onProgress });
+        const { epochs } = await lab.fit(model, set, { ...rule, batchSize: 100, epochs: 2, onProgress });
         await lab.predict(model, inputs.slice(0, 784 * 100), [100, 784]);
         await lab.save(model);
         await new Promise((resolve) => setTimeout(resolve, 100));
         lab.terminate();
-        if (epochs.length !== 2 || inputs.length !== n * 784 || heard === 0) throw new Error('it did not train');
-        return seen;
-      })()`);
-      await close();
-      rounds.push(tasks);
-      if (tasks.length === 0) return;
-    }
-    assert.unreachable(`long tasks in each of three rounds: ${JSON.stringify(rounds)}`);
+        if (epochs.length !== 2 || inputs.length !== 30_000 * 784) throw new Error('it did not train');
+        return heard;
+      })()`,
+    );
+    await close();
+    const longest = Math.max(...tasks);
+    console.log(`NOTE the longest of ${tasks.length} tasks in the page: ${longest.toFixed(1)} ms`);
+    assert.ok(heard > 0 && tasks.length >= heard, `${tasks.length} tasks, ${heard} reports`);
+    assert.ok(longest < 50, `a task of ${longest} ms`);
   });
 
   test('errors of the worker come with class, fields and message; what was trained stays', async () => {
@@ -171,16 +195,16 @@ for (const name of browserNames) {
     await driver.launch();
     try {
       await driver.open(`${own.address}index.html?journey=0`);
-      const { failed, killed, silent, last, same } = await told(own);
+      const { failed, killed, silent, last, epochs, same } = await told(own);
       assert.not(failed);
       assert.equal([killed.error, silent.error], ['DeviceError', 'DeviceError']);
       assert.match(killed.message, /\[trainer\] the worker ended: it was killed/);
       assert.match(silent.message, /\[trainer\] the worker ended: it has not answered for 1 s/);
       // Not from the beginning, neither after it was left nor after the worker was killed, nor after one fell silent.
       assert.ok(killed.heard[0]! >= 4, `${killed.heard}`);
-      assert.ok(silent.heard[0]! >= 8, `${silent.heard}`);
-      assert.ok(last.heard[0]! >= 10, `${last.heard}`);
-      assert.is(last.heard.at(-1), 12);
+      assert.ok(silent.heard[0]! >= killed.heard.at(-1)!, `${silent.heard} after ${killed.heard}`);
+      assert.ok(last.heard[0]! >= silent.heard.at(-1)!, `${last.heard} after ${silent.heard}`);
+      assert.is(last.heard.at(-1), epochs);
       assert.ok(same, 'the weights differ');
     } finally {
       await driver.close();

@@ -6,6 +6,9 @@ import { runtimes } from '../runtime/runtimes.mjs';
 
 const viewport = { width: 1280, height: 900 };
 
+/** How long is waited for something that a page is to show, in seconds: enough for any machine. */
+const patience = 120;
+
 /** A page that answers to expressions. */
 class Tab {
   constructor(driver) {
@@ -32,7 +35,7 @@ class Tab {
   }
 
   /** Waits until it is true; the page may be on its way to another one. */
-  async until(condition, seconds = 40) {
+  async until(condition, seconds = patience) {
     const end = Date.now() + seconds * 1000;
     for (;;) {
       const found = await this.evaluate(condition).catch(() => false);
@@ -86,6 +89,7 @@ class Tab {
 /** What a tab is driven by in Chromium and Firefox. */
 async function puppeteerDriver({ browser, name }, { quota }) {
   const page = await browser.newPage();
+  page.setDefaultTimeout(patience * 1000);
   await page.setViewport(viewport);
   return {
     evaluate: (expression) => page.evaluate(expression),
@@ -109,7 +113,7 @@ async function puppeteerDriver({ browser, name }, { quota }) {
 function inTime(asked) {
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error('no answer of the driver')), 10_000);
+    timer = setTimeout(() => reject(new Error('no answer of the driver')), 30_000);
   });
   return Promise.race([asked, late]).finally(() => clearTimeout(timer));
 }

@@ -4,6 +4,9 @@ import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { startServer } from './server.mjs';
 
+/** How long a browser or a page may take to come up on a machine that is busy, in milliseconds. */
+const startTime = 120_000;
+
 /** What all browsers share. A kind of browser adds launch(), open(url) and close(). */
 export class Browser {
   has = { webgpu: true };
@@ -67,6 +70,7 @@ class PuppeteerBrowser extends Browser {
       executablePath: this.path,
       env: this.env,
       headless: true,
+      timeout: startTime,
       ...this.options(),
     });
   }
@@ -78,7 +82,7 @@ class PuppeteerBrowser extends Browser {
       page.on('close', () => resolve('the page was closed'));
       this.browser.on('disconnected', () => resolve('the browser ended'));
     });
-    await page.goto(url, { waitUntil: 'domcontentloaded' });
+    await page.goto(url, { waitUntil: 'domcontentloaded', timeout: startTime });
     return { crashed, close: () => page.close() };
   }
 

@@ -85,6 +85,7 @@ globalThis.EVERYGRAD_TEST = { ...job.environment, root: new URL('../../', import
 globalThis.EVERYGRAD_REPORT = report;
 if (inPage) watchPage();
 else watchProcess();
+report({ type: 'up' });
 try {
   report(await (job.suite ? runSuite(job.suite) : probe()));
 } catch (error) {

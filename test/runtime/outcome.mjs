@@ -17,6 +17,8 @@ export class Outcome {
   failures = [];
   seconds = 0;
   adapter = undefined;
+  /** Whether anything was heard of the runtime. */
+  up = false;
 
   #output = [];
   #test = '';
@@ -31,6 +33,7 @@ export class Outcome {
   }
 
   event(event) {
+    this.up = true;
     if (event.type === 'start') this.#test = event.test;
     else if (event.type === 'line') for (const line of event.text.split('\n')) this.#text(line);
     else if (event.type === 'error') this.failures.push(event.message);

@@ -17,8 +17,8 @@ const usage = `npm test -- [options]
   --no-build               run what build/test holds
   --help`;
 
-/** Time for a runtime to start, and to answer which adapter it has. */
-const startSeconds = 60;
+/** Time for a runtime or a page to start, and to answer which adapter it has. */
+const startSeconds = 120;
 
 function readOptions() {
   const { values } = parseArgs({
@@ -64,15 +64,18 @@ async function runJob(runtime, job, timeout) {
 async function runOnce(runtime, job, timeout) {
   const outcome = new Outcome();
   const limit = new AbortController();
-  const timer = setTimeout(() => limit.abort(), timeout * 1000);
+  const timers = [
+    setTimeout(() => outcome.up || limit.abort(`no start after ${startSeconds} s`), startSeconds * 1000),
+    setTimeout(() => limit.abort(`no end after ${timeout} s`), timeout * 1000),
+  ];
   let problem;
   try {
     problem = await runtime.run(job, outcome, limit.signal);
   } catch (error) {
     problem = limit.signal.aborted ? undefined : `the runtime failed: ${error.stack ?? error}`;
   }
-  clearTimeout(timer);
-  if (limit.signal.aborted) problem = `no end after ${timeout} s`;
+  for (const timer of timers) clearTimeout(timer);
+  if (limit.signal.aborted) problem = limit.signal.reason;
   outcome.finish(problem);
   if (problem) await runtime.stop().then(() => runtime.start());
   return outcome;

@@ -1,13 +1,14 @@
 // Finds the suites, and what each says about itself in its name and first lines.
 //   *.node.test.ts                    runs in Node, Deno and Bun only: files, child processes
 //   test/unit/                        needs no backend: runs once per runtime, not once per device
-//   // @suite devices=wasm runtimes=node,deno timeout=300     in the first five lines overrides all that
+//   // @suite devices=wasm runtimes=node,deno timeout=1200     in the first five lines overrides all that
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const folder = fileURLToPath(new URL('../', import.meta.url));
-const defaultTimeout = 120;
+/** Seconds for a suite: enough for any machine, as it only ends what hangs. */
+const defaultTimeout = 600;
 const processes = ['node', 'node24', 'deno', 'bun'];
 
 export function findSuites(pattern) {

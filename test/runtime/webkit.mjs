@@ -57,7 +57,7 @@ export class WebKit extends Browser {
   }
 
   async #untilReady() {
-    for (let tries = 100; ; tries--) {
+    for (let tries = 1200; ; tries--) {
       const status = await this.#ask('GET', '/status').catch((error) =>
         tries > 0 ? undefined : Promise.reject(error),
       );

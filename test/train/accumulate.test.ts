@@ -1,5 +1,5 @@
 // Gradients summed over several batches: the same steps as with batches of that many times the size.
-// @suite devices=wasm,webgpu timeout=300
+// @suite devices=wasm,webgpu
 import * as assert from 'uvu/assert';
 import {
   configure,

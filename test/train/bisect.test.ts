@@ -1,5 +1,5 @@
 // The bisector of backends: agreement, and a backend with a broken op that it must name.
-// @suite devices=wasm,webgpu timeout=300
+// @suite devices=wasm,webgpu
 import * as assert from 'uvu/assert';
 import type { Step } from '../../src/backend/backend.js';
 import { Engine } from '../../src/engine.js';

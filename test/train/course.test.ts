@@ -1,5 +1,5 @@
 // What steers a training: schedules, early stopping, the range test, penalties and noise.
-// @suite devices=wasm,webgpu timeout=300
+// @suite devices=wasm,webgpu
 import * as assert from 'uvu/assert';
 import { constant } from '../../src/graph.js';
 import {

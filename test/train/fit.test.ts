@@ -1,5 +1,5 @@
 // Training, evaluating, predicting, saving: what users do, on every device that this run is about.
-// @suite devices=wasm,webgpu timeout=300
+// @suite devices=wasm,webgpu
 import * as assert from 'uvu/assert';
 import {
   configure,

@@ -1,5 +1,5 @@
 // Looking inside a network: gradients checked, statistics of layers, idle units, what excites and what matters.
-// @suite devices=wasm,webgpu timeout=300
+// @suite devices=wasm,webgpu
 import * as assert from 'uvu/assert';
 import {
   configure,

@@ -1,5 +1,5 @@
 // What is too large: tensors that no memory could hold, and plans that this memory cannot.
-// @suite devices=wasm timeout=300
+// @suite devices=wasm
 import * as assert from 'uvu/assert';
 import { WasmBackend } from '../../src/backend/wasm/index.js';
 import {

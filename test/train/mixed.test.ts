@@ -1,5 +1,5 @@
 // Mixed precision: as accurate as float32, halves where they should be, no step with an overflow.
-// @suite devices=wasm,webgpu timeout=300
+// @suite devices=wasm,webgpu
 import * as assert from 'uvu/assert';
 import { prepare } from '../../src/compile.js';
 import {

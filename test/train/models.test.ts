@@ -1,5 +1,5 @@
 // The classic networks: parameters, shapes, a training step, sizes that do not fit, and learning real-looking digits.
-// @suite devices=wasm timeout=300
+// @suite devices=wasm
 import * as assert from 'uvu/assert';
 import {
   configure,

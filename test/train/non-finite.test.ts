@@ -1,5 +1,5 @@
 // Training that goes wrong is explained: the first op and layer that made NaN or infinity, and the step in which it did.
-// @suite devices=wasm,webgpu timeout=300
+// @suite devices=wasm,webgpu
 import * as assert from 'uvu/assert';
 import {
   add,

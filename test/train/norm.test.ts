@@ -1,5 +1,5 @@
 // Pooling and normalisation layers: formulas, running statistics, second derivatives, files, errors.
-// @suite devices=wasm,webgpu timeout=300
+// @suite devices=wasm,webgpu
 import * as assert from 'uvu/assert';
 import { Engine } from '../../src/engine.js';
 import type { Tensor } from '../../src/graph.js';

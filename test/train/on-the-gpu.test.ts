@@ -1,5 +1,5 @@
 // A training step stays on the GPU from the upload of the batch to the update of the parameters; memory in pieces.
-// @suite devices=webgpu runtimes=node24,deno timeout=300
+// @suite devices=webgpu runtimes=node24,deno
 import * as assert from 'uvu/assert';
 import type { WebgpuBackend } from '../../src/backend/webgpu/index.js';
 import type { Prepared } from '../../src/compile.js';

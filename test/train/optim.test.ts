@@ -1,5 +1,5 @@
 // Optimizers: rates that change without a new plan, groups, averages; second-order methods against known minima.
-// @suite devices=wasm,webgpu timeout=300
+// @suite devices=wasm,webgpu
 import * as assert from 'uvu/assert';
 import {
   add,

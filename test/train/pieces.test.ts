@@ -1,6 +1,6 @@
 // Every layer, loss, optimizer, schedule and first value that is exported has a case here or among PyTorch's numbers: layers
 // against their formula in double precision, and gradients by parameters and input against finite differences.
-// @suite devices=wasm timeout=300
+// @suite devices=wasm
 import * as assert from 'uvu/assert';
 import { configure, loss, nn, OptionError, optim, schedules, type Tensor, tensor } from '../../src/index.js';
 import { gradientCheck } from '../../src/inspect/index.js';

@@ -1,5 +1,5 @@
 // Smaller weights: accuracy, bytes in memory and in files, files that do not fit, on every device of this run.
-// @suite devices=wasm,webgpu timeout=600
+// @suite devices=wasm,webgpu
 import * as assert from 'uvu/assert';
 import {
   add,

@@ -1,6 +1,6 @@
 // Recurrent layers: against single cells step by step, with masks, in both directions, what goes wrong; and a task that
 // only a network with a memory solves.
-// @suite devices=wasm,webgpu timeout=300
+// @suite devices=wasm,webgpu
 import * as assert from 'uvu/assert';
 import {
   compile,

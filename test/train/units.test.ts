@@ -1,5 +1,5 @@
 // Layers that are units of a kind: what they compute with known parameters, what they learn, what they refuse.
-// @suite devices=wasm,webgpu timeout=300
+// @suite devices=wasm,webgpu
 import * as assert from 'uvu/assert';
 import { configure, data, evaluate, fit, loss, nn, optim, type Tensor, tensor } from '../../src/index.js';
 import { inference } from '../../src/nn/module.js';

@@ -24,6 +24,25 @@ const test = suite('trainer in a worker');
 const layers = [['linear', 784, 32], ['sigmoid'], ['linear', 32, 10]] as const;
 const rule = { loss: ['crossEntropy'], optimizer: ['sgd', { lr: 0.5 }], batchSize: 10 } as const;
 
+/** In seconds: long enough for a machine that is busy. */
+const patience = 4;
+
+/** A training that is paused while the other tests run. */
+async function pausedTraining() {
+  const lab = await trainer({ device: 'wasm', threads: 1, patience });
+  const { train } = await data.digits({ train: 500, test: 1 });
+  const model = await lab.create(layers, 1);
+  const stop = new AbortController();
+  const running = lab.fit(model, train, { ...rule, epochs: 1e6, signal: stop.signal });
+  running.catch(() => undefined); // which is heard of when it is waited for
+  await lab.pause(model);
+  return { lab, running, stop, since: performance.now() };
+}
+let paused: Awaited<ReturnType<typeof pausedTraining>>;
+test.before(async () => {
+  paused = await pausedTraining();
+});
+
 test('trains, evaluates, predicts, saves and loads', async () => {
   const events: LabEvent[] = [];
   const lab = await trainer({ device: 'wasm', threads: 1, onEvent: (e) => events.push(e) });
@@ -316,14 +335,10 @@ test('arrays are moved on demand, and copied otherwise', async () => {
 });
 
 test('a worker that is busy shows signs of life, and idle trainers wait for none', async () => {
-  const lab = await trainer({ device: 'wasm', threads: 1, patience: 1.2 });
+  const { lab, running, stop, since } = paused;
   try {
-    const { train } = await data.digits({ train: 500, test: 1 });
-    const model = await lab.create(layers, 1);
-    const stop = new AbortController();
-    const running = lab.fit(model, train, { ...rule, epochs: 1e6, signal: stop.signal });
-    await lab.pause(model);
-    await new Promise((resolve) => setTimeout(resolve, 1800)); // paused is not dead
+    const rest = since + 1500 * patience - performance.now();
+    await new Promise((resolve) => setTimeout(resolve, rest)); // paused is not dead
     stop.abort();
     assert.ok((await running).stopped);
     const wrong = await trainer({ patience: 0 }).catch((e: unknown) => e);

@@ -1,5 +1,4 @@
 // The convolution kernels against a plain reference: forward, gradients of input and filter; threads, guard zones.
-// @suite timeout=300
 import * as assert from 'uvu/assert';
 import { type Kernels, kernelBuilds, loadKernels } from '../helpers/kernels.js';
 import { suite } from '../helpers/suite.js';

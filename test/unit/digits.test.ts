@@ -29,11 +29,8 @@ test('the same bits in every engine', async () => {
   );
 });
 
-test('shapes, dtypes, and 10,000 and 2,000 images within seconds', async () => {
-  const start = performance.now();
+test('shapes, dtypes, and 10,000 and 2,000 images', async () => {
   const { train, test: held } = await digits();
-  const seconds = (performance.now() - start) / 1000;
-  assert.ok(seconds < 5, `${seconds} s; it is 0.4 s on an idle core`);
   assert.equal([train.length, held.length], [10_000, 2_000]);
   assert.equal(
     [train.inputShape, train.inputDType, train.targetShape, train.targetDType],

@@ -1,6 +1,5 @@
 // Products that apply a chain to their own result: the kernels bit by bit against the ops one by one, and which chains
 // become part of a product.
-// @suite timeout=300
 import * as assert from 'uvu/assert';
 import { takesEpilogue } from '../../src/backend/wasm/epilogue.js';
 import { createWasmBackend, type WasmBackend } from '../../src/backend/wasm/index.js';

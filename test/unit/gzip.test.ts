@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { FormatError } from '../../src/errors.js';
 import { RandomStream } from '../../src/philox.js';
 import { gunzip, isGzip } from '../../src/platform.js';
+import { environment } from '../helpers/environment.js';
 import { rejectsWith } from '../helpers/errors.js';
 import { gzip } from '../helpers/gzip.js';
 import { suite } from '../helpers/suite.js';
@@ -47,11 +48,37 @@ test('a limit that is exceeded by one byte is an error; firstOnly gives the star
 });
 
 test('a bomb is given up after its first bytes', async () => {
-  const packed = await gzip(new Uint8Array(64 << 20));
-  assert.ok(packed.length < 100_000);
-  const start = performance.now();
-  for (let i = 0; i < 5; i++) await rejectsWith(gunzip(packed, { maxBytes: 1000 }), FormatError, /more than/);
-  assert.ok(performance.now() - start < 2000, 'unpacking it all 5 times takes longer');
+  const random = new RandomStream(2, 0);
+  const zeros = new Uint8Array(64 << 20);
+  for (let i = 0; i < zeros.length; i += 1024) zeros[i] = random.bits() & 255;
+  const packed = await gzip(zeros);
+  // How much of it is given to the platform's own.
+  const Own = DecompressionStream;
+  let given = 0;
+  globalThis.DecompressionStream = class {
+    readonly readable: ReadableStream;
+    readonly writable: WritableStream;
+
+    constructor(format: CompressionFormat) {
+      const { readable, writable } = new Own(format);
+      const counted = new TransformStream<Uint8Array, Uint8Array>({
+        transform(chunk, to) {
+          given += chunk.length;
+          to.enqueue(chunk);
+        },
+      });
+      counted.readable.pipeTo(writable as WritableStream).catch(() => undefined);
+      [this.readable, this.writable] = [readable, counted.writable];
+    }
+  } as typeof DecompressionStream;
+  try {
+    await rejectsWith(gunzip(packed, { maxBytes: 1000 }), FormatError, /more than/);
+  } finally {
+    globalThis.DecompressionStream = Own;
+  }
+  // Node takes all in before it unpacks as much as is asked for.
+  if (!environment.runtime.startsWith('node'))
+    assert.ok(given > 0 && given < packed.length / 2, `${given} of ${packed.length} bytes were unpacked`);
 });
 
 test('every truncation of a stream is refused', async () => {

@@ -142,10 +142,12 @@ async function served(
 test('fetches over HTTP with progress up to the whole', async () => {
   const random = new RandomStream(1, 0);
   const body = Uint8Array.from({ length: 500_000 }, () => random.bits() & 255);
+  let finish = (): void => undefined;
   const answer = (path: string, response: ServerResponse) => {
     if (path === '/stated') response.setHeader('content-length', body.length);
     response.write(body.subarray(0, 100_000));
-    response.end(body.subarray(100_000));
+    // The rest when something of it was heard of, so that it cannot come all at once.
+    finish = () => response.end(body.subarray(100_000));
   };
   await served(answer, async (base) => {
     for (const [path, total] of [
@@ -153,7 +155,10 @@ test('fetches over HTTP with progress up to the whole', async () => {
       ['/chunked', undefined],
     ] as const) {
       const seen: { loaded: number; total: number | undefined }[] = [];
-      const bytes = await readBytes(base + path, { onProgress: (p) => seen.push(p) });
+      const onProgress = (p: (typeof seen)[number]): void => {
+        if (seen.push(p) === 1) finish();
+      };
+      const bytes = await readBytes(base + path, { onProgress });
       assert.ok(bytes.length === body.length && bytes.every((b, i) => b === body[i]));
       assert.equal(seen.at(-1), { loaded: body.length, total });
       assert.ok(seen.length > 1 && seen.every((p, i) => i === 0 || p.loaded > seen[i - 1]!.loaded));

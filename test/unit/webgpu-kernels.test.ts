@@ -1,5 +1,5 @@
 // The WGSL kernels against plain JavaScript, on random and awkward sizes.
-// @suite devices=webgpu timeout=600
+// @suite devices=webgpu
 
 import * as assert from 'uvu/assert';
 import type { Operand } from '../../src/backend/backend.js';

@@ -1,7 +1,7 @@
 // Products by matrix units, which no adapter here has: their shaders, and those that broadcast in subgroups, go through
 // Dawn's compiler, and run with loops in place of the units; the trial that lets a kernel be used takes right ones and
 // refuses wrong ones.
-// @suite devices=webgpu runtimes=node24,deno timeout=600
+// @suite devices=webgpu runtimes=node24,deno
 
 import * as assert from 'uvu/assert';
 import type { Memory, Operand, Step } from '../../src/backend/backend.js';

@@ -1,6 +1,6 @@
 // Reductions, and conversions to halves, that compute what they read by a chain: against the two one after the other on the
 // same device, and against the reference, on awkward sizes, outputs poisoned first; and how many dispatches that takes.
-// @suite devices=webgpu runtimes=node24,deno timeout=240
+// @suite devices=webgpu runtimes=node24,deno
 
 import * as assert from 'uvu/assert';
 import type { Chain, Instruction, Operand, Step } from '../../src/backend/backend.js';

@@ -1,5 +1,5 @@
 // Chains that go to the GPU in one dispatch: which do, which must not, and that the values are those of one by one.
-// @suite devices=webgpu runtimes=node24,deno timeout=120
+// @suite devices=webgpu runtimes=node24,deno
 
 import * as assert from 'uvu/assert';
 import type { Step } from '../../src/backend/backend.js';

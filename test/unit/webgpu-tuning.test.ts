@@ -1,5 +1,5 @@
 // Kernels of products measured on an adapter that is there, as on a GPU in hardware.
-// @suite devices=webgpu runtimes=deno timeout=600
+// @suite devices=webgpu runtimes=deno
 import * as assert from 'uvu/assert';
 import type { WebgpuBackend } from '../../src/backend/webgpu/index.js';
 import { forgetTuned, rivalsOf } from '../../src/backend/webgpu/tuning.js';

@@ -1,6 +1,6 @@
 // Updates of all parameters in one dispatch, whatever their number: how many that takes, and that they have the bits of one
 // dispatch for a few tensors each.
-// @suite devices=webgpu runtimes=node24,deno timeout=240
+// @suite devices=webgpu runtimes=node24,deno
 
 import * as assert from 'uvu/assert';
 import type { WebgpuBackend } from '../../src/backend/webgpu/index.js';

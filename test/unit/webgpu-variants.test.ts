@@ -1,5 +1,5 @@
 // Every row of the tables of GPU variants against the slow reference, on awkward sizes, outputs poisoned first.
-// @suite devices=webgpu runtimes=node24,deno timeout=600
+// @suite devices=webgpu runtimes=node24,deno
 
 import { createWebgpuBackend } from '../../src/backend/webgpu/index.js';
 import { variants } from '../../src/backend/webgpu/variants.js';

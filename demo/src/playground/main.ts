@@ -71,7 +71,7 @@ async function restart(goesOn: boolean): Promise<void> {
   controls.show(settings);
   const wanted = settings;
   await exclusively(async () => {
-    if (goesOn && network) learned = await network.learned();
+    if (goesOn && network) learned = noted = await network.learned();
     if (!goesOn) forget();
     if (wanted !== settings) return; // changed again in the meantime
     network?.dispose();
@@ -91,10 +91,12 @@ async function restart(goesOn: boolean): Promise<void> {
 
 /** What is known of a network of these settings: taken up by the next one that fits. */
 let learned: Learned | null = null;
+/** What was noted last. It becomes `learned` when it has gone well for another second: what diverges is finite at first. */
+let noted: Learned | null = null;
 let losses: [epoch: number, test: number, train: number][] = [];
 
 function forget(): void {
-  learned = null;
+  learned = noted = null;
   losses = [];
   chart.clear();
 }
@@ -112,9 +114,10 @@ const keptAs = 'everygrad.playground';
 
 /** Writes down what was learned; done while it is learned, as a page that is left has no time for it. */
 function store(): void {
-  if (!learned) return;
+  if (!noted) return;
   try {
-    sessionStorage.setItem(keptAs, JSON.stringify({ settings: format(settings), learned, losses }));
+    const kept = { settings: format(settings), learned: noted, losses };
+    sessionStorage.setItem(keptAs, JSON.stringify(kept));
   } catch {
     // Storage is full or forbidden: a reload begins anew, then.
   }
@@ -122,7 +125,7 @@ function store(): void {
 
 async function keep(): Promise<void> {
   await exclusively(async () => {
-    if (network) learned = await network.learned();
+    if (network) learned = noted = await network.learned();
     store();
   });
 }
@@ -136,7 +139,7 @@ function recall(): void {
       losses: typeof losses;
     } | null;
     if (kept?.settings !== format(settings)) return;
-    learned = kept.learned;
+    learned = noted = kept.learned;
     losses = kept.losses;
     for (const [epoch, test, train] of losses) chart.add(epoch, [test, train]);
   } catch {
@@ -182,7 +185,8 @@ async function train(steps: number): Promise<void> {
     if (Number.isFinite(view.trainLoss)) {
       note();
       if (performance.now() - notedAt > 1000) {
-        learned = await network.learned();
+        learned = noted;
+        noted = await network.learned();
         notedAt = performance.now();
         store();
       }
@@ -194,9 +198,10 @@ async function train(steps: number): Promise<void> {
 
 let notedAt = 0;
 
-/** The loss is no longer a number: takes up what was noted last, and stops. */
+/** The loss is no longer a number: takes up what was learned until a second ago, and stops. */
 async function goBack(): Promise<void> {
   setPlaying(false);
+  noted = learned;
   network?.dispose();
   network = await Network.create(settings, points.train, points.test, learned);
   view = await network.view();
