@@ -1,17 +1,5 @@
-// Words and elements of side0 and side1, which the shader declares as arrays of words: floats, or where HALF packed halves;
-// LANES of them are an element.
-//#if LANES>1
-//#if HALF
-alias Word = vec2u;
-//#else
-alias Word = vec4u;
-//#end
-alias Value = vec4f;
-//#else
-alias Word = u32;
-alias Value = f32;
-//#end
-
+// Elements of side0 and side1, which the shader declares as arrays of words.
+{{words}}
 //#for s 2
 fn element{{s}}(index: u32) -> Value {
 //#if HALF

@@ -18,12 +18,7 @@ struct Sizes {
 {{epilogueSizes}}
 }
 @group(0) @binding(0) var<uniform> sizes: Sizes;
-alias Word = {{Word}};
-//#if LANES>1
-alias Value = vec4f;
-//#else
-alias Value = f32;
-//#end
+{{words}}
 //#if HALF>1
 alias Cell = vec4<f16>;
 //#else
@@ -66,7 +61,7 @@ const EXTENT{{s}} = {{EXTENT{{s}}}}u;
 // (BK, EXTENT / 4): four rows of A, or columns of B, in a vector. Twice where the tiles take turns.
 const SPAN{{s}} = EXTENT{{s}} / 4u + {{PAD}}u; // from one k to the next
 const TILE{{s}} = SPAN{{s}} * BK;
-var<workgroup> tile{{s}}: array<Cell, TILE{{s}} * {{BUFFERS}}u>;
+var<workgroup> tile{{s}}: array<Cell, TILE{{s}} * ({{DOUBLE}}u + 1u)>;
 
 // Zero beyond the end of k. Rows and columns beyond the edge may hold anything, as they are not stored.
 fn load{{s}}(index: u32, inside: bool) -> Value {

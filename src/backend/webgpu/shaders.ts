@@ -8,6 +8,7 @@ import reduce from '../../../gpu/reduce.wgsl';
 import tileBegin from '../../../gpu/tile_begin.wgsl';
 import tiles from '../../../gpu/tiles.wgsl';
 import tree from '../../../gpu/tree.wgsl';
+import words from '../../../gpu/words.wgsl';
 import { DeviceError } from '../../errors.js';
 import type { Gpu, OnCompile } from './device.js';
 import type { WebgpuBackend } from './index.js';
@@ -24,6 +25,7 @@ export const shaders: Record<string, string> = {
   tile_begin: tileBegin,
   tiles,
   tree,
+  words,
 };
 
 /** How many chains go in one dispatch; there when the shader `together` is. */

@@ -163,8 +163,7 @@ export function matrixVariants(half: boolean, tools: Toolbox, tiling: Tiling): V
       ACROSS: EXTENT1 / SIDES / N,
     };
     const constants = { ...product.constants, ...own };
-    const types = { ...product.types, Unit };
-    return [{ ...product, shader: 'matmul_matrix', constants, types }, ...sum];
+    return [{ ...product, shader: 'matmul_matrix', constants, types: { Unit } }, ...sum];
   };
   const list = tools.tileVariants(tiling.with(multiplied), tiling.product, tiling.more, matrixRows);
   return list.map((variant, i) => {

@@ -94,14 +94,12 @@ export function tiled(call: ShaderCall, tile: Tile, parts: number, { features }:
       ...call.constants,
       ...tile,
       ...{ DOUBLE, HALF: HALF!, TURN0, TURN1, TILES, PART, PART_STRIDE: elements },
-      BUFFERS: 1 + DOUBLE,
       ALONG0: TRANS_A!,
       ALONG1: 1 - TRANS_B!,
       UNITS0: ceilDiv((EXTENT0 * BK) / (TURN0 ? 16 : 4), threads),
       UNITS1: ceilDiv((EXTENT1 * BK) / (TURN1 ? 16 : 4), threads),
       WIDTH: LANES === 4 ? 4 : HALF ? 2 : 1,
     },
-    types: { Word: LANES === 4 ? (HALF ? 'vec2u' : 'vec4u') : 'u32' },
     workgroups: spread(TILES),
   };
   if (count === 1) return [product];
