@@ -63,22 +63,6 @@ export function columnAffine_f32(args: usize, thread: i32, threads: i32): void {
   }
 }
 
-/** args: dst, x, centre, factor, shift, outer, reduce, inner. */
-export function columnAffine_f64(args: usize, thread: i32, threads: i32): void {
-  const reduce = word(args, 6);
-  const inner = word(args, 7);
-  const rows = word(args, 5) * reduce;
-  const end = shareOf(rows, thread + 1, threads);
-  for (let row = shareOf(rows, thread, threads); row < end; row++) {
-    for (let i = 0; i < inner; i++) {
-      const at = <usize>(row * inner + i) << 3;
-      const c = <usize>(row / reduce * inner + i) << 3;
-      const centred = load<f64>(address(args, 1) + at) - load<f64>(address(args, 2) + c);
-      store<f64>(address(args, 0) + at, centred * load<f64>(address(args, 3) + c) + load<f64>(address(args, 4) + c));
-    }
-  }
-}
-
 /** One vector of p f + ((q - c) g + h). */
 @inline
 function pairVector(dst: usize, p: usize, q: usize, f: usize, c: usize, g: usize, h: usize): void {
@@ -147,19 +131,25 @@ export function columnAffinePair_f32(args: usize, thread: i32, threads: i32): vo
   }
 }
 
-/** args: dst, p, q, factor of p, centre of q, factor of q, shift, outer, reduce, inner. */
-export function columnAffinePair_f64(args: usize, thread: i32, threads: i32): void {
-  const reduce = word(args, 8);
-  const inner = word(args, 9);
-  const rows = word(args, 7) * reduce;
+/** args: as of the f32 kernels, with `pair` of the second, without scratch. */
+@inline
+function doubles(pair: bool, args: usize, thread: i32, threads: i32): void {
+  const sizes = pair ? 7 : 5;
+  const reduce = word(args, sizes + 1);
+  const inner = word(args, sizes + 2);
+  const rows = word(args, sizes) * reduce;
   const end = shareOf(rows, thread + 1, threads);
   for (let row = shareOf(rows, thread, threads); row < end; row++) {
     for (let i = 0; i < inner; i++) {
       const at = <usize>(row * inner + i) << 3;
       const c = <usize>(row / reduce * inner + i) << 3;
-      const centred = load<f64>(address(args, 2) + at) - load<f64>(address(args, 4) + c);
-      const second = centred * load<f64>(address(args, 5) + c) + load<f64>(address(args, 6) + c);
-      store<f64>(address(args, 0) + at, load<f64>(address(args, 1) + at) * load<f64>(address(args, 3) + c) + second);
+      const centred = load<f64>(address(args, pair ? 2 : 1) + at) - load<f64>(address(args, pair ? 4 : 2) + c);
+      let y = centred * load<f64>(address(args, pair ? 5 : 3) + c) + load<f64>(address(args, pair ? 6 : 4) + c);
+      if (pair) y = load<f64>(address(args, 1) + at) * load<f64>(address(args, 3) + c) + y;
+      store<f64>(address(args, 0) + at, y);
     }
   }
 }
+
+export function columnAffine_f64(args: usize, thread: i32, threads: i32): void { doubles(false, args, thread, threads); }
+export function columnAffinePair_f64(args: usize, thread: i32, threads: i32): void { doubles(true, args, thread, threads); }

@@ -47,47 +47,93 @@ function momentStrip(parts: usize, wideBytes: usize, x: usize, rows: i32): void 
   v128.store(parts, qa), v128.store(parts, qb, 16), v128.store(parts, qc, 32), v128.store(parts, qd, 48);
 }
 
-/** args: parts, x, outer, reduce, inner. Sums of distances from the chunk's first row, and of their squares. */
-export function momentParts_f32(args: usize, thread: i32, threads: i32): void {
-  const reduce = word(args, 3);
-  const inner = word(args, 4);
+/** Sums of y and of y (x - centre) of 16 columns over `rows` rows. The centres lie at `parts` + wideBytes. */
+@inline
+function pairStrip(parts: usize, wideBytes: usize, y: usize, x: usize, centre: usize, rows: i32): void {
+  const ca = v128.load(centre), cb = v128.load(centre, 16), cc = v128.load(centre, 32), cd = v128.load(centre, 48);
+  let a = f32x4.splat(0), b = a, c = a, d = a;
+  let pa = a, pb = a, pc = a, pd = a;
+  for (let i = rows; i > 0; i--) {
+    let g = v128.load(y);
+    a = f32x4.add(a, g);
+    pa = madd(g, f32x4.sub(v128.load(x), ca), pa);
+    g = v128.load(y, 16);
+    b = f32x4.add(b, g);
+    pb = madd(g, f32x4.sub(v128.load(x, 16), cb), pb);
+    g = v128.load(y, 32);
+    c = f32x4.add(c, g);
+    pc = madd(g, f32x4.sub(v128.load(x, 32), cc), pc);
+    g = v128.load(y, 48);
+    d = f32x4.add(d, g);
+    pd = madd(g, f32x4.sub(v128.load(x, 48), cd), pd);
+    y += wideBytes;
+    x += wideBytes;
+  }
+  v128.store(parts, a), v128.store(parts, b, 16), v128.store(parts, c, 32), v128.store(parts, d, 48);
+  parts += wideBytes;
+  v128.store(parts, pa), v128.store(parts, pb, 16), v128.store(parts, pc, 32), v128.store(parts, pd, 48);
+}
+
+/**
+ * args: parts, x, outer, reduce, inner: sums of distances from the chunk's first row, and of their squares; with `pair` parts,
+ * y, x, centre (outer, inner), outer, reduce, inner: of y, and of y (x - centre).
+ */
+@inline
+function columnParts(pair: bool, args: usize, thread: i32, threads: i32): void {
+  const sizes = pair ? 4 : 2;
+  const reduce = word(args, sizes + 1);
+  const inner = word(args, sizes + 2);
   const together = rowsTogether(inner);
   const wide = together * inner;
   const wideBytes = <usize>wide << 2;
   const size = rowsOfChunk(wide);
   const chunks = chunksOf(reduce, inner);
   const rows = reduce / together;
-  const units = word(args, 2) * (chunks + 1);
+  const units = word(args, sizes) * (chunks + 1);
   const end = shareOf(units, thread + 1, threads);
   for (let unit = shareOf(units, thread, threads); unit < end; unit++) {
     const o = unit / (chunks + 1);
     const k = unit - o * (chunks + 1);
-    const x = address(args, 1) + (<usize>o * reduce * inner << 2);
+    const start = <usize>o * reduce * inner << 2;
+    const x = address(args, pair ? 2 : 1) + start;
+    const y = pair ? address(args, 1) + start : x;
+    const centre = pair ? address(args, 3) + (<usize>(o * inner) << 2) : 0;
     const parts = address(args, 0) + (<usize>o * partsOf(reduce, inner) << 2) + <usize>k * 2 * wideBytes;
     if (k < chunks) {
-      const from = x + <usize>k * size * wideBytes;
+      const from = <usize>k * size * wideBytes;
       for (let at: usize = 0; at < wideBytes; at += 64) {
-        momentStrip(parts + at, wideBytes, from + at, min(size, rows - k * size));
+        const count = min(size, rows - k * size);
+        if (pair) {
+          // Where they are copied, it is to the place that the second sums will take.
+          const centres = coefficients(centre, <i32>(at >> 2), inner, wide, parts + wideBytes + at);
+          pairStrip(parts + at, wideBytes, y + from + at, x + from + at, centres, count);
+        } else {
+          momentStrip(parts + at, wideBytes, x + from + at, count);
+        }
       }
       continue;
     }
-    const left = reduce - rows * together;
-    if (left == 0) continue;
+    const first = rows * together;
+    if (first == reduce) continue;
     for (let c = 0; c < inner; c++) {
-      const from = x + (<usize>(rows * together * inner + c) << 2);
-      const first = load<f32>(from);
+      const middle = load<f32>(pair ? centre + (<usize>c << 2) : x + (<usize>(first * inner + c) << 2));
       let sum: f32 = 0;
-      let squares: f32 = 0;
-      for (let i = 0; i < left; i++) {
-        const e = load<f32>(from + (<usize>(i * inner) << 2)) - first;
-        sum += e;
-        squares += e * e;
+      let products: f32 = 0;
+      for (let i = first; i < reduce; i++) {
+        const at = <usize>(i * inner + c) << 2;
+        const e = load<f32>(x + at) - middle;
+        const g = pair ? load<f32>(y + at) : e;
+        sum += g;
+        products += g * e;
       }
       store<f32>(parts + (<usize>c << 2), sum);
-      store<f32>(parts + (<usize>(inner + c) << 2), squares);
+      store<f32>(parts + (<usize>(inner + c) << 2), products);
     }
   }
 }
+
+export function momentParts_f32(args: usize, thread: i32, threads: i32): void { columnParts(false, args, thread, threads); }
+export function pairParts_f32(args: usize, thread: i32, threads: i32): void { columnParts(true, args, thread, threads); }
 
 /** args: dst, parts, x, outer, reduce, inner. dst (2, outer, inner): means, then variances (of the population). */
 export function moments_f32(args: usize, thread: i32, threads: i32): void {
@@ -161,79 +207,6 @@ export function moments_f64(args: usize, thread: i32, threads: i32): void {
     }
     store<f64>(address(args, 0) + (<usize>i << 3), mean);
     store<f64>(address(args, 0) + (<usize>(outer * inner + i) << 3), sum / <f64>reduce);
-  }
-}
-
-/** Sums of y and of y (x - centre) of 16 columns over `rows` rows. The centres lie at `parts` + wideBytes. */
-@inline
-function pairStrip(parts: usize, wideBytes: usize, y: usize, x: usize, centre: usize, rows: i32): void {
-  const ca = v128.load(centre), cb = v128.load(centre, 16), cc = v128.load(centre, 32), cd = v128.load(centre, 48);
-  let a = f32x4.splat(0), b = a, c = a, d = a;
-  let pa = a, pb = a, pc = a, pd = a;
-  for (let i = rows; i > 0; i--) {
-    let g = v128.load(y);
-    a = f32x4.add(a, g);
-    pa = madd(g, f32x4.sub(v128.load(x), ca), pa);
-    g = v128.load(y, 16);
-    b = f32x4.add(b, g);
-    pb = madd(g, f32x4.sub(v128.load(x, 16), cb), pb);
-    g = v128.load(y, 32);
-    c = f32x4.add(c, g);
-    pc = madd(g, f32x4.sub(v128.load(x, 32), cc), pc);
-    g = v128.load(y, 48);
-    d = f32x4.add(d, g);
-    pd = madd(g, f32x4.sub(v128.load(x, 48), cd), pd);
-    y += wideBytes;
-    x += wideBytes;
-  }
-  v128.store(parts, a), v128.store(parts, b, 16), v128.store(parts, c, 32), v128.store(parts, d, 48);
-  parts += wideBytes;
-  v128.store(parts, pa), v128.store(parts, pb, 16), v128.store(parts, pc, 32), v128.store(parts, pd, 48);
-}
-
-/** args: parts, y, x, centre (outer, inner), outer, reduce, inner. */
-export function pairParts_f32(args: usize, thread: i32, threads: i32): void {
-  const reduce = word(args, 5);
-  const inner = word(args, 6);
-  const together = rowsTogether(inner);
-  const wide = together * inner;
-  const wideBytes = <usize>wide << 2;
-  const size = rowsOfChunk(wide);
-  const chunks = chunksOf(reduce, inner);
-  const rows = reduce / together;
-  const units = word(args, 4) * (chunks + 1);
-  const end = shareOf(units, thread + 1, threads);
-  for (let unit = shareOf(units, thread, threads); unit < end; unit++) {
-    const o = unit / (chunks + 1);
-    const k = unit - o * (chunks + 1);
-    const start = <usize>o * reduce * inner << 2;
-    const y = address(args, 1) + start;
-    const x = address(args, 2) + start;
-    const centre = address(args, 3) + (<usize>(o * inner) << 2);
-    const parts = address(args, 0) + (<usize>o * partsOf(reduce, inner) << 2) + <usize>k * 2 * wideBytes;
-    if (k < chunks) {
-      const from = <usize>k * size * wideBytes;
-      for (let at: usize = 0; at < wideBytes; at += 64) {
-        // Where they are copied, it is to the place that the second sums will take.
-        const centres = coefficients(centre, <i32>(at >> 2), inner, wide, parts + wideBytes + at);
-        pairStrip(parts + at, wideBytes, y + from + at, x + from + at, centres, min(size, rows - k * size));
-      }
-      continue;
-    }
-    const left = reduce - rows * together;
-    if (left == 0) continue;
-    for (let c = 0; c < inner; c++) {
-      const m = load<f32>(centre + (<usize>c << 2));
-      let sum: f32 = 0;
-      let products: f32 = 0;
-      for (let i = rows * together; i < reduce; i++) {
-        const at = <usize>(i * inner + c) << 2;
-        sum += load<f32>(y + at);
-        products += load<f32>(y + at) * (load<f32>(x + at) - m);
-      }
-      store<f32>(parts + (<usize>c << 2), sum);
-      store<f32>(parts + (<usize>(inner + c) << 2), products);
-    }
   }
 }
 
