@@ -184,6 +184,18 @@ function testsOf(pages: Pages): void {
     await close();
   });
 
+  test('the benchmark page asks another worker about the machine where one does not answer', async () => {
+    // The page waits for half a minute; 0.1 s here.
+    const first = `let asked = 0;
+      window.Worker = class extends Worker { postMessage(...a) { if (asked++ > 0) super.postMessage(...a); } };
+      const own = setTimeout;
+      window.setTimeout = (f, ms, ...a) => own(f, ms === 30_000 ? 100 : ms, ...a);`;
+    const { page, complaints, close } = await pages.open('bench.html', { first });
+    assert.match(await text(page, 'machine'), /WASM.*threads/);
+    assert.equal(complaints, []);
+    await close();
+  });
+
   test('the benchmark page runs a benchmark on one and on all threads, exports it, and takes it in again', async () => {
     const { writeFile, mkdtemp, rm } = await import('node:fs/promises');
     const { page, complaints, close } = await pages.open('bench.html');

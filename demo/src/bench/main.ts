@@ -170,16 +170,26 @@ bringBack();
 draw();
 built();
 await new Promise<void>((resolve) => {
-  const asked = ask(null, (answer) => {
-    if (answer.type === 'machine') {
-      names = answer.names;
-      engines = enginesOf(answer.machine);
-      showMachine(answer.machine);
-      showEngines();
-    } else if (answer.type === 'error') say(answer.message, 'problem');
-    if (answer.type === 'machine') return;
-    asked.terminate();
-    resolve();
-  });
+  /** On a busy machine, Firefox may halt a worker for ever as it starts workers of its own: then another one is asked. */
+  const describe = (patience: number): void => {
+    const asked = ask(null, (answer) => {
+      clearTimeout(timer);
+      if (answer.type === 'machine') {
+        names = answer.names;
+        engines = enginesOf(answer.machine);
+        showMachine(answer.machine);
+        showEngines();
+        return;
+      }
+      if (answer.type === 'error') say(answer.message, 'problem');
+      asked.terminate();
+      resolve();
+    });
+    const timer = setTimeout(() => {
+      asked.terminate();
+      describe(2 * patience);
+    }, patience);
+  };
+  describe(30_000);
 });
 ready();

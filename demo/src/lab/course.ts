@@ -190,12 +190,13 @@ export class Course {
   async #use<T>(ask: (lab: Trainer, id: number) => Promise<T>): Promise<T> {
     for (let tries = 1; ; ) {
       const session = this.#open();
-      const { lab, id } = await session;
-      const began = performance.now();
+      let began = Number.POSITIVE_INFINITY;
       try {
+        const { lab, id } = await session;
+        began = performance.now();
         return await ask(lab, id);
       } catch (error) {
-        // One that lives for a while may be lost any number of times.
+        // One that lives for a while may be lost any number of times; one that does not start may start the next time.
         if (performance.now() - began < 10_000) tries++;
         if (!workerEnded(error) || tries > 3) throw error;
         if (session === this.#session) {
