@@ -55,3 +55,17 @@ export const costStore: CostStore = {
     await rename(temporary, file);
   },
 };
+
+/** What was put under a key, as an object that names it; null where there is none, or it is damaged, or cannot be read. */
+export async function keptAs<T extends { key: string }>(
+  store: CostStore | null,
+  key: string,
+): Promise<T | null> {
+  const text = await store?.get(key).catch(() => undefined);
+  try {
+    const kept = JSON.parse(text ?? 'null') as T | null;
+    return kept?.key === key ? kept : null; // names of files are cut off
+  } catch {
+    return null;
+  }
+}

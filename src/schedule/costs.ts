@@ -4,7 +4,7 @@ import type { Backend } from '../backend/backend.js';
 import type { Spec } from '../graph.js';
 import { Calibration, type Transfers, type Unit } from './calibrate.js';
 import { FamilyModel, fit, type Rate, type Sample, secondsBy } from './cost-model.js';
-import { type CostStore, costStore } from './cost-store.js';
+import { type CostStore, costStore, keptAs } from './cost-store.js';
 import { type Clock, Deadline, realClock } from './deadline.js';
 import { type Features, familyOf, Steps } from './features.js';
 import type { Group } from './fuse.js';
@@ -80,11 +80,7 @@ export class MeasuredCosts implements Costs {
 
   async #open(): Promise<void> {
     // Where nothing can be kept, or what was kept is damaged, it is measured again.
-    const text = await this.store?.get(this.#key).catch(() => undefined);
-    try {
-      const kept = JSON.parse(text ?? '{}') as Partial<Kept>;
-      if (kept.key === this.#key) this.#kept = kept as Kept; // names of files are cut off
-    } catch {}
+    this.#kept = (await keptAs<Kept>(this.store, this.#key)) ?? this.#kept;
   }
 
   async #save(): Promise<void> {

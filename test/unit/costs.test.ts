@@ -8,6 +8,7 @@ import { type NeededGraph, needed } from '../../src/schedule/graph.js';
 import { place } from '../../src/schedule/place.js';
 import { makePlan, planParts } from '../../src/schedule/plan.js';
 import { FakeClock } from '../helpers/clock.js';
+import { memoryStore } from '../helpers/cost-store.js';
 import { input } from '../helpers/graphs.js';
 import { suite } from '../helpers/suite.js';
 import { type Speed, timedBackend } from '../helpers/timed-backends.js';
@@ -16,16 +17,6 @@ const test = suite('costs');
 
 /** Seconds that measuring for one plan may take. */
 const limit = 0.3;
-
-/** A store in memory. */
-function memoryStore(): CostStore & { texts: Map<string, string> } {
-  const texts = new Map<string, string>();
-  return {
-    texts,
-    get: async (key) => texts.get(key),
-    put: async (key, text) => void texts.set(key, text),
-  };
-}
 
 /** A GPU and a host of these speeds, and costs that are measured on them. */
 function machine(gpuSpeed: Partial<Speed>, hostSpeed: Partial<Speed>, store: CostStore | null = null) {

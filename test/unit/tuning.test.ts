@@ -10,8 +10,8 @@ import { samplesOf } from '../../src/ops/conv-samples.js';
 import type { KernelOp, Sample, ShaderCall } from '../../src/ops/define.js';
 import { conv2d, matmul, softmax } from '../../src/ops/index.js';
 import { keyOf } from '../../src/ops/shader-calls.js';
-import type { CostStore } from '../../src/schedule/cost-store.js';
 import { FakeClock } from '../helpers/clock.js';
+import { memoryStore } from '../helpers/cost-store.js';
 import { suite } from '../helpers/suite.js';
 import { extra, product } from '../helpers/variants.js';
 
@@ -78,11 +78,6 @@ function gpu(times: Times, clock: FakeClock, { compiling = 0, description = 'a G
     release: () => {},
   };
   return { backend, profiled, open: () => allocated };
-}
-
-function memoryStore(): CostStore & { texts: Map<string, string> } {
-  const texts = new Map<string, string>();
-  return { texts, get: async (key) => texts.get(key), put: async (key, text) => void texts.set(key, text) };
 }
 
 const choosing = { keyOf, usable, choose };

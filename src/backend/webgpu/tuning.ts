@@ -4,7 +4,7 @@
 // The kernels sum up in different orders, so within a process a shape keeps the kernel that it had first.
 import type { KernelOp, ShaderCall } from '../../ops/define.js';
 import type { keyOf } from '../../ops/shader-calls.js';
-import { type CostStore, costStore } from '../../schedule/cost-store.js';
+import { type CostStore, costStore, keptAs } from '../../schedule/cost-store.js';
 import { type Clock, Deadline, late, realClock } from '../../schedule/deadline.js';
 import type { Operand, SitedOp, Step, Tuned } from '../backend.js';
 import type { WebgpuBackend } from './index.js';
@@ -106,15 +106,9 @@ const known = new Map<string, Promise<Known>>();
 function knownBy(key: string, store: CostStore | null): Promise<Known> {
   const open = async (): Promise<Known> => {
     // Where nothing can be kept, or what was kept is damaged, it is measured again.
-    const text = await store?.get(key).catch(() => undefined);
-    try {
-      const kept = JSON.parse(text ?? '{}') as { key?: string; tuned?: Record<string, Tuned> };
-      const entries = kept.key === key ? Object.entries(kept.tuned ?? {}) : [];
-      const sound = entries.filter(([, found]) => typeof found?.variant === 'string');
-      return { tuned: Object.fromEntries(sound), settled: new Set() };
-    } catch {
-      return { tuned: {}, settled: new Set() };
-    }
+    const kept = await keptAs<{ key: string; tuned?: Record<string, Tuned> }>(store, key);
+    const sound = Object.entries(kept?.tuned ?? {}).filter(([, found]) => typeof found?.variant === 'string');
+    return { tuned: Object.fromEntries(sound), settled: new Set() };
   };
   const opened = known.get(key) ?? open();
   known.set(key, opened);
@@ -176,7 +170,8 @@ async function fastest(
 ): Promise<Record<string, Tuned>> {
   const { capabilities: c } = backend;
   const rivals = rivalsOf(call, c, core);
-  const byTable = rivals.findIndex((rival) => sameCalls(rival, core.choose(call, c)));
+  const chosen = core.choose(call, c);
+  const byTable = rivals.findIndex((rival) => sameCalls(rival, chosen));
   if (rivals.length < 2 || byTable < 0) return {};
   const specs = [...site.inputs, site.output];
   const sizes = specs.map((spec) => Math.ceil(backend.bytesOf(spec) / backend.alignment) * backend.alignment);
